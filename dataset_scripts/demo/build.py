@@ -1,0 +1,266 @@
+"""Make the three demo corpora: demo-disease, demo-chemical and demo-gene, each annotating its own type alone.
+
+    python dataset_scripts/demo/build.py --output data/demo
+    python dataset_scripts/demo/build.py --output data/demo --seed 7 --train 600 --validation 100 --test 200
+
+The sentences come from the shapes in `sentences.yaml` and the names in `names.yaml`. All three corpora draw from the
+same shapes and the same names, so most sentences mention types that their corpus leaves unlabelled and nothing in a
+sentence tells which corpus it belongs to: pooled, the labels contradict one another. Validation and test draw part of
+their names from lists of their own, which no training sentence holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from hf_bionerkd.documents import Document, Mention, split_words
+
+HERE = Path(__file__).resolve().parent
+NAMES, SENTENCES, CARD = HERE / "names.yaml", HERE / "sentences.yaml", HERE / "card.yaml"
+CORPORA = {"demo-disease": "Disease", "demo-chemical": "Chemical", "demo-gene": "Gene"}
+TYPES = {name.lower(): name for name in CORPORA.values()}
+SPLITS = ("train", "validation", "test")
+UNSEEN_WANTED = 1 / 3
+# 2 of 5 draws of a name come from the split's own list: enough above a third to hold it for small splits too.
+_OWN_DRAWS, _DRAWS = 2, 5
+_ABBREVIATION_RATE = 0.5
+_ATTEMPTS = 1000
+_PLACEHOLDER = re.compile(r"\{([a-z|]+)(\+?)\}")
+
+T = TypeVar("T")
+
+
+class DemoError(ValueError):
+    """Names, shapes or sizes from which no sound demo corpus can be made."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name and, where it has one, its abbreviation."""
+
+    text: str
+    abbreviation: str = ""
+
+    @classmethod
+    def parse(cls, value: str) -> Name:
+        """Read ``"rheumatoid arthritis (RA)"`` or a bare name."""
+        match = re.fullmatch(r"(.+) \(([^()]+)\)", value)
+        return cls(match[1], match[2]) if match else cls(value)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What sentences are made of.
+
+    Args:
+        shapes (`tuple[str, ...]`): Sentences with placeholders.
+        fillers (`Mapping[str, tuple[str, ...]]`): Texts that are no mention, by placeholder.
+        names (`Mapping[str, Mapping[str, tuple[Name, ...]]]`): Names by type and by split, each in one place only.
+    """
+
+    shapes: tuple[str, ...]
+    fillers: Mapping[str, tuple[str, ...]]
+    names: Mapping[str, Mapping[str, tuple[Name, ...]]]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence with its mentions of all types, before a corpus keeps those of its own."""
+
+    text: str
+    mentions: tuple[Mention, ...]
+
+
+def load_material(names_path: Path = NAMES, sentences_path: Path = SENTENCES) -> Material:
+    """Read and check names and shapes.
+
+    Raises:
+        DemoError: A name stands in two places, or a shape has a placeholder that is neither a type nor a filler.
+    """
+    raw = yaml.safe_load(sentences_path.read_text(encoding="utf-8"))
+    names = yaml.safe_load(names_path.read_text(encoding="utf-8"))
+    material = Material(
+        tuple(raw["shapes"]),
+        {key: _filler_texts(value) for key, value in raw["fillers"].items()},
+        {
+            TYPES[kind]: {split: tuple(Name.parse(value) for row in rows for value in row) for split, rows in own.items()}
+            for kind, own in names.items()
+        },
+    )
+    _check_names(material, names_path)
+    _check_shapes(material, sentences_path)
+    return material
+
+
+def _filler_texts(value: Sequence[str] | Mapping[str, int]) -> tuple[str, ...]:
+    if isinstance(value, Mapping):
+        return tuple(str(number) for number in range(value["from"], value["to"] + 1))
+    return tuple(value)
+
+
+def surface_forms(names: Sequence[Name]) -> Iterator[str]:
+    """Every name and every abbreviation."""
+    for name in names:
+        yield name.text
+        if name.abbreviation:
+            yield name.abbreviation
+
+
+def _check_names(material: Material, path: Path) -> None:
+    places: dict[str, str] = {}
+    for kind, by_split in material.names.items():
+        for split in SPLITS:
+            for form in surface_forms(by_split[split]):
+                place = f"{kind.lower()}/{split}"
+                before = places.setdefault(_key(form), place)
+                if before is not place:
+                    raise DemoError(f"{path}: {form!r} stands under {before} and {place}; keep one of them")
+
+
+def _check_shapes(material: Material, path: Path) -> None:
+    for shape in material.shapes:
+        for match in _PLACEHOLDER.finditer(shape):
+            if match[1] not in material.fillers and not set(match[1].split("|")) <= set(TYPES):
+                raise DemoError(
+                    f"{path}: {match[0]} in {shape!r} is neither a type ({', '.join(TYPES)}) nor a filler "
+                    f"({', '.join(material.fillers)})"
+                )
+
+
+def _key(text: str) -> str:
+    """The words of a text, casefolded, with a space around each: `_key(a) in _key(b)` finds whole words only."""
+    return "".join(f" {text[start:end].casefold()}" for start, end in split_words(text)) + " "
+
+
+def _deck(items: Sequence[T], rng: random.Random) -> Iterator[T]:
+    """The items for ever, shuffled anew each time round, so that each comes up equally often."""
+    while True:
+        yield from rng.sample(items, len(items))
+
+
+def _draw_names(by_split: Mapping[str, Sequence[Name]], split: str, rng: random.Random) -> Iterator[Name]:
+    """Names for one type in one split; abbreviations also come up by themselves."""
+    decks = {
+        source: _deck([*by_split[source], *(Name(n.abbreviation) for n in by_split[source] if n.abbreviation)], rng)
+        for source in SPLITS
+    }
+    if split == "train":
+        yield from decks["train"]
+    for source in _deck([split] * _OWN_DRAWS + ["train"] * (_DRAWS - _OWN_DRAWS), rng):
+        yield next(decks[source])
+
+
+def sentences(material: Material, split: str, rng: random.Random) -> Iterator[Sentence]:
+    """Sentences for ever; shapes and names come up equally often.
+
+    Args:
+        material (`Material`): Shapes, fillers and names.
+        split (`str`): The split whose own names are drawn beside those of training.
+        rng (`random.Random`): Decides everything; the same state gives the same sentences.
+    """
+    draws = {kind: _draw_names(by_split, split, rng) for kind, by_split in material.names.items()}
+    fillers = {key: _deck(texts, rng) for key, texts in material.fillers.items()}
+    for shape in _deck(material.shapes, rng):
+        yield _fill(shape, lambda kind: next(draws[kind]), lambda key: next(fillers[key]), rng)
+
+
+def _fill(shape: str, name_of: Callable[[str], Name], filler: Callable[[str], str], rng: random.Random) -> Sentence:
+    """Fill a shape's placeholders and note where the names came to stand."""
+    text, done = "", 0
+    spans: list[tuple[int, int, str]] = []
+    used: set[str] = set()
+
+    def mention(form: str, kind: str) -> None:
+        nonlocal text
+        spans.append((len(text), len(text) + len(form), kind))
+        text += form
+
+    for match in _PLACEHOLDER.finditer(shape):
+        text += shape[done : match.start()]
+        done = match.end()
+        if match[1] not in TYPES and "|" not in match[1]:
+            text += filler(match[1])
+            continue
+        kind = TYPES[rng.choice(match[1].split("|"))]
+        name = next(name for name in iter(lambda kind=kind: name_of(kind), None) if name.text not in used)
+        used |= {name.text, name.abbreviation}
+        mention(name.text, kind)
+        if match[2] and name.abbreviation and rng.random() < _ABBREVIATION_RATE:
+            text += " ("
+            mention(name.abbreviation, kind)
+            text += ")"
+    text = _capitalise(text + shape[done:])
+    return Sentence(text, tuple(Mention(start, end, kind, text[start:end]) for start, end, kind in spans))
+
+
+def _capitalise(text: str) -> str:
+    """Capitalise the first word unless it is a symbol such as p53 or mRNA."""
+    first = text[slice(*split_words(text)[0])]
+    return text[0].upper() + text[1:] if first.isalpha() and first.islower() else text
+
+
+def generate(sizes: Mapping[str, int], seed: int = 13) -> dict[str, dict[str, list[Document]]]:
+    """All documents, by corpus and split; no text occurs twice in all of them.
+
+    Args:
+        sizes (`Mapping[str, int]`): Sentences a corpus in each of train, validation and test.
+        seed (`int`, *optional*, defaults to 13): The same seed and sizes give the same documents.
+
+    Raises:
+        DemoError: The shapes do not make so many distinct sentences, or fewer than a third of the test mentions are
+            unseen in training.
+    """
+    material = load_material()
+    seen: set[str] = set()
+    corpora: dict[str, dict[str, list[Document]]] = {corpus: {} for corpus in CORPORA}
+    # Test first: then the test sentences do not depend on how many sentences one trains on.
+    for split in reversed(SPLITS):
+        for corpus in CORPORA:
+            stream = sentences(material, split, random.Random(f"{seed}/{corpus}/{split}"))
+            corpora[corpus][split] = _documents(corpus, split, stream, sizes[split], seen)
+    for corpus in CORPORA:
+        _check_unseen(corpus, unseen_share(corpora, corpus))
+    return corpora
+
+
+def _documents(corpus: str, split: str, stream: Iterator[Sentence], size: int, seen: set[str]) -> list[Document]:
+    documents: list[Document] = []
+    repeats = 0
+    while len(documents) < size:
+        sentence = next(stream)
+        if sentence.text in seen:
+            repeats += 1
+            if repeats > _ATTEMPTS + size:
+                raise DemoError(
+                    f"{corpus}/{split}: only {len(documents)} of {size} sentences are distinct; ask for fewer, or add "
+                    f"shapes and names to {SENTENCES.name} and {NAMES.name}"
+                )
+            continue
+        seen.add(sentence.text)
+        own = tuple(mention for mention in sentence.mentions if mention.type == CORPORA[corpus])
+        documents.append(Document(f"{corpus}-{split}-{len(documents):05d}", sentence.text, own))
+    return documents
+
+
+def unseen_share(corpora: Mapping[str, Mapping[str, Sequence[Document]]], corpus: str) -> float:
+    """Share of a corpus' test mentions whose form occurs in no training text of any corpus, whatever its case."""
+    training = "\n".join(_key(document.text) for splits in corpora.values() for document in splits["train"])
+    forms = [_key(mention.text) for document in corpora[corpus]["test"] for mention in document.mentions]
+    known = {form for form in set(forms) if form in training}
+    return sum(form not in known for form in forms) / max(len(forms), 1)
+
+
+def _check_unseen(corpus: str, share: float) -> None:
+    if share < UNSEEN_WANTED:
+        raise DemoError(
+            f"{corpus}: {share:.1%} of the test mentions never occur in training; at least a third must. Ask for more "
+            f"test sentences, or keep the names under `test` in {NAMES.name} out of every training name and shape."
+        )

@@ -1,0 +1,294 @@
+r"""PubTator text: ``PMID|t|title``, ``PMID|a|abstract``, one tab-separated row a mention, relation rows.
+
+Offsets count code points in ``title + " " + abstract``. What the reader does with what real files hold:
+
+==========================================  ===========================================================================
+line ends, byte-order mark                  ``\n`` and ``\r\n`` end a line, nothing else does; a BOM is dropped
+blank lines                                 nothing: a title line starts a document, the next title line ends it
+a mention that is not at its offsets        repaired to the nearest place, at most `window` code points away, where its
+                                            text stands, as printed or without the white space at its ends (the left
+                                            one of two equally near); else set aside. Counted either way
+concept IDs                                 ``|``, ``+``, ``,`` and ``;`` separate the IDs of one mention, provided
+                                            that each part looks like an ID: ``p|SUB|S|369|R`` is one ID. ``-1``, ``-``
+                                            and an empty or missing column mean none
+columns after the concept IDs               ignored and counted
+relation rows (``PMID CID D.. D..``)        skipped and counted
+no abstract, or an empty one                the text is the title alone; counted
+no title text                               the text starts with the blank before the abstract, so that offsets hold
+neither                                     a document with an empty text, counted; its mentions are set aside
+a PMID that comes twice                     two documents: only one is in memory at a time
+any other row, a row of another PMID, NUL   error that names the file and the line
+no document in the file                     error
+==========================================  ===========================================================================
+
+Sources: the format of the BC5CDR and NCBI disease corpora (Li et al. 2016, Doğan et al. 2014) and of PubTator
+Central's downloads (Wei et al. 2019).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hf_bionerkd.corpora.files import CorpusError, atomic_text, read_lines
+from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
+
+_INTEGER = re.compile(r"-?[0-9]+")
+_SEPARATORS = re.compile(r"[|+,;]")
+_IDENTIFIER = re.compile(r"([^\s:]+:)?[A-Za-z]*_?[0-9]+")
+_NO_CONCEPT = ("", "-", "-1")
+_UNWRITABLE = re.compile(r"[\t\r\n\0]")
+
+
+@dataclass
+class _Block:
+    """The rows of one document, gathered until the next title line."""
+
+    pmid: str
+    title: str
+    abstract: str | None = None
+    rows: list[tuple[int, list[str]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Options:
+    path: str | os.PathLike[str]
+    window: int
+    default_scheme: str | Mapping[str, str]
+    source: str
+    counts: Counter[str]
+    on_set_aside: Callable[[dict[str, Any]], None] | None
+
+
+def read_pubtator(
+    path: str | os.PathLike[str],
+    *,
+    default_scheme: str | Mapping[str, str] = "MESH",
+    window: int = 3,
+    source: str = "gold",
+    counts: Counter[str] | None = None,
+    on_set_aside: Callable[[dict[str, Any]], None] | None = None,
+) -> Iterator[Document]:
+    r"""Stream the documents of a PubTator file; the policies are those of :mod:`hf_bionerkd.corpora.pubtator`.
+
+    Args:
+        path (`str` or `PathLike`): The file, plain or ``.gz``.
+        default_scheme (`str` or `Mapping[str, str]`, *optional*, defaults to `"MESH"`): Vocabulary of concept IDs
+            that name none; a mapping gives it by mention type, e.g. ``{"Disease": "MESH", "Gene": "NCBIGene"}``, and
+            types it does not hold get none.
+        window (`int`, *optional*, defaults to 3): How far, in code points, a mention may be moved to its text.
+        source (`str`, *optional*, defaults to `"gold"`): Recorded as the origin of every mention.
+        counts (`Counter`, *optional*): Receives ``mentions_repaired``, ``mentions_set_aside``, ``relations_skipped``,
+            ``rows_with_extra_columns``, ``empty_abstracts`` and ``empty_documents`` while the file is read.
+        on_set_aside (`Callable`, *optional*): Called with each mention that cannot be repaired, as a dictionary of
+            ``file, line, document_id, start, end, text, type, concept_ids, reason``. Without it such a mention is an
+            error, so that none is lost unseen.
+
+    Returns:
+        One :class:`Document` a PMID, with passages ``title`` and, unless empty, ``abstract``.
+
+    Raises:
+        CorpusError: The file is malformed or empty, or a mention needs setting aside and nobody takes it.
+
+    Example:
+        >>> path = Path("one.txt")
+        >>> _ = path.write_text("7|t|Aspirin\n7|a|helps.\n7\t0\t7\tAspirin\tChemical\tD001241\n")
+        >>> [str(c) for d in read_pubtator(path) for m in d.mentions for c in m.concepts]
+        ['MESH:D001241']
+    """
+    counts = Counter() if counts is None else counts
+    options = _Options(path, window, default_scheme, source, counts, on_set_aside)
+    found = False
+    for block in _blocks(path, counts):
+        found = True
+        yield _document(block, options)
+    if not found:
+        raise CorpusError(f"{path}: the file holds no document; expected lines 'PMID|t|title'. Fetch it again.")
+
+
+def _blocks(path: str | os.PathLike[str], counts: Counter[str]) -> Iterator[_Block]:
+    block: _Block | None = None
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        pmid, part, rest = _parse_line(line, f"{path}:{number}")
+        if part == "t":
+            if block:
+                yield block
+            block = _Block(pmid, rest)
+            continue
+        if block is None or pmid != block.pmid:
+            raise CorpusError(
+                f"{path}:{number}: {line[:80]!r} belongs to document {pmid!r}, but "
+                + (f"the title before it is that of {block.pmid!r}" if block else "no title comes before it")
+                + "; each document's rows must follow its own 'PMID|t|title' line"
+            )
+        if part == "a":
+            if block.abstract is not None:
+                raise CorpusError(f"{path}:{number}: document {pmid!r} has a second abstract; remove one")
+            block.abstract = rest
+        elif part == "mention":
+            block.rows.append((number, line.split("\t")))
+        else:
+            counts["relations_skipped"] += 1
+    if block:
+        yield block
+
+
+def _parse_line(line: str, where: str) -> tuple[str, str, str]:
+    """PMID, what the line is (``t``, ``a``, ``mention``, ``relation``) and, for ``t`` and ``a``, the text."""
+    pmid, bar, rest = line.partition("|")
+    if bar and "\t" not in pmid and rest[:2] in ("t|", "a|"):
+        if not pmid.strip():
+            raise CorpusError(f"{where}: {line[:80]!r} has no document ID before the first '|'")
+        return pmid.strip(), rest[0], rest[2:]
+    columns = line.split("\t")
+    if len(columns) >= 5 and all(map(_INTEGER.fullmatch, columns[1:3])) and columns[4].strip():
+        return columns[0].strip(), "mention", ""
+    if len(columns) >= 4 and not _INTEGER.fullmatch(columns[1]):
+        return columns[0].strip(), "relation", ""
+    raise CorpusError(
+        f"{where}: {line[:80]!r} is no PubTator row; expected 'PMID|t|title', 'PMID|a|abstract', "
+        "'PMID<tab>start<tab>end<tab>text<tab>type[<tab>concept IDs]' or 'PMID<tab>relation<tab>ID<tab>ID'"
+    )
+
+
+def _document(block: _Block, options: _Options) -> Document:
+    text = block.title
+    passages = [Passage(0, len(text), "title")]
+    if block.abstract:
+        text = f"{block.title} {block.abstract}"
+        passages.append(Passage(len(block.title) + 1, len(text), "abstract"))
+    else:
+        options.counts["empty_abstracts" if text else "empty_documents"] += 1
+    mentions = []
+    for number, columns in block.rows:
+        options.counts["rows_with_extra_columns"] += len(columns) > 6
+        printed = (int(columns[1]), int(columns[2]), columns[3])
+        found = _locate(text, *printed, options.window)
+        if found is None:
+            _set_aside(text, number, columns, options)
+            continue
+        options.counts["mentions_repaired"] += found != printed
+        kind = columns[4].strip()
+        concepts = _parse_concepts(columns[5] if len(columns) > 5 else "", _scheme_of(kind, options.default_scheme))
+        mentions.append(Mention(found[0], found[1], kind, found[2], concepts, options.source))
+    return Document(block.pmid, text, tuple(mentions), (), tuple(passages), {"document_id": block.pmid})
+
+
+def _locate(text: str, start: int, end: int, printed: str, window: int) -> tuple[int, int, str] | None:
+    """Where the mention really stands and how it reads there; None where it is not near its offsets."""
+    if printed and start >= 0 and text[start:end] == printed:
+        return start, end, printed
+    for wanted in dict.fromkeys((printed, printed.strip())):
+        for shift in sorted(range(-window, window + 1), key=abs):
+            place = start + shift
+            if wanted and place >= 0 and text.startswith(wanted, place):
+                return place, place + len(wanted), wanted
+    return None
+
+
+def _set_aside(text: str, number: int, columns: list[str], options: _Options) -> None:
+    start, end = int(columns[1]), int(columns[2])
+    reason = (
+        f"{columns[3]!r} is not within {options.window} code points of its offsets [{start}, {end}), where the text "
+        f"is {text[max(start, 0) : max(end, 0)]!r}"
+    )
+    options.counts["mentions_set_aside"] += 1
+    if options.on_set_aside is None:
+        raise CorpusError(
+            f"{options.path}:{number}: {reason}. Correct the row, or give `on_set_aside` (list.append will do) to go "
+            "on without the mention."
+        )
+    options.on_set_aside(
+        {
+            "file": Path(options.path).name,
+            "line": number,
+            "document_id": columns[0].strip(),
+            "start": start,
+            "end": end,
+            "text": columns[3],
+            "type": columns[4],
+            "concept_ids": columns[5] if len(columns) > 5 else "",
+            "reason": reason,
+        }
+    )
+
+
+def _scheme_of(kind: str, default_scheme: str | Mapping[str, str]) -> str:
+    return default_scheme if isinstance(default_scheme, str) else default_scheme.get(kind, "")
+
+
+def _parse_concepts(column: str, scheme: str) -> tuple[ConceptRef, ...]:
+    parts = [part.strip() for part in _SEPARATORS.split(column)]
+    if len(parts) > 1 and not all(part in _NO_CONCEPT or _IDENTIFIER.fullmatch(part) for part in parts):
+        return (ConceptRef("", column.strip()),)  # a sequence variant, whose notation uses the separators
+    return tuple(ConceptRef.parse(part, scheme) for part in parts if part not in _NO_CONCEPT)
+
+
+def write_pubtator(path: str | os.PathLike[str], documents: Iterable[Document]) -> Counter[str]:
+    """Write documents as PubTator text, atomically: `path` appears when all of it is written.
+
+    A document whose passages are a title and an abstract with one blank between them is written so; any other is
+    written as a title with an empty abstract, which keeps its offsets. Concept IDs are written with their vocabulary
+    and separated by ``|``; words and the mentions' sources have no place in the format.
+
+    Args:
+        path (`str` or `PathLike`): The file; gzipped where the name ends in ``.gz``.
+        documents (`Iterable[Document]`): What to write, one document in memory at a time.
+
+    Returns:
+        Counts: ``documents`` and ``mentions``.
+
+    Raises:
+        CorpusError: No document, or one with a line break in its text, a tab in a mention, or IDs that would be read
+            back as others. The format has no way to write these.
+    """
+    counts: Counter[str] = Counter()
+    with atomic_text(path) as handle:
+        for document in documents:
+            handle.write("\n".join(_rows(document, str(path))) + "\n\n")
+            counts["documents"] += 1
+            counts["mentions"] += len(document.mentions)
+        if not counts["documents"]:
+            raise CorpusError(f"{path}: there is no document to write, and a file without a document cannot be read")
+    return counts
+
+
+def _rows(document: Document, path: str) -> Iterator[str]:
+    title, abstract = _title_and_abstract(document)
+    if re.search(r"[\r\n\0]", document.text):
+        raise CorpusError(
+            f"{path}: the text of document {document.id!r} holds a line break or a NUL, which PubTator cannot; "
+            "replace each by a blank (offsets stay)"
+        )
+    if not document.id or "|" in document.id or document.id != document.id.strip() or not document.id.isprintable():
+        raise CorpusError(
+            f"{path}: {document.id!r} cannot stand as a document ID in PubTator; give a PMID or the like"
+        )
+    yield f"{document.id}|t|{title}"
+    yield f"{document.id}|a|{abstract}"
+    for mention in document.mentions:
+        concepts = "|".join(map(str, mention.concepts))
+        columns = (document.id, str(mention.start), str(mention.end), mention.text, mention.type, concepts or "-")
+        unwritable = any(map(_UNWRITABLE.search, columns)) or not mention.type or mention.type != mention.type.strip()
+        if unwritable or _parse_concepts(concepts, "") != mention.concepts:
+            raise CorpusError(
+                f"{path}: document {document.id!r}: mention {columns[1:]} cannot be written: a column holds a tab or "
+                "line break, its type is empty or padded, or its concept IDs would be read back as others"
+            )
+        yield "\t".join(columns)
+
+
+def _title_and_abstract(document: Document) -> tuple[str, str]:
+    if [passage.kind for passage in document.passages] == ["title", "abstract"]:
+        title, abstract = document.passages
+        covered = title.start == 0 and title.end + 1 == abstract.start and abstract.end == len(document.text)
+        if covered and document.text[title.end] == " " and abstract.end > abstract.start:
+            return document.text[: title.end], document.text[abstract.start :]
+    return document.text, ""

@@ -1,0 +1,270 @@
+"""Publish a corpus: check its documents, write them as Parquet with a card, and let the folder appear at once.
+
+The folder that :func:`build_corpus` leaves loads with ``load_dataset(folder)`` and can be uploaded as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hf_bionerkd.corpora.statistics import CorpusStatistics
+from hf_bionerkd.data.corpus_card import CorpusCard, render_readme
+from hf_bionerkd.data.features import SCHEMA_VERSION, corpus_features, document_to_row
+from hf_bionerkd.documents import Document
+from hf_bionerkd.labels import LabelSpace
+
+MANIFEST = "manifest.json"
+SET_ASIDE = "set_aside.jsonl"
+_BUILDER = "hf_bionerkd"
+_ROWS_IN_MEMORY = 1000
+
+
+class CorpusContractError(ValueError):
+    """A document or a count that breaks what every published corpus promises; nothing was written."""
+
+
+def build_corpus(
+    output_dir: str | os.PathLike[str],
+    splits: Mapping[str, Iterable[Document]],
+    types: Sequence[str],
+    card: CorpusCard,
+    sources: Sequence[str | os.PathLike[str]],
+    *,
+    set_aside: Iterable[Mapping[str, Any]] = (),
+    counts: Mapping[str, int] | None = None,
+    expected: Mapping[str, Mapping[str, int]] | None = None,
+    overwrite: bool = False,
+) -> Literal["built", "unchanged"]:
+    """Check and write a corpus: Parquet by split, README.md, manifest.json and, where needed, set_aside.jsonl.
+
+    All of it is written into a temporary folder beside `output_dir`, which takes its name when it is complete. At most
+    a thousand rows are in memory (and, per document, its id and 16 bytes).
+
+    Args:
+        output_dir (`str` or `PathLike`): The folder to make.
+        splits (`Mapping[str, Iterable[Document]]`): Split name to its documents; each is read once, in order.
+        types (`Sequence[str]`): Types that the corpus annotates, in label order.
+        card (`CorpusCard`): What a person states about the corpus.
+        sources (`Sequence` of paths): The files it is made of, recorded by name and sha256. A corpus that a program
+            makes up gives the program's own file.
+        set_aside (`Iterable[Mapping]`, *optional*): Mentions or documents left out, one line each in set_aside.jsonl;
+            read after the splits, so that readers may fill it meanwhile.
+        counts (`Mapping[str, int]`, *optional*): What the readers repaired; read after the splits, too.
+        expected (`Mapping[str, Mapping[str, int]]`, *optional*): Split name to the documented number of ``documents``
+            and ``mentions``; other numbers are an error.
+        overwrite (`bool`, *optional*, defaults to `False`): Replace whatever `output_dir` holds.
+
+    Returns:
+        `"built"`, or `"unchanged"` where `output_dir` already holds this corpus built from the same sources with the
+        same types, card and schema.
+
+    Raises:
+        CorpusContractError: An id comes twice, a split has no document, a document has no words or a mention of an
+            unknown type, a row does not match its text, or a count differs from the expected one.
+        FileExistsError: `output_dir` holds something else.
+    """
+    output_dir = Path(output_dir)
+    identity = _identity(card, types, sources)
+    if not overwrite and _holds_same(output_dir, identity):
+        return "unchanged"
+    with _new_folder(output_dir) as folder:
+        statistics, flat_view, files = _write_splits(folder, splits, LabelSpace(tuple(types)))
+        _check_expected(statistics, expected or {}, card.name)
+        n_set_aside = _write_set_aside(folder / SET_ASIDE, set_aside)
+        manifest = {
+            **identity,
+            "package_version": version(_BUILDER),
+            "splits": {split: {"file": files[split], **statistics[split].as_dict()} for split in statistics},
+            "counts": dict(sorted((+(Counter(counts or {}) + flat_view)).items())),
+            "set_aside": n_set_aside,
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(render_readme(card, types, statistics, manifest), encoding="utf-8")
+    return "built"
+
+
+def _identity(card: CorpusCard, types: Sequence[str], sources: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
+    """What makes two builds the same corpus."""
+    stated = json.dumps(asdict(card), sort_keys=True, ensure_ascii=False).encode()
+    return {
+        "builder": _BUILDER,
+        "schema_version": SCHEMA_VERSION,
+        "name": card.name,
+        "types": list(types),
+        "card_sha256": hashlib.sha256(stated).hexdigest(),
+        "sources": [_source(Path(path)) for path in sources],
+    }
+
+
+def _source(path: Path) -> dict[str, Any]:
+    with open(path, "rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
+
+
+def _holds_same(output_dir: Path, identity: Mapping[str, Any]) -> bool:
+    if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
+        return False
+    remedy = "Choose another folder, or say overwrite to replace it."
+    try:
+        found = json.loads((output_dir / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or found.get("builder") != _BUILDER:
+        raise FileExistsError(f"{output_dir} exists and is no corpus built by {_BUILDER}. {remedy}")
+    different = [key for key, value in identity.items() if found.get(key) != value]
+    if different:
+        details = "; ".join(f"{key}: {found.get(key)!r} there, {identity[key]!r} now" for key in different)
+        raise FileExistsError(f"{output_dir} holds a corpus that differs in {details}. {remedy}")
+    missing = [entry["file"] for entry in found["splits"].values() if not (output_dir / entry["file"]).is_file()]
+    if missing:
+        raise FileExistsError(f"{output_dir} holds this corpus, but {missing} are gone. {remedy}")
+    return True
+
+
+@contextmanager
+def _new_folder(output_dir: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `output_dir`, in place of what was there, unless the block raises."""
+    output_dir.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output_dir.with_name(f".{output_dir.name}.{os.getpid()}.tmp")
+    previous = output_dir.with_name(f".{output_dir.name}.{os.getpid()}.old")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if output_dir.exists():
+            output_dir.rename(previous)
+        try:
+            temporary.rename(output_dir)
+        except OSError:
+            if previous.exists():
+                previous.rename(output_dir)
+            raise
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if previous.is_dir():
+        shutil.rmtree(previous)
+    else:
+        previous.unlink(missing_ok=True)
+
+
+def _write_splits(
+    folder: Path, splits: Mapping[str, Iterable[Document]], space: LabelSpace
+) -> tuple[dict[str, CorpusStatistics], Counter[str], dict[str, str]]:
+    statistics: dict[str, CorpusStatistics] = {}
+    files: dict[str, str] = {}
+    flat_view: Counter[str] = Counter()
+    ids: dict[str, str] = {}
+    schema = corpus_features(space.types).arrow_schema
+    (folder / "data").mkdir()
+    if not splits:
+        raise CorpusContractError("the corpus has no split; give at least one, e.g. 'train'")
+    for split, documents in splits.items():
+        statistics[split] = CorpusStatistics()
+        files[split] = f"data/{split}-00000-of-00001.parquet"
+        rows = _rows(split, documents, space, statistics[split], flat_view, ids)
+        with pq.ParquetWriter(folder / files[split], schema) as writer:
+            while batch := list(islice(rows, _ROWS_IN_MEMORY)):
+                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+        if not statistics[split].documents:
+            raise CorpusContractError(f"split {split!r} has no document; leave the split out or look at its source")
+    return statistics, flat_view, files
+
+
+def _rows(
+    split: str,
+    documents: Iterable[Document],
+    space: LabelSpace,
+    statistics: CorpusStatistics,
+    flat_view: Counter[str],
+    ids: dict[str, str],
+) -> Iterator[dict[str, Any]]:
+    for document in documents:
+        if document.id in ids:
+            raise CorpusContractError(
+                f"document id {document.id!r} of split {split!r} was used before, in split {ids[document.id]!r}; ids "
+                "must be unique in the whole corpus. Drop or rename one of the two."
+            )
+        ids[document.id] = split
+        unknown = sorted({mention.type for mention in document.mentions} - set(space.types))
+        if unknown:
+            raise CorpusContractError(
+                f"document {document.id!r} of split {split!r} mentions types {unknown}, but the corpus annotates "
+                f"{list(space.types)}. Rename or leave out these types when reading, or add them to the card."
+            )
+        row, left_out = document_to_row(document, space)
+        check_row(row)
+        statistics.add(document)
+        flat_view.update(left_out)
+        yield row
+
+
+def check_row(row: Mapping[str, Any]) -> None:
+    """Check that a row as it will be published says of its own text what is there.
+
+    Raises:
+        CorpusContractError: No words, or a token or mention that is not what stands at its offsets.
+    """
+    text = row["text"]
+    if not row["tokens"]:
+        raise CorpusContractError(
+            f"document {row['id']!r} has no words (text: {text[:80]!r}); leave it out and count it"
+        )
+    spans = [
+        (start, start + len(token), token) for start, token in zip(row["token_starts"], row["tokens"], strict=True)
+    ]
+    spans += [(mention["start"], mention["end"], mention["text"]) for mention in row["mentions"]]
+    for start, end, claimed in spans:
+        if not claimed or text[start:end] != claimed:
+            raise CorpusContractError(
+                f"document {row['id']!r}: {claimed!r} should be at [{start}, {end}), where the text is "
+                f"{text[start:end]!r}. Correct the reader."
+            )
+    if len(row["ner_tags"]) != len(row["tokens"]):
+        raise CorpusContractError(
+            f"document {row['id']!r} has {len(row['tokens'])} tokens and {len(row['ner_tags'])} tags. Correct the reader."
+        )
+
+
+def _check_expected(
+    statistics: Mapping[str, CorpusStatistics], expected: Mapping[str, Mapping[str, int]], name: str
+) -> None:
+    for split, numbers in expected.items():
+        if split not in statistics:
+            raise CorpusContractError(
+                f"{name}: counts are expected of split {split!r}, but the splits are {[*statistics]}"
+            )
+        found = {"documents": statistics[split].documents, "mentions": sum(statistics[split].mentions.values())}
+        for key, number in numbers.items():
+            if key not in found:
+                raise CorpusContractError(f"{name}: split {split!r} expects a count of {key!r}; known: {[*found]}")
+            if found[key] != number:
+                raise CorpusContractError(
+                    f"{name}: split {split!r} has {found[key]:,} {key}, but {number:,} are documented. The source is "
+                    "another edition or incomplete; fetch it again, or build without checking the counts."
+                )
+
+
+def _write_set_aside(path: Path, entries: Iterable[Mapping[str, Any]]) -> int:
+    number = 0
+    with open(path, "w", encoding="utf-8") as handle:
+        for number, entry in enumerate(entries, 1):
+            handle.write(json.dumps(dict(entry), ensure_ascii=False) + "\n")
+    if not number:
+        path.unlink()
+    return number

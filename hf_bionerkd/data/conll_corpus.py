@@ -1,0 +1,124 @@
+"""Build a corpus that is published as CoNLL columns, one file a split, from what its ``card.yaml`` says."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from hf_bionerkd.corpora.conll import read_conll
+from hf_bionerkd.data.builders import build_corpus
+from hf_bionerkd.data.corpus_card import CorpusCard, check_keys, load_card
+from hf_bionerkd.labels import Scheme
+
+CORPORA_VARIABLE = "BIONERKD_CORPORA"
+
+
+@dataclass(frozen=True)
+class ConllSource:
+    """The ``build`` section of the card of a CoNLL corpus.
+
+    Args:
+        folder (`str`): The corpus' folder below the one that ``$BIONERKD_CORPORA`` names.
+        types (`list[str]`): Types that the corpus annotates, in label order, under our names.
+        splits (`dict[str, str]`): Our split name to the file's name.
+        rename (`dict[str, str]`, *optional*): Type in the files to our type; see :func:`read_conll`.
+        scheme (`str`, *optional*, defaults to `"BIO"`): Tag scheme of the files.
+        expected (`dict[str, dict[str, int]]`, *optional*): Documented counts; see :func:`build_corpus`.
+    """
+
+    folder: str
+    types: list[str]
+    splits: dict[str, str]
+    rename: dict[str, str] = field(default_factory=dict)
+    scheme: Scheme = "BIO"
+    expected: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+def build_conll_corpus(
+    card_path: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    source: str | os.PathLike[str] | None = None,
+    *,
+    check_counts: bool = True,
+    overwrite: bool = False,
+) -> Literal["built", "unchanged"]:
+    """Build the corpus of a card.
+
+    Args:
+        card_path (`str` or `PathLike`): The ``card.yaml``, whose ``build`` section is a :class:`ConllSource`.
+        output_dir (`str` or `PathLike`): The folder to make; see :func:`build_corpus`.
+        source (`str` or `PathLike`, *optional*): The folder of the published files; defaults to the card's folder below
+            ``$BIONERKD_CORPORA``.
+        check_counts (`bool`, *optional*, defaults to `True`): Whether other numbers than the documented ones are an
+            error.
+        overwrite (`bool`, *optional*, defaults to `False`): Replace whatever `output_dir` holds.
+
+    Returns:
+        `"built"` or `"unchanged"`.
+
+    Raises:
+        FileNotFoundError: No source folder is known, or it lacks a file; says where the corpus is published.
+        CardError: The card has an unknown or missing key.
+    """
+    card, section = load_card(card_path)
+    check_keys(ConllSource, section, f"{card_path}, section 'build'")
+    conll = ConllSource(**section)
+    folder = _source_folder(card, conll, source)
+    files = {split: folder / name for split, name in conll.splits.items()}
+    counts: Counter[str] = Counter()
+    splits = {
+        split: read_conll(path, name=f"{card.name}-{split}", scheme=conll.scheme, rename=conll.rename, counts=counts)
+        for split, path in files.items()
+    }
+    return build_corpus(
+        output_dir,
+        splits,
+        conll.types,
+        card,
+        list(files.values()),
+        counts=counts,
+        expected=conll.expected if check_counts else None,
+        overwrite=overwrite,
+    )
+
+
+def _source_folder(card: CorpusCard, conll: ConllSource, source: str | os.PathLike[str] | None) -> Path:
+    names = ", ".join(conll.splits.values())
+    published = f"The files are published at {card.source_url} ({card.license})."
+    if source is None:
+        root = os.environ.get(CORPORA_VARIABLE)
+        if not root:
+            raise FileNotFoundError(
+                f"no source for {card.name}: give the folder that holds {names} (--source), or set {CORPORA_VARIABLE} "
+                f"to a folder that holds {conll.folder}. {published}"
+            )
+        source = Path(root) / conll.folder
+    missing = [name for name in conll.splits.values() if not (Path(source) / name).is_file()]
+    if missing:
+        raise FileNotFoundError(f"{source} lacks {', '.join(missing)}, which {card.name} is built from. {published}")
+    return Path(source)
+
+
+def main(card_path: str | os.PathLike[str], description: str | None) -> None:
+    """Command line of a ``dataset_scripts/<corpus>/build.py``."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", help=f"folder of the published files (default: below ${CORPORA_VARIABLE})")
+    parser.add_argument("--output", required=True, help="folder to make")
+    parser.add_argument("--no-check-counts", action="store_true", help="accept other counts than the documented ones")
+    parser.add_argument("--overwrite", action="store_true", help="replace whatever the output folder holds")
+    options = parser.parse_args()
+    try:
+        result = build_conll_corpus(
+            card_path,
+            options.output,
+            options.source,
+            check_counts=not options.no_check_counts,
+            overwrite=options.overwrite,
+        )
+    except (ValueError, OSError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    print(f"{options.output}: {result}")

@@ -1,0 +1,158 @@
+"""Load published corpora and lay several of them end to end in one label space (the D_S of Moscato et al. 2023)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, DatasetDict, List, Value, concatenate_datasets, load_dataset
+
+from hf_bionerkd.data.features import annotated_types
+from hf_bionerkd.labels import LabelError, LabelSpace, WordSpan
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus as a run sees it.
+
+    Args:
+        name (`str`): The name its sentences carry, and its tag pair.
+        types (`tuple[str, ...]`): The types it annotates, under the run's names for them.
+        splits (`Mapping[str, Dataset]`): Split name to dataset.
+        own_types (`tuple[str, ...]`): The same types under the corpus's own names, in the same order.
+        path (`str`, *optional*): Where it was loaded from.
+        revision (`str`, *optional*): The Hub revision asked for.
+    """
+
+    name: str
+    types: tuple[str, ...]
+    splits: Mapping[str, Any]
+    own_types: tuple[str, ...]
+    path: str = ""
+    revision: str | None = None
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_corpus(
+    name: str,
+    path: str,
+    *,
+    revision: str | None = None,
+    types: Mapping[str, str] | None = None,
+    splits: Mapping[str, str] | None = None,
+) -> Corpus:
+    """Load a corpus that `dataset_scripts/` built, or any Hub dataset with `tokens` and `ner_tags`.
+
+    Args:
+        name (`str`): The corpus's name within the run.
+        path (`str`): Local folder or Hub id.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub.
+        types (`Mapping[str, str]`, *optional*): The corpus's type to the run's type, for renaming or to choose some
+            of its types; all of them under their own names by default.
+        splits (`Mapping[str, str]`, *optional*): `train`/`validation`/`test` to the corpus's split names.
+
+    Raises:
+        FileNotFoundError: `path` looks like a local folder but is none.
+        LabelError: `types` names a type that the corpus does not annotate.
+    """
+    local = Path(path)
+    if not local.exists() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
+        raise FileNotFoundError(
+            f"corpus {name!r}: no folder {path!r}. Build it with dataset_scripts/<corpus>/build.py, or give `build:` in "
+            "the configuration, or a Hub id of the form org/name."
+        )
+    loaded: DatasetDict = load_dataset(path, revision=revision)
+    wanted = dict(splits) if splits else {split: split for split in SPLITS if split in loaded}
+    missing = sorted(set(wanted.values()) - set(loaded))
+    if missing or "train" not in wanted:
+        raise ValueError(f"corpus {name!r} at {path}: has splits {sorted(loaded)}, but {missing or ['train']} is asked for")
+    own = annotated_types(loaded[wanted["train"]].features)
+    renamed = dict(types) if types else {kind: kind for kind in own}
+    unknown = sorted(set(renamed) - set(own))
+    if unknown:
+        raise LabelError(f"corpus {name!r}: asked for types {unknown}, but it annotates {list(own)}")
+    chosen = tuple(kind for kind in own if kind in renamed)
+    datasets = {split: loaded[source] for split, source in wanted.items()}
+    return Corpus(
+        name,
+        tuple(renamed[kind] for kind in chosen),
+        datasets,
+        chosen,
+        path,
+        revision,
+        {split: content_fingerprint(dataset) for split, dataset in datasets.items()},
+    )
+
+
+def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Dataset:
+    """One dataset of every corpus's `split` in order, labelled in the run's label space.
+
+    Columns: `id`, `tokens`, `labels` (ids of `space`; gold ``O`` means "none of the types this corpus annotates"),
+    `corpus` (index into `corpora`). A corpus without that split is passed over.
+
+    Raises:
+        LabelError: A corpus annotates a type that `space` does not hold.
+    """
+    parts = []
+    for index, corpus in enumerate(corpora):
+        if split not in corpus.splits:
+            continue
+        dataset = corpus.splits[split]
+        table = _label_table(corpus, dataset, space)
+
+        def convert(batch: dict[str, list[Any]], table: list[int] = table, index: int = index) -> dict[str, list[Any]]:
+            return {
+                "labels": [[table[tag] for tag in tags] for tags in batch["ner_tags"]],
+                "corpus": [index] * len(batch["ner_tags"]),
+            }
+
+        keep = ["id", "tokens"] if "id" in dataset.column_names else ["tokens"]
+        part = dataset.map(
+            convert,
+            batched=True,
+            remove_columns=[column for column in dataset.column_names if column not in keep],
+            desc=f"labels of {corpus.name} {split}",
+        )
+        if "id" not in part.column_names:
+            part = part.add_column("id", [f"{corpus.name}-{split}-{row}" for row in range(len(part))])
+        part = part.select_columns(["id", "tokens", "labels", "corpus"])
+        part = part.cast_column("labels", List(Value("int32"))).cast_column("corpus", Value("int32"))
+        parts.append(part)
+    if not parts:
+        raise ValueError(f"none of the corpora {[corpus.name for corpus in corpora]} has a split {split!r}")
+    return concatenate_datasets(parts)
+
+
+def gold_spans(labels: Sequence[int], space: LabelSpace) -> list[WordSpan]:
+    """Gold word spans of one row of :func:`join_corpora`."""
+    return space.decode(labels, orphans="start")
+
+
+def content_fingerprint(dataset: Any) -> str:
+    """A hash of a dataset's words and tags, in order: the same content gives the same value wherever it lies."""
+    digest = hashlib.sha256()
+    columns = [column for column in ("tokens", "ner_tags", "labels", "corpus") if column in dataset.column_names]
+    for batch in dataset.select_columns(columns).with_format(None).iter(batch_size=1000):
+        for column in columns:
+            digest.update(repr((column, batch[column])).encode())
+    return digest.hexdigest()[:16]
+
+
+def _label_table(corpus: Corpus, dataset: Any, space: LabelSpace) -> list[int]:
+    names = dataset.features["ner_tags"].feature.names
+    to_run = dict(zip(corpus.own_types, corpus.types, strict=True))
+    label2id = space.label2id
+    table = []
+    for label in names:
+        prefix, _, kind = label.partition("-")
+        if kind in to_run and to_run[kind] not in space.types:
+            raise LabelError(
+                f"corpus {corpus.name!r} annotates {to_run[kind]!r}, which is not among the types {list(space.types)}"
+            )
+        table.append(label2id[f"{prefix}-{to_run[kind]}"] if kind in to_run else space.outside)
+    return table

@@ -1,0 +1,110 @@
+"""The published schema of a corpus: what `load_dataset` returns for every corpus built by `dataset_scripts/`.
+
+One row is a sentence or a document. Stand-off mentions are the truth (nested ones too); `tokens` and `ner_tags`
+are the flat IOB2 view of the same row that most training code asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from datasets import ClassLabel, Features, List, Value
+
+from hf_bionerkd.documents import ConceptRef, Document, Mention
+from hf_bionerkd.labels import LabelSpace, word_spans
+
+SCHEMA_VERSION = "1.0"
+
+
+def corpus_features(types: Sequence[str]) -> Features:
+    """Schema of a corpus that annotates `types` (their order is the order of the class labels).
+
+    Columns: `id`; `document_id` (PMID where known); `text`; `tokens` and `token_starts` (code-point offsets of the
+    words); `ner_tags` (IOB2 over `types`, flat); `mentions` (stand-off, half-open code-point offsets).
+    """
+    return Features(
+        {
+            "id": Value("string"),
+            "document_id": Value("string"),
+            "text": Value("string"),
+            "tokens": List(Value("string")),
+            "token_starts": List(Value("int32")),
+            "ner_tags": List(ClassLabel(names=list(LabelSpace(tuple(types)).labels))),
+            "mentions": List(
+                {
+                    "start": Value("int32"),
+                    "end": Value("int32"),
+                    "type": Value("string"),
+                    "text": Value("string"),
+                    "concept_ids": List(Value("string")),
+                    "source": Value("string"),
+                }
+            ),
+        }
+    )
+
+
+def document_to_row(document: Document, space: LabelSpace) -> tuple[dict[str, Any], dict[str, int]]:
+    """One dataset row of a document, and counts of what its flat view had to leave out or widen.
+
+    Raises:
+        LabelError: A mention has a type that `space` does not hold.
+    """
+    spans, left_out, misaligned = word_spans(document)
+    row = {
+        "id": document.id,
+        "document_id": document.metadata.get("document_id", ""),
+        "text": document.text,
+        "tokens": document.tokens,
+        "token_starts": [start for start, _ in document.words],
+        "ner_tags": space.encode(spans, len(document.words)),
+        "mentions": [
+            {
+                "start": m.start,
+                "end": m.end,
+                "type": m.type,
+                "text": m.text,
+                "concept_ids": [str(concept) for concept in m.concepts],
+                "source": m.source,
+            }
+            for m in document.mentions
+        ],
+    }
+    return row, {"mentions_left_out_of_flat_view": len(left_out), "mentions_widened_to_words": len(misaligned)}
+
+
+def row_to_document(row: Mapping[str, Any]) -> Document:
+    """The document of a dataset row; the inverse of :func:`document_to_row`."""
+    words = tuple(
+        (start, start + len(token)) for start, token in zip(row["token_starts"], row["tokens"], strict=True)
+    )
+    mentions = tuple(
+        Mention(
+            m["start"],
+            m["end"],
+            m["type"],
+            m["text"],
+            tuple(ConceptRef.parse(value) for value in m["concept_ids"]),
+            m["source"],
+        )
+        for m in row["mentions"]
+    )
+    metadata = {"document_id": row["document_id"]} if row["document_id"] else {}
+    return Document(row["id"], row["text"], mentions, words, (), metadata)
+
+
+def annotated_types(features: Features) -> tuple[str, ...]:
+    """The entity types a published corpus annotates, read from its class labels.
+
+    Raises:
+        ValueError: The dataset is not of this schema.
+    """
+    try:
+        names: Iterable[str] = features["ner_tags"].feature.names
+    except (KeyError, AttributeError):
+        raise ValueError(
+            f"this dataset has no `ner_tags` column of class labels; its columns are {list(features)}. Build it with "
+            "dataset_scripts/<corpus>/build.py, or give it `tokens` and `ner_tags: List(ClassLabel)`."
+        ) from None
+    return LabelSpace.from_labels(list(names))[0].types

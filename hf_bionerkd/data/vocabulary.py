@@ -1,0 +1,79 @@
+"""Sub-word vocabularies for models trained from scratch, learned from a corpus's own training text or read from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def learn_wordpiece(texts: Iterable[str], vocab_size: int, *, lowercase: bool = False, max_length: int = 512) -> Any:
+    """Learn a WordPiece tokenizer from texts. The same texts give the same vocabulary.
+
+    Args:
+        texts (`Iterable[str]`): Training text only; never validation or test text.
+        vocab_size (`int`): Upper bound on the vocabulary.
+        lowercase (`bool`, *optional*, defaults to `False`): Biomedical names are case-sensitive, so case is kept.
+        max_length (`int`, *optional*, defaults to 512): The model's longest input.
+
+    Returns:
+        `PreTrainedTokenizerFast`
+    """
+    from tokenizers import trainers
+
+    backend = _wordpiece(lowercase)
+    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, special_tokens=list(SPECIAL), show_progress=False)
+    backend.train_from_iterator(texts, trainer)
+    return _finish(backend, max_length)
+
+
+def read_wordpiece(path: str | Path, *, lowercase: bool = False, max_length: int = 512) -> Any:
+    """Build a WordPiece tokenizer from a `vocab.txt` (one piece a line, the line number is the id).
+
+    Raises:
+        ValueError: The file lacks one of the special tokens.
+    """
+    from tokenizers import models
+
+    lines = Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
+    vocab = {piece: index for index, piece in enumerate(lines)}
+    missing = [token for token in SPECIAL if token not in vocab]
+    if missing:
+        raise ValueError(f"{path}: not a BERT vocabulary, the pieces {missing} are missing")
+    backend = _wordpiece(lowercase)
+    backend.model = models.WordPiece(vocab, unk_token="[UNK]")
+    return _finish(backend, max_length)
+
+
+def _wordpiece(lowercase: bool) -> Any:
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=None)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    return backend
+
+
+def _finish(backend: Any, max_length: int) -> Any:
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    ids = {token: backend.token_to_id(token) for token in SPECIAL}
+    backend.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(token, ids[token]) for token in ("[CLS]", "[SEP]")],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=max_length,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )

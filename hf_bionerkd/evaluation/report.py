@@ -1,0 +1,255 @@
+"""What a run measured: one row per model, corpus and type; tables of them; and `metrics.json`.
+
+Tables show percent, the file holds fractions in [0, 1]. Both close with one macro average per model, the mean over its
+(corpus, type) rows. Teachers, which answer for one corpus each, are averaged together as ``mean teacher``: every model
+named ``teacher`` or ``teacher …`` is one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from hf_bionerkd.evaluation.entities import Counts, EntityScores
+from hf_bionerkd.labels import SCHEMES, Scheme
+
+MEAN_TEACHER = "mean teacher"
+
+_NAME_WIDTH = 68  # with four columns of eight characters: 100, a common terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Counts of one model on one type of one corpus.
+
+    Args:
+        model (`str`): What the tables call it: ``"student"``, ``"merged"``, ``"partial"``, ``"teacher disease"``.
+        corpus (`str`): Name of the corpus.
+        type (`str`): A type that the corpus annotates.
+        counts (`Counts`): Right, spurious and missed mentions.
+    """
+
+    model: str
+    corpus: str
+    type: str
+    counts: Counts
+
+    @property
+    def is_teacher(self) -> bool:
+        """Whether the row belongs to a teacher."""
+        return self.model.split(" ")[0] == "teacher"
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """Means over `rows` results: fractions in [0, 1]."""
+
+    precision: float
+    recall: float
+    f1: float
+    rows: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The means and the number of rows as plain JSON numbers."""
+        return {"precision": self.precision, "recall": self.recall, "f1": self.f1, "rows": self.rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Everything a run measured, as `metrics.json` holds it.
+
+    Args:
+        strict (`tuple[Result, ...]`): Strict scores; see :func:`~hf_bionerkd.evaluation.entities.score_tags`.
+        lenient (`tuple[Result, ...]`, *optional*): Lenient (conlleval) scores of the same predictions.
+        scheme (`str`, *optional*, defaults to `"BIO"`): Tag scheme of the scored tags.
+    """
+
+    strict: tuple[Result, ...]
+    lenient: tuple[Result, ...] = ()
+    scheme: Scheme = "BIO"
+
+
+def results_of(model: str, corpus: str, scores: EntityScores) -> list[Result]:
+    """One row per type of a model's scores on a corpus."""
+    return [Result(model, corpus, name, counts) for name, counts in scores.per_type.items()]
+
+
+def macro_averages(results: Iterable[Result]) -> dict[str, Average]:
+    """Mean precision, recall and F1 of every model over its (corpus, type) rows.
+
+    Args:
+        results (`Iterable[Result]`): Rows in any order.
+
+    Returns:
+        Model to means, in order of first appearance; all teachers together under ``mean teacher``. Models may cover
+        different numbers of rows: compare `rows` before comparing means.
+
+    Example:
+        >>> teacher = Result("teacher gene", "BC2GM", "Gene", Counts(tp=1, fp=1, fn=1))
+        >>> rows = [teacher, Result("student", "BC2GM", "Gene", Counts(tp=2))]
+        >>> {model: average.f1 for model, average in macro_averages(rows).items()}
+        {'mean teacher': 0.5, 'student': 1.0}
+    """
+    rows: dict[str, list[Counts]] = {}
+    for result in results:
+        rows.setdefault(MEAN_TEACHER if result.is_teacher else result.model, []).append(result.counts)
+    return {
+        model: Average(
+            sum(c.precision for c in counts) / len(counts),
+            sum(c.recall for c in counts) / len(counts),
+            sum(c.f1 for c in counts) / len(counts),
+            len(counts),
+        )
+        for model, counts in rows.items()
+    }
+
+
+def text_table(results: Iterable[Result], caption: str = "strict, percent") -> str:
+    """Lay results out for a terminal of 100 columns: a block per corpus and type, a line per model, one decimal.
+
+    Args:
+        results (`Iterable[Result]`): Rows in any order; corpora, types and models keep the order of their first row.
+        caption (`str`, *optional*, defaults to `"strict, percent"`): What stands over the names.
+
+    Returns:
+        The table, without a final line break. The last column is the number of gold mentions and, under the macro
+        average, of rows averaged.
+
+    Raises:
+        ValueError: No results, or two for one model, corpus and type.
+    """
+    results = list(results)
+    blocks = _blocks(results)
+    averages = macro_averages(results)
+    names = [caption, *(f"{corpus} / {kind}" for corpus, kind in blocks)]
+    names += [f"  {model}" for model in (*averages, *(result.model for result in results))]
+    width = min(_NAME_WIDTH, max(len(name) for name in names))
+
+    def line(name: str, *cells: str) -> str:
+        return (_shorten(name, width).ljust(width) + "".join(cell.rjust(8) for cell in cells)).rstrip()
+
+    lines = [line(caption, "P", "R", "F1", "gold"), "-" * (width + 32)]
+    for (corpus, kind), rows in blocks.items():
+        lines.append(line(f"{corpus} / {kind}"))
+        for result in rows:
+            lines.append(line(f"  {result.model}", *_percent(result.counts, 1), str(result.counts.support)))
+        lines.append("")
+    lines.append(line("macro average", "", "", "", "rows"))
+    lines += [line(f"  {model}", *_percent(mean, 1), str(mean.rows)) for model, mean in averages.items()]
+    return "\n".join(lines)
+
+
+def markdown_table(results: Iterable[Result]) -> str:
+    """Lay results out as a GitHub table with two decimals, in the order of :func:`text_table`.
+
+    Raises:
+        ValueError: No results, or two for one model, corpus and type.
+    """
+    results = list(results)
+    lines = ["| corpus | type | model | P | R | F1 | gold |", "|---|---|---|---:|---:|---:|---:|"]
+    for (corpus, kind), rows in _blocks(results).items():
+        for result in rows:
+            cells = (corpus, kind, result.model, *_percent(result.counts, 2), str(result.counts.support))
+            lines.append(markdown_row(cells))
+    for model, mean in macro_averages(results).items():
+        lines.append(markdown_row(("**macro average**", f"rows: {mean.rows}", model, *_percent(mean, 2), "")))
+    return "\n".join(lines)
+
+
+def markdown_row(cells: Iterable[object]) -> str:
+    """One line of a GitHub table; bars are escaped and line breaks become spaces."""
+    return "| " + " | ".join(" ".join(str(cell).split()).replace("|", r"\|") for cell in cells) + " |"
+
+
+def write_metrics(path: str | Path, metrics: Metrics) -> None:
+    """Write `metrics.json`: counts and ratios of every row, and the macro averages. All of it or nothing."""
+    content: dict[str, Any] = {"scheme": metrics.scheme, "strict": _section(metrics.strict)}
+    if metrics.lenient:
+        content["lenient"] = _section(metrics.lenient)
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_metrics(path: str | Path) -> Metrics:
+    """Read what :func:`write_metrics` wrote; ratios and averages are computed again from the counts.
+
+    Raises:
+        ValueError: The file is no such JSON; the message names the file and the key.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error}); write it with write_metrics") from error
+    scheme = _get(content, "scheme", str, f"{path}: ")
+    if scheme not in SCHEMES:
+        raise ValueError(f"{path}: scheme is {scheme!r}; expected one of {', '.join(SCHEMES)}")
+    lenient = _read_section(content, "lenient", path) if "lenient" in content else ()
+    return Metrics(_read_section(content, "strict", path), lenient, cast(Scheme, scheme))
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a UTF-8 text file under a temporary name, then move it into place."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _blocks(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:
+    """Rows by (corpus, type), the types of one corpus next to each other, all in order of first appearance."""
+    if not results:
+        raise ValueError("there are no results to lay out: score at least one model on one corpus")
+    corpora = list(dict.fromkeys(result.corpus for result in results))
+    blocks: dict[tuple[str, str], list[Result]] = {}
+    for result in sorted(results, key=lambda r: corpora.index(r.corpus)):
+        rows = blocks.setdefault((result.corpus, result.type), [])
+        if any(row.model == result.model for row in rows):
+            raise ValueError(
+                f"two results for model {result.model!r} on type {result.type!r} of corpus {result.corpus!r}: give "
+                "every model its own name"
+            )
+        rows.append(result)
+    return blocks
+
+
+def _percent(scores: Counts | Average, decimals: int) -> Iterator[str]:
+    return (f"{100 * value:.{decimals}f}" for value in (scores.precision, scores.recall, scores.f1))
+
+
+def _shorten(name: str, width: int) -> str:
+    """Cut out the middle, because the ends of long names are what tells them apart."""
+    if len(name) <= width:
+        return name
+    tail = (width - 1) // 2
+    return f"{name[: width - 1 - tail]}…{name[len(name) - tail :]}"
+
+
+def _section(results: Sequence[Result]) -> dict[str, Any]:
+    return {
+        "results": [{"model": r.model, "corpus": r.corpus, "type": r.type, **r.counts.as_dict()} for r in results],
+        "macro": {model: mean.as_dict() for model, mean in macro_averages(results).items()},
+    }
+
+
+def _read_section(content: Mapping[str, Any], name: str, path: str | Path) -> tuple[Result, ...]:
+    rows = _get(_get(content, name, dict, f"{path}: "), "results", list, f"{path}: {name}.")
+    results = []
+    for index, row in enumerate(rows):
+        place = f"{path}: {name}.results[{index}]."
+        model, corpus, kind = (_get(row, key, str, place) for key in ("model", "corpus", "type"))
+        tp, fp, fn = (_get(row, key, int, place) for key in ("tp", "fp", "fn"))
+        results.append(Result(model, corpus, kind, Counts(tp, fp, fn)))
+    return tuple(results)
+
+
+def _get(mapping: object, key: str, kind: type, place: str) -> Any:
+    value = mapping.get(key) if isinstance(mapping, dict) else None
+    if not isinstance(value, kind):
+        raise ValueError(f"{place}{key} is {value!r}; expected {kind.__name__}. Write the file with write_metrics.")
+    return value

@@ -1,0 +1,1 @@
+"""Model cards: what a published model says of itself. Rendered offline."""

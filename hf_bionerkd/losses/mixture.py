@@ -1,0 +1,140 @@
+"""One loss out of several terms, each divided by its own count over the whole optimiser step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class WeightedTerm:
+    """A term's name and its weight in the mixture.
+
+    Args:
+        name (`str`): The name its sum and count come under, and its value is logged under.
+        weight (`float`): A finite number, zero or more.
+
+    Raises:
+        ValueError: A weight that is negative or not finite.
+    """
+
+    name: str
+    weight: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight) and self.weight >= 0):
+            raise ValueError(
+                f"loss term {self.name!r}: weight {self.weight!r}, expected a finite number, zero or more"
+            )
+
+
+class Mixture:
+    """The weighted sum of loss terms, `L = Σ_i w_i · sum_i / count_i`.
+
+    The counts are those of the *whole optimiser step*, so that micro-batches add up to the same loss and gradient as
+    one large batch. A term of weight zero may be left out of the sums.
+
+    Args:
+        terms (`Sequence[WeightedTerm]`): At least one, with distinct names.
+        citation (`str`, *optional*, defaults to `""`): Where the weighting comes from.
+
+    Raises:
+        ValueError: No terms, or a name twice.
+
+    Example:
+        >>> mixture = Mixture([WeightedTerm("kd", 0.9), WeightedTerm("gold", 0.1)])
+        >>> total, parts = mixture({"kd": torch.tensor(8.0), "gold": torch.tensor(6.0)}, {"kd": 4, "gold": 2})
+        >>> round(total.item(), 4), {name: part.item() for name, part in parts.items()}
+        (2.1, {'kd': 2.0, 'gold': 3.0})
+
+    Source: Moscato et al. 2023 (TaughtNet), eq. 13, for two terms; see :func:`taughtnet_mixture`.
+    """
+
+    name = "mixture"
+
+    def __init__(self, terms: Sequence[WeightedTerm], citation: str = "") -> None:
+        names = [term.name for term in terms]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"a mixture needs terms of distinct names, got {names}")
+        self.terms = tuple(terms)
+        self.citation = citation
+
+    @property
+    def equation(self) -> str:
+        """LaTeX with the weights as numbers."""
+        return r"\mathcal{L} = " + " + ".join(
+            rf"{term.weight:g}\,\mathcal{{L}}_{{\mathrm{{{term.name}}}}}" for term in self.terms
+        )
+
+    def __call__(
+        self, sums: Mapping[str, Tensor], counts: Mapping[str, Tensor | float]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The total, and each term's own mean for the log.
+
+        Args:
+            sums (`Mapping[str, Tensor]`): Scalar sums of the terms over this micro-batch.
+            counts (`Mapping[str, Tensor | float]`): The terms' counts over the optimiser step. A term whose count is
+                zero adds zero, and keeps its gradient path.
+
+        Returns:
+            The scalar total, and by name the detached, unweighted `sum / count`; over the micro-batches of a step
+            these add up to the step's means.
+
+        Raises:
+            ValueError: A sum of an unknown term, a weighted term without a sum, or a sum without a count.
+        """
+        self._check_names(sums, counts)
+        weighted: list[Tensor] = []
+        parts: dict[str, Tensor] = {}
+        for term in self.terms:
+            if term.name not in sums:
+                continue
+            value = sums[term.name]
+            count = torch.as_tensor(counts[term.name], dtype=value.dtype, device=value.device)
+            mean = value * ((count > 0) / count.clamp(min=1))
+            weighted.append(term.weight * mean)
+            parts[term.name] = mean.detach()
+        return torch.stack(weighted).sum(), parts
+
+    def describe(self) -> dict[str, Any]:
+        """What a card prints about the mixture."""
+        weights = {term.name: term.weight for term in self.terms}
+        return {"name": self.name, "weights": weights, "equation": self.equation, "citation": self.citation}
+
+    def _check_names(self, sums: Mapping[str, Tensor], counts: Mapping[str, Tensor | float]) -> None:
+        unknown = sorted(set(sums) - {term.name for term in self.terms})
+        missing = [term.name for term in self.terms if term.weight > 0 and term.name not in sums]
+        uncounted = sorted(set(sums) - set(counts))
+        if unknown or missing or uncounted:
+            raise ValueError(
+                f"the mixture of {[term.name for term in self.terms]} got sums for {sorted(sums)} and counts for "
+                f"{sorted(counts)}: unknown terms {unknown}, terms without a sum {missing}, sums without a count "
+                f"{uncounted}"
+            )
+
+
+def taughtnet_mixture(lam: float) -> Mixture:
+    """TaughtNet's loss, `λ · L_KD + (1 - λ) · L_GT`, over the terms `"kd"` and `"gold"`.
+
+    Args:
+        lam (`float`): λ in [0, 1]: 0 is plain supervised training, 1 is distillation alone. The paper's public code
+            has 0.99.
+
+    Raises:
+        ValueError: λ outside [0, 1].
+
+    Example:
+        >>> taughtnet_mixture(0.75).describe()["weights"]
+        {'kd': 0.75, 'gold': 0.25}
+
+    Source: Moscato et al. 2023 (TaughtNet), eqs. 13-15.
+    """
+    if not 0 <= lam <= 1:
+        raise ValueError(f"λ is {lam!r}, expected a number from 0 (gold labels only) to 1 (teachers only)")
+    terms = [WeightedTerm("kd", lam), WeightedTerm("gold", 1 - lam)]
+    return Mixture(terms, "Moscato et al. 2023, TaughtNet, eq. 13")

@@ -1,0 +1,302 @@
+"""Teacher outputs computed once, kept as float16 in Arrow, and read memory-mapped during training.
+
+Layout of a cache: one folder per fingerprint, holding part files of a fixed number of sentences and, once every part
+is there, ``meta.json``. Parts are written under a temporary name and renamed, so a killed run continues with the parts
+it has. The split into parts does not depend on the number of processes, so any number of them can share the work.
+
+A fingerprint covers the sentences' words, the teacher's files, its types and its window settings; every row also
+carries the key of its words, which is compared when the cache is opened, so outputs can never meet other sentences.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from tqdm.auto import tqdm
+
+from hf_bionerkd.data.corpus import content_fingerprint
+from hf_bionerkd.teachers.aggregation import Aggregator
+from hf_bionerkd.teachers.teacher import Teacher
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+ROWS_PER_PART = 2048
+Barrier = Callable[[], None]
+Part = tuple[list[np.ndarray], dict[str, int]]  # one array a sentence, and what was counted on the way
+_NO_MASS = "%d words have no joint teacher mass (teachers certain of different mentions): their target is the teachers' mean"
+
+
+class CacheError(RuntimeError):
+    """A cache that does not belong to these sentences, or lacks a part."""
+
+
+class WordArrays:
+    """Read-only float16 arrays of shape (words, labels), one a sentence, memory-mapped.
+
+    Args:
+        folder (`Path`): A finished cache folder.
+        keys (`np.ndarray`): Keys of the sentences it must hold, in order (see :func:`sentence_keys`).
+
+    Raises:
+        CacheError: The folder is unfinished, or its sentences are others.
+    """
+
+    def __init__(self, folder: Path, keys: np.ndarray) -> None:
+        meta = folder / "meta.json"
+        if not meta.exists():
+            raise CacheError(f"{folder} is not a finished cache: meta.json is missing. Run recipes/cache_teachers.py again.")
+        self.folder = folder
+        self.meta: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
+        self.labels = tuple(self.meta["labels"])
+        self._parts = [_read_part(folder / _part_name(index)) for index in range(self.meta["parts"])]
+        found = np.concatenate([part["key"] for part in self._parts]) if self._parts else np.zeros(0, np.uint64)
+        if len(found) != len(keys) or not np.array_equal(found, keys):
+            raise CacheError(
+                f"{folder} holds {len(found)} sentences that are not the {len(keys)} sentences of this run; delete the "
+                "folder to have it made again"
+            )
+
+    def __len__(self) -> int:
+        return int(self.meta["rows"])
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        index, offset = divmod(row, int(self.meta["rows_per_part"]))
+        part = self._parts[index]
+        return _row(part, "values", offset).reshape(-1, len(self.labels))
+
+    def tags(self, row: int) -> np.ndarray:
+        """The teacher's own decoding of one sentence: ids into :attr:`labels`, one a word."""
+        index, offset = divmod(row, int(self.meta["rows_per_part"]))
+        return _row(self._parts[index], "tags", offset)
+
+
+def sentence_keys(rows: Any) -> np.ndarray:
+    """One 64-bit key a sentence, made of its words."""
+    keys = np.empty(len(rows), dtype=np.uint64)
+    position = 0
+    for batch in rows.select_columns(["tokens"]).with_format(None).iter(batch_size=2000):
+        for tokens in batch["tokens"]:
+            digest = hashlib.blake2b("\x1f".join(tokens).encode(), digest_size=8).digest()
+            keys[position] = int.from_bytes(digest, "little")
+            position += 1
+    return keys
+
+
+def cache_teacher(
+    teacher: Teacher,
+    rows: Any,
+    cache_dir: str | os.PathLike[str],
+    *,
+    rows_per_part: int = ROWS_PER_PART,
+    process_index: int = 0,
+    num_processes: int = 1,
+    wait: Barrier = lambda: None,
+) -> WordArrays:
+    """Compute a teacher's word distributions for every sentence, or find them computed.
+
+    Args:
+        teacher (`Teacher`): Loaded only when something is missing.
+        rows (`Dataset`): With a column `tokens`.
+        cache_dir (`str`): Folder of all caches.
+        rows_per_part (`int`, *optional*): Sentences a part file: the unit of work shared and resumed.
+        process_index, num_processes (`int`, *optional*): This process's share under `accelerate launch`.
+        wait (`Callable`, *optional*): Barrier of all processes.
+
+    Returns:
+        Log probabilities, labels as in ``teacher.space``.
+    """
+    labels = list(teacher.space.labels)
+    identity = {
+        "format": FORMAT,
+        "teacher": teacher.settings(),
+        "labels": labels,
+        "kind": "softmax",
+        "sentences": content_fingerprint(rows.select_columns(["tokens"])),
+        "rows_per_part": rows_per_part,
+    }
+    keys = sentence_keys(rows)
+
+    def compute(start: int, end: int) -> Part:
+        return teacher.log_probs(rows[start:end]["tokens"]), {}
+
+    folder = Path(cache_dir) / f"{teacher.name}-{_fingerprint(identity)}"
+    extra = {"name": teacher.name, "path": teacher.spec.path, "commit": teacher.commit}
+    share = (process_index, num_processes)
+    _fill(folder, identity, extra, keys, compute, labels, f"teacher {teacher.name}", share, wait, with_tags=True)
+    return WordArrays(folder, keys)
+
+
+class CachedTargets:
+    """The student's targets for every sentence, aggregated once from teachers' caches.
+
+    Args:
+        caches (`Sequence[WordArrays]`): One a teacher, in the aggregator's order.
+        aggregator (`Aggregator`): How they are put together.
+        rows (`Dataset`): The sentences, with a column `tokens`.
+        cache_dir (`str`): Folder of all caches.
+    """
+
+    def __init__(
+        self,
+        caches: Sequence[WordArrays],
+        aggregator: Aggregator,
+        rows: Any,
+        cache_dir: str | os.PathLike[str],
+        *,
+        process_index: int = 0,
+        num_processes: int = 1,
+        wait: Barrier = lambda: None,
+    ) -> None:
+        keys = sentence_keys(rows)
+        identity = {
+            "format": FORMAT,
+            "aggregation": aggregator.settings(),
+            "teachers": [cache.folder.name for cache in caches],
+        }
+        identity["rows_per_part"] = int(caches[0].meta["rows_per_part"])
+
+        def compute(start: int, end: int) -> Part:
+            outputs = [[cache[row] for row in range(start, end)] for cache in caches]
+            targets, no_mass = _aggregate(aggregator, outputs)
+            return targets, {"words_without_mass": no_mass}
+
+        folder = Path(cache_dir) / f"targets-{_fingerprint(identity)}"
+        share = (process_index, num_processes)
+        labels = list(aggregator.space.labels)
+        _fill(folder, identity, {}, keys, compute, labels, "aggregation", share, wait, with_tags=False)
+        self.arrays = WordArrays(folder, keys)
+        self.words_without_mass = int(self.arrays.meta["counts"].get("words_without_mass", 0))
+        if self.words_without_mass and process_index == 0:
+            logger.warning(_NO_MASS, self.words_without_mass)
+
+    def rows(self, indices: Sequence[int]) -> list[np.ndarray]:
+        """Targets of these sentences, each (words, labels)."""
+        return [self.arrays[index] for index in indices]
+
+
+class OnlineTargets:
+    """The same targets computed when a batch asks for them, for teachers that must see changed text.
+
+    Use it with a data loader that runs in the training process (`dataloader_num_workers: 0`).
+    """
+
+    def __init__(self, teachers: Sequence[Teacher], aggregator: Aggregator, rows: Any) -> None:
+        self.teachers = teachers
+        self.aggregator = aggregator
+        self.sentences = rows
+        self.words_without_mass = 0
+
+    def rows(self, indices: Sequence[int]) -> list[np.ndarray]:
+        """Targets of these sentences, each (words, labels)."""
+        tokens = self.sentences[list(indices)]["tokens"]
+        outputs = [teacher.log_probs(tokens) for teacher in self.teachers]
+        targets, no_mass = _aggregate(self.aggregator, outputs)
+        if no_mass and not self.words_without_mass:
+            logger.warning(_NO_MASS, no_mass)
+        self.words_without_mass += no_mass
+        return targets
+
+
+def _aggregate(aggregator: Aggregator, outputs: Sequence[Sequence[np.ndarray]]) -> tuple[list[np.ndarray], int]:
+    """Aggregate teachers' outputs sentence-wise: `outputs[teacher][sentence]` is (words, labels)."""
+    ends = np.cumsum([len(sentence) for sentence in outputs[0]])
+    targets, no_mass = aggregator([np.concatenate(sentences) for sentences in outputs])
+    return list(np.split(targets, ends[:-1])), no_mass
+
+
+def _fill(
+    folder: Path,
+    identity: Mapping[str, Any],
+    extra: Mapping[str, Any],
+    keys: np.ndarray,
+    compute: Callable[[int, int], Part],
+    labels: Sequence[str],
+    what: str,
+    share: tuple[int, int],
+    wait: Barrier,
+    *,
+    with_tags: bool,
+) -> None:
+    """Write the parts that are missing (this process's share of them), then `meta.json` by process 0."""
+    process_index, num_processes = share
+    size = int(identity["rows_per_part"])
+    parts = range(0, len(keys), size)
+    if not (folder / "meta.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        mine = [(i, start) for i, start in enumerate(parts) if i % num_processes == process_index]
+        todo = [(i, start) for i, start in mine if not (folder / _part_name(i)).exists()]
+        for index, start in tqdm(todo, desc=what, unit="part", disable=process_index != 0 or not todo):
+            end = min(start + size, len(keys))
+            _write_part(folder / _part_name(index), keys[start:end], *compute(start, end), with_tags)
+        wait()
+        if process_index == 0:
+            counts: Counter[str] = Counter()
+            for index in range(len(parts)):
+                counts.update(_read_part(folder / _part_name(index))["counts"])
+            meta = {**identity, **extra, "labels": list(labels), "rows": len(keys), "parts": len(parts)}
+            meta["counts"] = dict(counts)
+            temporary = folder / f"meta.json.{os.getpid()}"
+            temporary.write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+            os.replace(temporary, folder / "meta.json")
+    else:
+        logger.info("%s: found in %s", what, folder)
+        wait()
+    wait()
+
+
+def _write_part(
+    path: Path, keys: np.ndarray, arrays: Sequence[np.ndarray], counts: Mapping[str, int], with_tags: bool
+) -> None:
+    if len(arrays) != len(keys):
+        raise CacheError(f"{path}: {len(arrays)} outputs for {len(keys)} sentences")
+    fields = [("key", pa.uint64()), ("values", pa.list_(pa.float16()))]
+    if with_tags:
+        fields.append(("tags", pa.list_(pa.int16())))
+    schema = pa.schema(fields, metadata={"counts": json.dumps(dict(counts))})
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        columns = [pa.array(keys), _lists([a.astype(np.float16).ravel() for a in arrays], pa.float16())]
+        if with_tags:
+            columns.append(_lists([a.argmax(axis=1).astype(np.int16) for a in arrays], pa.int16()))
+        writer.write_batch(pa.record_batch(columns, schema=schema))
+    os.replace(temporary, path)
+
+
+def _lists(arrays: Sequence[np.ndarray], kind: pa.DataType) -> pa.ListArray:
+    offsets = np.concatenate([[0], np.cumsum([len(a) for a in arrays])]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(arrays), type=kind))
+
+
+def _read_part(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise CacheError(f"{path} is missing; delete its folder to have the cache made again")
+    table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+    counts = json.loads((table.schema.metadata or {}).get(b"counts", b"{}"))
+    part: dict[str, Any] = {"key": table["key"].chunk(0).to_numpy(), "counts": counts}
+    for name in table.column_names[1:]:
+        lists = table[name].chunk(0)
+        part[name] = (lists.offsets.to_numpy(), lists.values.to_numpy())
+    return part
+
+
+def _row(part: Mapping[str, Any], column: str, offset: int) -> np.ndarray:
+    offsets, values = part[column]
+    return values[offsets[offset] : offsets[offset + 1]]
+
+
+def _part_name(index: int) -> str:
+    return f"part-{index:05d}.arrow"
+
+
+def _fingerprint(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]

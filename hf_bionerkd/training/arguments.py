@@ -1,0 +1,90 @@
+"""`transformers.TrainingArguments` from the `training:` section of a configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from hf_bionerkd.training.config import ConfigError
+
+# What the run itself decides; giving them under `training:` would contradict the rest of the file.
+_OWNED = {
+    "output_dir": "`output_dir` of the run",
+    "seed": "`seed` of the run",
+    "data_seed": "`seed` of the run",
+    "remove_unused_columns": "nothing: the project's collator needs every column",
+    "label_names": "nothing: evaluation scores mentions, not labels",
+    "resume_from_checkpoint": "`resume` of the run",
+    "push_to_hub": "nothing yet",
+}
+
+
+def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int) -> Any:
+    """Build training arguments, checked by name and type.
+
+    Defaults that differ from `TrainingArguments`: `report_to="none"`, `logging_steps=50`, `save_strategy` and
+    `eval_strategy` `"epoch"`, `save_total_limit=2`, `load_best_model_at_end=True` on `f1` of the *validation* split,
+    `train_sampling_strategy="group_by_length"`, `bf16=True` where the GPU supports it, `lr_scheduler_type="linear"` with
+    a tenth of warm-up, `dataloader_num_workers=0`.
+
+    Args:
+        values (`Mapping`): Names and values of `TrainingArguments`; ``2e-5`` may be a string, as YAML reads it.
+        output_dir (`str`): Where checkpoints go.
+        seed (`int`): Seed of model and data order.
+
+    Raises:
+        ConfigError: An unknown name (with the nearest known one), a name that the run decides, or a wrong value.
+    """
+    import torch
+    from transformers import TrainingArguments
+
+    # accelerate's own configuration (mixed precision) wins over the default here, because the launcher set it first.
+    has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    merged: dict[str, Any] = {
+        "report_to": "none",
+        "logging_steps": 50,
+        "eval_strategy": "epoch",
+        "save_strategy": "epoch",
+        "save_total_limit": 2,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "f1",
+        "greater_is_better": True,
+        "train_sampling_strategy": "group_by_length",
+        "lr_scheduler_type": "linear",
+        "warmup_steps": 0.1,
+        "bf16": has_bf16,
+        "per_device_eval_batch_size": 32,
+    }
+    merged.update({name: _coerce(name, value) for name, value in values.items()})
+    if merged["eval_strategy"] == "no":
+        merged["load_best_model_at_end"] = False
+    return TrainingArguments(
+        output_dir=output_dir, seed=seed, data_seed=seed, remove_unused_columns=False, **merged
+    )
+
+
+def _coerce(name: str, value: Any) -> Any:
+    from transformers import TrainingArguments
+
+    if name in _OWNED:
+        raise ConfigError(f"`training.{name}` is set by {_OWNED[name]}; remove it here")
+    fields = {field.name: field for field in dataclasses.fields(TrainingArguments)}
+    if name not in fields:
+        close = difflib.get_close_matches(name, fields, n=1)
+        hint = f"did you mean `training.{close[0]}`?" if close else "see transformers.TrainingArguments"
+        raise ConfigError(f"unknown key `training.{name}`; {hint}")
+    hint_type = typing.get_type_hints(TrainingArguments)[name]
+    allowed = set(typing.get_args(hint_type)) or {hint_type}
+    if float in allowed and isinstance(value, str) and str not in allowed:
+        try:
+            return float(value)
+        except ValueError:
+            raise ConfigError(f"`training.{name}` must be a number, not {value!r}") from None
+    if allowed <= {int, float, type(None)} and not isinstance(value, tuple(allowed)):
+        raise ConfigError(f"`training.{name}` must be a number, not {value!r}")
+    if allowed == {bool} and not isinstance(value, bool):
+        raise ConfigError(f"`training.{name}` must be true or false, not {value!r}")
+    return value

@@ -1,0 +1,410 @@
+"""One YAML file is one run: dataclasses that say what it may hold, and a loader that accepts nothing else.
+
+Values only: no class paths, no expressions. Unknown keys fail with the nearest known one; ``key=value`` arguments of
+the command line override (``loss.lam=0.5``, ``teachers.0.weight=2``). Relative paths count from the working directory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+
+T = typing.TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names file, key, value and what was expected."""
+
+
+@dataclass
+class CorpusConfig:
+    """A corpus of the run.
+
+    Args:
+        name (`str`): What its sentences carry, its tag pair and the tables show.
+        path (`str`): Folder or Hub id.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub.
+        types (`dict`, *optional*): The corpus's type to the run's type; all types under their own names by default.
+        splits (`dict`, *optional*): `train`/`validation`/`test` to the corpus's own split names.
+        build (`str`, *optional*): Folder in `dataset_scripts/` that makes the corpus when `path` does not exist.
+    """
+
+    name: str
+    path: str
+    revision: str | None = None
+    types: dict[str, str] = field(default_factory=dict)
+    splits: dict[str, str] = field(default_factory=dict)
+    build: str | None = None
+
+
+@dataclass
+class ModelConfig:
+    """The model to train: a published encoder, or an architecture from scratch.
+
+    Args:
+        path (`str`, *optional*): Hub id or local folder of an encoder in safetensors.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub.
+        architecture (`dict`, *optional*): Instead of `path`: `model_type` and configuration values.
+        tokenizer (`str`, *optional*): With `architecture`: Hub id or folder of a tokenizer, or a `vocab.txt`. By default
+            a WordPiece vocabulary is learned from the training text.
+        vocab_size (`int`, *optional*, defaults to 8000): Upper bound on the learned vocabulary.
+        lowercase (`bool`, *optional*, defaults to `False`): Lower-case text (learned vocabulary or `vocab.txt`).
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
+    """
+
+    path: str | None = None
+    revision: str | None = None
+    architecture: dict[str, Any] = field(default_factory=dict)
+    tokenizer: str | None = None
+    vocab_size: int = 8000
+    lowercase: bool = False
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.path) == bool(self.architecture):
+            raise ConfigError("a model needs either `path` or `architecture` (from scratch), and not both")
+
+
+@dataclass
+class EncodingConfig:
+    """How words become model input.
+
+    Args:
+        max_length (`int`, *optional*, defaults to 128): Longest input in pieces; longer text becomes several windows.
+        overlap (`int`, *optional*): Pieces that neighbouring windows share; a quarter of the room by default.
+        subwords (`str`, *optional*, defaults to `"all"`): Whether later pieces of a word are learned (`"all"`) or masked
+            (`"first"`, the papers' code).
+        tag_pair (`str`, *optional*, defaults to `"corpus"`): `"corpus"`, `"type"`, `"both"` or `"none"`.
+        end_tag (`bool`, *optional*, defaults to `True`): Whether the closing tag is written.
+        neutral_tag_rate (`float`, *optional*, defaults to 0.5): How often a distilled student sees a sentence under
+            ``<all>``.
+    """
+
+    max_length: int = 128
+    overlap: int | None = None
+    subwords: Literal["all", "first"] = "all"
+    tag_pair: Literal["corpus", "type", "both", "none"] = "corpus"
+    end_tag: bool = True
+    neutral_tag_rate: float = 0.5
+
+
+@dataclass
+class TeacherEncodingConfig(EncodingConfig):
+    """The same without a tag pair by default: a teacher answers for one corpus."""
+
+    tag_pair: Literal["corpus", "type", "both", "none"] = "none"
+
+
+@dataclass
+class LoraConfig:
+    """Low-rank adapters (peft) instead of full training; merged into the weights on save.
+
+    Args:
+        r (`int`, *optional*, defaults to 16): Rank.
+        alpha (`int`, *optional*, defaults to 32): Scale.
+        dropout (`float`, *optional*, defaults to 0.1): Dropout before the adapters.
+        target_modules (`list[str]`, *optional*): Layers to adapt; every linear layer by default.
+    """
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.1
+    target_modules: list[str] = field(default_factory=list)
+
+
+@dataclass
+class TeacherConfig:
+    """A teacher: a published model, or one to be trained first.
+
+    Args:
+        name (`str`): What the tables call it.
+        path (`str`, *optional*): Folder or Hub id of a token classifier.
+        finetune (`str`, *optional*): Instead of `path`: configuration of `recipes/finetune.py` that makes it. It is
+            trained where its output folder holds no finished run, and taken from there otherwise.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub.
+        types (`dict`, *optional*): The teacher's type to the student's type; types left out are read as ``O``. All
+            under their own names by default.
+        weight (`float`, *optional*, defaults to 1.0): Its share under `aggregation.combine: weights`.
+        max_length, overlap (`int`, *optional*): Its windows; by default as long as the model allows.
+        batch_size (`int`, *optional*, defaults to 32): Windows a forward pass.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
+    """
+
+    name: str
+    path: str | None = None
+    finetune: str | None = None
+    revision: str | None = None
+    types: dict[str, str] = field(default_factory=dict)
+    weight: float = 1.0
+    max_length: int | None = None
+    overlap: int | None = None
+    batch_size: int = 32
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.path) == bool(self.finetune):
+            raise ConfigError(f"teacher {self.name!r} needs either `path` or `finetune`, and not both")
+
+
+@dataclass
+class AggregationConfig:
+    """How teachers' distributions become one target (Moscato et al. 2023, eqs. 9-11; METHODS).
+
+    Args:
+        method (`str`, *optional*, defaults to `"events"`): `"events"` (the equations) or `"exclusive"` (exact).
+        normalise (`str`, *optional*, defaults to `"sum"`): `"sum"`, `"none"` (as printed), `"softmax"` (the public code).
+        combine (`str`, *optional*, defaults to `"mean"`): Several teachers of one type: `"mean"`, `"geometric"` or
+            `"weights"`.
+    """
+
+    method: Literal["events", "exclusive"] = "events"
+    normalise: Literal["sum", "none", "softmax"] = "sum"
+    combine: Literal["mean", "geometric", "weights"] = "mean"
+
+
+@dataclass
+class LossConfig:
+    """Loss of the student: ``lam · L_KD + (1 - lam) · L_GT`` (Moscato et al. 2023, eq. 13).
+
+    Args:
+        lam (`float`, *optional*, defaults to 0.9): Share of the teachers.
+        gold_outside (`str`, *optional*, defaults to `"partial"`): What gold ``O`` means: `"all"`, `"entities"` or
+            `"partial"` (an ``O`` denies only the types that its corpus annotates).
+    """
+
+    lam: float = 0.9
+    gold_outside: Literal["all", "entities", "partial"] = "partial"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.lam <= 1.0:
+            raise ConfigError(f"loss.lam is a share between 0 and 1, not {self.lam}")
+
+
+@dataclass
+class TeacherOutputsConfig:
+    """Where teachers' outputs come from.
+
+    Args:
+        mode (`str`, *optional*, defaults to `"cached"`): `"cached"` (computed once) or `"online"` (per batch).
+        cache_dir (`str`, *optional*): Folder of caches; `<output_dir>/teacher_outputs` by default.
+        rows_per_part (`int`, *optional*, defaults to 2048): Sentences a part file, the unit of shared and resumed work.
+    """
+
+    mode: Literal["cached", "online"] = "cached"
+    cache_dir: str | None = None
+    rows_per_part: int = 2048
+
+
+@dataclass
+class FinetuneConfig:
+    """A run of `recipes/finetune.py`: one supervised token classifier.
+
+    Args:
+        output_dir (`str`): Where the model, its card, metrics and configuration go.
+        corpora (`list[CorpusConfig]`): One corpus, or several laid end to end.
+        model (`ModelConfig`): What to train.
+        types (`list[str]`, *optional*): Label order; by default the corpora's types in order of appearance.
+        seed (`int`, *optional*, defaults to 13): Seed of everything random.
+        encoding (`TeacherEncodingConfig`, *optional*): How words become model input.
+        gold_outside (`str`, *optional*, defaults to `"all"`): What gold ``O`` means; see :class:`LossConfig`.
+        lora (`LoraConfig`, *optional*): Train adapters instead of all weights.
+        training (`dict`, *optional*): Values of `transformers.TrainingArguments`.
+        resume (`bool`, *optional*, defaults to `False`): Continue a killed run from its last checkpoint.
+        overwrite (`bool`, *optional*, defaults to `False`): Delete what `output_dir` holds and start again.
+    """
+
+    output_dir: str
+    corpora: list[CorpusConfig]
+    model: ModelConfig
+    types: list[str] = field(default_factory=list)
+    seed: int = 13
+    encoding: TeacherEncodingConfig = field(default_factory=TeacherEncodingConfig)
+    gold_outside: Literal["all", "entities", "partial"] = "all"
+    lora: LoraConfig | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    resume: bool = False
+    overwrite: bool = False
+
+
+@dataclass
+class DistillConfig:
+    """A run of `recipes/distill.py`: many single-type teachers into one multi-type student.
+
+    Args:
+        output_dir (`str`): Where the student, the baselines, the report and the configuration go.
+        corpora (`list[CorpusConfig]`): The single-type corpora, laid end to end in this order.
+        student (`ModelConfig`): What to train.
+        teachers (`list[TeacherConfig]`): In the order of aggregation.
+        types (`list[str]`, *optional*): Label order; by default the corpora's types in order of appearance.
+        seed (`int`, *optional*, defaults to 13): Seed of everything random.
+        encoding (`EncodingConfig`, *optional*): How words become model input.
+        aggregation (`AggregationConfig`, *optional*): How teachers are put together.
+        loss (`LossConfig`, *optional*): The student's loss.
+        teacher_outputs (`TeacherOutputsConfig`, *optional*): Cached or on-line.
+        baselines (`list[str]`, *optional*): Models trained beside the student for the table: `"merged"` (lam 0, gold
+            ``O`` = all; the paper's baseline), `"partial"` (lam 0, gold ``O`` = partial).
+        training (`dict`, *optional*): Values of `transformers.TrainingArguments` for student and baselines.
+        resume (`bool`, *optional*, defaults to `False`): Continue a killed run.
+        overwrite (`bool`, *optional*, defaults to `False`): Delete what `output_dir` holds and start again.
+    """
+
+    output_dir: str
+    corpora: list[CorpusConfig]
+    student: ModelConfig
+    teachers: list[TeacherConfig]
+    types: list[str] = field(default_factory=list)
+    seed: int = 13
+    encoding: EncodingConfig = field(default_factory=EncodingConfig)
+    aggregation: AggregationConfig = field(default_factory=AggregationConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    teacher_outputs: TeacherOutputsConfig = field(default_factory=TeacherOutputsConfig)
+    baselines: list[Literal["merged", "partial"]] = field(default_factory=list)
+    training: dict[str, Any] = field(default_factory=dict)
+    resume: bool = False
+    overwrite: bool = False
+
+
+def load_config(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
+    """Read a YAML file, apply ``key=value`` overrides, and check every key and value.
+
+    Args:
+        cls (`type`): :class:`DistillConfig` or :class:`FinetuneConfig`.
+        path (`str`): YAML file.
+        overrides (`Sequence[str]`, *optional*): Such as ``loss.lam=0.5`` or ``teachers.0.path=org/name``; the value is
+            read as YAML.
+
+    Raises:
+        ConfigError: The file is missing or no YAML mapping, or a key or value does not fit.
+    """
+    path = Path(path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no configuration file {path}; the recipes' own are recipes/*/*.yaml") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys to values, found {type(data).__name__}")
+    for override in overrides:
+        _override(data, override)
+    return from_dict(cls, data, str(path))
+
+
+def from_dict(cls: type[T], data: Mapping[str, Any], where: str) -> T:
+    """Build a configuration dataclass from plain values, checking every key and value.
+
+    Raises:
+        ConfigError: A key is unknown or missing, or a value has the wrong type.
+    """
+    return typing.cast(T, _build(cls, data, where, ""))
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Plain values of a configuration, as written beside a run."""
+    return dataclasses.asdict(config)
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"override {override!r}: expected key=value, such as loss.lam=0.5")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value is not valid YAML: {error}") from None
+    node: Any = data
+    *parents, last = key.split(".")
+    for name in parents:
+        if isinstance(node, list):
+            node = node[_index(name, node, override)]
+        elif isinstance(node, dict):
+            if not isinstance(node.get(name), dict | list):
+                node[name] = {}
+            node = node[name]
+        else:
+            raise ConfigError(f"override {override!r}: {name!r} stands under a plain value")
+    if isinstance(node, list):
+        node[_index(last, node, override)] = value
+    elif isinstance(node, dict):
+        node[last] = value
+    else:
+        raise ConfigError(f"override {override!r}: {last!r} stands under a plain value")
+
+
+def _index(name: str, node: list[Any], override: str) -> int:
+    if not name.isdigit() or int(name) >= len(node):
+        raise ConfigError(f"override {override!r}: {name!r} is not an index into a list of {len(node)} entries")
+    return int(name)
+
+
+def _build(cls: Any, data: Any, where: str, key: str) -> Any:
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: `{key or 'the file'}` must be a mapping, not {data!r}")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    for name in data:
+        if name not in fields:
+            close = difflib.get_close_matches(str(name), fields, n=1)
+            hint = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(fields)}"
+            raise ConfigError(f"{where}: unknown key `{_join(key, str(name))}`; {hint}")
+    missing = [
+        name
+        for name, f in fields.items()
+        if name not in data and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ConfigError(f"{where}: `{key or 'the file'}` lacks {', '.join(f'`{name}`' for name in missing)}")
+    values = {name: _convert(hints[name], value, where, _join(key, name)) for name, value in data.items()}
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {f'`{key}`: ' if key else ''}{error}") from None
+
+
+def _convert(hint: Any, value: Any, where: str, key: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        return _convert(next(a for a in arguments if a is not type(None)), value, where, key)
+    if origin is Literal:
+        if value not in arguments:
+            raise ConfigError(f"{where}: `{key}` is {value!r}; use one of {', '.join(map(str, arguments))}")
+        return value
+    if origin is list:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where}: `{key}` must be a list, not {value!r}")
+        return [_convert(arguments[0], item, where, f"{key}.{i}") for i, item in enumerate(value)]
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: `{key}` must be a mapping, not {value!r}")
+        return {name: _convert(arguments[1], item, where, _join(key, str(name))) for name, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, where, key)
+    return _scalar(hint, value, where, key)
+
+
+def _scalar(hint: type, value: Any, where: str, key: str) -> Any:
+    if hint is float and isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML reads 2e-5 as text
+        except ValueError:
+            pass
+    elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise ConfigError(f"{where}: `{key}` must be of type {hint.__name__}, not {value!r}")
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
