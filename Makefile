@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 # The Python that .venv is made with; when empty, the first of CANDIDATES that is new enough and has venv.
 PYTHON ?=
-CANDIDATES := python3.13 python3.12 python3.11 python3
+CANDIDATES := python3 python3.13 python3.12 python3.11
 
 # Given to every "pip install" as it is, for machines whose packages come from an index of their own.
 PIP_ARGS ?=

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["pytester"]
+
 # Reserved for documentation (RFC 5737, RFC 3849, RFC 2606): nobody's, should the guard ever fail.
 ADDRESS, ADDRESS_V6, HOST = "192.0.2.1", "2001:db8::1", "hub.example.invalid"
 
@@ -77,6 +79,7 @@ def test_child_processes_are_offline_too() -> None:
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A folder with this project's conftest.py and markers, in which a test of a test runs in a process of its own."""
     monkeypatch.delenv("BIONERKD_CORPORA", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest((Path(__file__).parent / "conftest.py").read_text(encoding="utf-8"))
     pytester.makeini("[pytest]\nmarkers =\n    gpu: a GPU\n    corpora: real corpora\n")
     return pytester
@@ -96,7 +99,7 @@ CORPORA_TESTS = """
 
 def test_corpora_tests_skip_with_the_reason_when_the_variable_is_unset(inner: pytest.Pytester) -> None:
     inner.makepyfile(CORPORA_TESTS)
-    result = inner.runpytest_subprocess("-rs", "-p", "no:xdist")
+    result = inner.runpytest_subprocess("-rs")
     result.assert_outcomes(skipped=2)
     result.stdout.fnmatch_lines(["*BIONERKD_CORPORA is not set: *"])
 
@@ -106,7 +109,7 @@ def test_corpora_tests_skip_naming_a_folder_that_is_missing(
 ) -> None:
     monkeypatch.setenv("BIONERKD_CORPORA", "nowhere/corpora")
     inner.makepyfile(CORPORA_TESTS)
-    result = inner.runpytest_subprocess("-rs", "-p", "no:xdist")
+    result = inner.runpytest_subprocess("-rs")
     result.assert_outcomes(skipped=2)
     result.stdout.fnmatch_lines(["*BIONERKD_CORPORA is not a folder: nowhere/corpora*"])
 
@@ -116,7 +119,7 @@ def test_corpora_tests_run_where_the_folder_is(inner: pytest.Pytester, monkeypat
     (inner.path / "corpora" / "here").touch()
     monkeypatch.setenv("BIONERKD_CORPORA", str(inner.path / "corpora"))
     inner.makepyfile(CORPORA_TESTS)
-    inner.runpytest_subprocess("-p", "no:xdist").assert_outcomes(passed=2)
+    inner.runpytest_subprocess().assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize(("sees_gpu", "outcome"), [("False", "skipped"), ("True", "passed")])
@@ -125,12 +128,12 @@ def test_gpu_tests_follow_what_torch_sees(inner: pytest.Pytester, sees_gpu: str,
         torch=f"class cuda:\n    is_available = staticmethod(lambda: {sees_gpu})\n",
         test_gpu="import pytest\n\n@pytest.mark.gpu\ndef test_on_gpu():\n    pass\n",
     )
-    inner.runpytest_subprocess("-p", "no:xdist").assert_outcomes(**{outcome: 1})
+    inner.runpytest_subprocess().assert_outcomes(**{outcome: 1})
 
 
 def test_torch_is_not_loaded_when_no_test_needs_a_gpu(inner: pytest.Pytester) -> None:
     inner.makepyfile("import sys\n\ndef test_plain():\n    assert 'torch' not in sys.modules\n")
-    inner.runpytest_subprocess("-p", "no:xdist").assert_outcomes(passed=1)
+    inner.runpytest_subprocess().assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(("worker", "threads"), [(None, "7"), ("gw0", "1")])
@@ -142,4 +145,4 @@ def test_only_parallel_workers_are_held_to_one_thread(
     if worker:
         monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
     inner.makepyfile(f"import os\n\ndef test_threads():\n    assert os.environ['OMP_NUM_THREADS'] == '{threads}'\n")
-    inner.runpytest_subprocess("-p", "no:xdist").assert_outcomes(passed=1)
+    inner.runpytest_subprocess().assert_outcomes(passed=1)

@@ -1,6 +1,8 @@
 """Build BC2GM as Parquet with a card, so that `load_dataset` loads it.
 
-python dataset_scripts/bc2gm/build.py --source <folder with train.tsv devel.tsv test.tsv> --output data/bc2gm
+Command, where the folder holds train.tsv, devel.tsv and test.tsv:
+
+    python dataset_scripts/bc2gm/build.py --source <folder> --output data/bc2gm
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Build BC5CDR-chem as Parquet with a card, so that `load_dataset` loads it.
 
-python dataset_scripts/bc5cdr_chem/build.py --source <folder with train.tsv devel.tsv test.tsv> --output data/bc5cdr_chem
+Command, where the folder holds train.tsv, devel.tsv and test.tsv:
+
+    python dataset_scripts/bc5cdr_chem/build.py --source <folder> --output data/bc5cdr_chem
 """
 
 from __future__ import annotations

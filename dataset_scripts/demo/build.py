@@ -147,11 +147,14 @@ def _deck(items: Sequence[T], rng: random.Random) -> Iterator[T]:
 
 
 def _draw_names(by_split: Mapping[str, Sequence[Name]], split: str, rng: random.Random) -> Iterator[Name]:
-    """Names for one type in one split; abbreviations also come up by themselves."""
-    decks = {
-        source: _deck([*by_split[source], *(Name(n.abbreviation) for n in by_split[source] if n.abbreviation)], rng)
-        for source in SPLITS
-    }
+    """Names for one type in one split.
+
+    Abbreviations come up by themselves too, but only those of training names: nobody could tell what an abbreviation
+    means that neither training nor the sentence spells out.
+    """
+    decks = {source: _deck(by_split[source], rng) for source in SPLITS}
+    short = [Name(name.abbreviation) for name in by_split["train"] if name.abbreviation]
+    decks["train"] = _deck([*by_split["train"], *short], rng)
     if split == "train":
         yield from decks["train"]
     for source in _deck([split] * _OWN_DRAWS + ["train"] * (_DRAWS - _OWN_DRAWS), rng):

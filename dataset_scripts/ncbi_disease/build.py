@@ -1,6 +1,8 @@
 """Build NCBI-disease as Parquet with a card, so that `load_dataset` loads it.
 
-python dataset_scripts/ncbi_disease/build.py --source <folder with train.tsv devel.tsv test.tsv> --output data/ncbi_disease
+Command, where the folder holds train.tsv, devel.tsv and test.tsv:
+
+    python dataset_scripts/ncbi_disease/build.py --source <folder> --output data/ncbi_disease
 """
 
 from __future__ import annotations

@@ -25,16 +25,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from hf_bionerkd.corpora.files import CorpusError, atomic_text, read_lines
-from hf_bionerkd.documents import Document, join_words
+from hf_bionerkd.documents import Document, Mention, join_words
 from hf_bionerkd.labels import (
     LabelSpace,
     Scheme,
     WordSpan,
-    spans_to_mentions,
     spans_to_tags,
     tags_to_spans,
     word_spans,
@@ -59,7 +57,7 @@ def read_conll(
     keep_types: Collection[str] | None = None,
     counts: Counter[str] | None = None,
 ) -> Iterator[Document]:
-    r"""Stream the sentences of a CoNLL file; the policies are those of :mod:`hf_bionerkd.corpora.conll`.
+    """Stream the sentences of a CoNLL file; the policies are those of :mod:`hf_bionerkd.corpora.conll`.
 
     Args:
         path (`str` or `PathLike`): The file, plain or ``.gz``.
@@ -79,10 +77,8 @@ def read_conll(
         CorpusError: The file is malformed or empty.
 
     Example:
-        >>> path = Path("dev.tsv")
-        >>> _ = path.write_text("IL-2\tB-GENE\nbinds\tO\n")
-        >>> [m.type for d in read_conll(path, name="x-dev", rename={"GENE": "Gene"}) for m in d.mentions]
-        ['Gene']
+        >>> for sentence in read_conll("dev.tsv.gz", name="BC2GM-dev", rename={"GENE": "Gene"}):  # doctest: +SKIP
+        ...     print(sentence.id, sentence.mentions)
     """
     counts = Counter() if counts is None else counts
     number = 0
@@ -92,8 +88,8 @@ def read_conll(
         counts["mentions_of_other_types"] += len(spans) - len(kept)
         text, words = join_words(sentence.words)
         metadata = {"document_number": str(sentence.document_number)} if sentence.document_number else {}
-        bare = Document(f"{name}-{number:06d}", text, (), words, (), metadata)
-        yield replace(bare, mentions=spans_to_mentions(kept, bare))
+        mentions = tuple(Mention(words[first][0], words[last - 1][1], kind) for first, last, kind in kept)
+        yield Document(f"{name}-{number:06d}", text, mentions, words, (), metadata)
     if not number:
         raise CorpusError(f"{path}: the file holds no sentence; expected rows of a word and its tag. Fetch it again.")
 
@@ -106,6 +102,7 @@ def _spans(tags: list[str], scheme: Scheme, counts: Counter[str]) -> list[WordSp
 
 def _sentences(path: str | os.PathLike[str], scheme: Scheme, counts: Counter[str]) -> Iterator[_Sentence]:
     prefixes = set(LabelSpace(("type",), scheme).ids_of("type"))
+    sound_tags: set[str] = set()
     tabs: bool | None = None  # until the first row of words shows how the file separates its columns
     width, width_line = 0, 0
     sentence = _Sentence(0, [], [])
@@ -128,7 +125,9 @@ def _sentences(path: str | os.PathLike[str], scheme: Scheme, counts: Counter[str
             )
         if not columns[0]:
             raise CorpusError(f"{path}:{number}: {line!r} has an empty word; give the word or remove the row")
-        _check_tag(columns[-1], prefixes, scheme, f"{path}:{number}")
+        if columns[-1] not in sound_tags:
+            _check_tag(columns[-1], prefixes, scheme, f"{path}:{number}")
+            sound_tags.add(columns[-1])
         sentence.words.append(columns[0])
         sentence.tags.append(columns[-1])
     if sentence.words:
@@ -136,7 +135,7 @@ def _sentences(path: str | os.PathLike[str], scheme: Scheme, counts: Counter[str
 
 
 def _starts_document(line: str) -> bool:
-    return _BLANKS.split(line, maxsplit=1)[0] == _DOCUMENT_START
+    return line.startswith(_DOCUMENT_START) and _BLANKS.split(line, maxsplit=1)[0] == _DOCUMENT_START
 
 
 def _split(line: str, tabs: bool) -> list[str]:

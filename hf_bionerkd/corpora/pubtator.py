@@ -74,7 +74,7 @@ def read_pubtator(
     counts: Counter[str] | None = None,
     on_set_aside: Callable[[dict[str, Any]], None] | None = None,
 ) -> Iterator[Document]:
-    r"""Stream the documents of a PubTator file; the policies are those of :mod:`hf_bionerkd.corpora.pubtator`.
+    """Stream the documents of a PubTator file; the policies are those of :mod:`hf_bionerkd.corpora.pubtator`.
 
     Args:
         path (`str` or `PathLike`): The file, plain or ``.gz``.
@@ -96,10 +96,9 @@ def read_pubtator(
         CorpusError: The file is malformed or empty, or a mention needs setting aside and nobody takes it.
 
     Example:
-        >>> path = Path("one.txt")
-        >>> _ = path.write_text("7|t|Aspirin\n7|a|helps.\n7\t0\t7\tAspirin\tChemical\tD001241\n")
-        >>> [str(c) for d in read_pubtator(path) for m in d.mentions for c in m.concepts]
-        ['MESH:D001241']
+        >>> aside = []
+        >>> for document in read_pubtator("train.txt", on_set_aside=aside.append):  # doctest: +SKIP
+        ...     print(document.id, [str(concept) for mention in document.mentions for concept in mention.concepts])
     """
     counts = Counter() if counts is None else counts
     options = _Options(path, window, default_scheme, source, counts, on_set_aside)

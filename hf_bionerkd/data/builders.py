@@ -44,6 +44,7 @@ def build_corpus(
     card: CorpusCard,
     sources: Sequence[str | os.PathLike[str]],
     *,
+    settings: Mapping[str, Any] | None = None,
     set_aside: Iterable[Mapping[str, Any]] = (),
     counts: Mapping[str, int] | None = None,
     expected: Mapping[str, Mapping[str, int]] | None = None,
@@ -61,6 +62,8 @@ def build_corpus(
         card (`CorpusCard`): What a person states about the corpus.
         sources (`Sequence` of paths): The files it is made of, recorded by name and sha256. A corpus that a program
             makes up gives the program's own file.
+        settings (`Mapping[str, Any]`, *optional*): How the documents come out of the sources (renaming, tag scheme,
+            seed), as JSON can hold it; recorded, and part of what makes two builds the same.
         set_aside (`Iterable[Mapping]`, *optional*): Mentions or documents left out, one line each in set_aside.jsonl;
             read after the splits, so that readers may fill it meanwhile.
         counts (`Mapping[str, int]`, *optional*): What the readers repaired; read after the splits, too.
@@ -70,25 +73,27 @@ def build_corpus(
 
     Returns:
         `"built"`, or `"unchanged"` where `output_dir` already holds this corpus built from the same sources with the
-        same types, card and schema.
+        same types, card, settings and schema.
 
     Raises:
         CorpusContractError: An id comes twice, a split has no document, a document has no words or a mention of an
             unknown type, a row does not match its text, or a count differs from the expected one.
         FileExistsError: `output_dir` holds something else.
     """
-    output_dir = Path(output_dir)
-    identity = _identity(card, types, sources)
-    if not overwrite and _holds_same(output_dir, identity):
+    output_dir = Path(output_dir).resolve()
+    identity = _identity(card, types, sources, settings or {})
+    if not overwrite and (present := _present_corpus(output_dir, identity)):
+        _check_expected(present["splits"], expected or {}, card.name)
         return "unchanged"
     with _new_folder(output_dir) as folder:
         statistics, flat_view, files = _write_splits(folder, splits, LabelSpace(tuple(types)))
-        _check_expected(statistics, expected or {}, card.name)
+        entries = {split: {"file": files[split], **statistics[split].as_dict()} for split in statistics}
+        _check_expected(entries, expected or {}, card.name)
         n_set_aside = _write_set_aside(folder / SET_ASIDE, set_aside)
         manifest = {
             **identity,
             "package_version": version(_BUILDER),
-            "splits": {split: {"file": files[split], **statistics[split].as_dict()} for split in statistics},
+            "splits": entries,
             "counts": dict(sorted((+(Counter(counts or {}) + flat_view)).items())),
             "set_aside": n_set_aside,
         }
@@ -97,7 +102,12 @@ def build_corpus(
     return "built"
 
 
-def _identity(card: CorpusCard, types: Sequence[str], sources: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
+def _identity(
+    card: CorpusCard,
+    types: Sequence[str],
+    sources: Sequence[str | os.PathLike[str]],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
     """What makes two builds the same corpus."""
     stated = json.dumps(asdict(card), sort_keys=True, ensure_ascii=False).encode()
     return {
@@ -106,6 +116,7 @@ def _identity(card: CorpusCard, types: Sequence[str], sources: Sequence[str | os
         "name": card.name,
         "types": list(types),
         "card_sha256": hashlib.sha256(stated).hexdigest(),
+        "settings": dict(settings),
         "sources": [_source(Path(path)) for path in sources],
     }
 
@@ -116,15 +127,13 @@ def _source(path: Path) -> dict[str, Any]:
     return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
 
 
-def _holds_same(output_dir: Path, identity: Mapping[str, Any]) -> bool:
+def _present_corpus(output_dir: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest of the same corpus where `output_dir` holds it; None where it holds nothing."""
     if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
-        return False
+        return None
     remedy = "Choose another folder, or say overwrite to replace it."
-    try:
-        found = json.loads((output_dir / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = None
-    if not isinstance(found, dict) or found.get("builder") != _BUILDER:
+    found = _read_manifest(output_dir / MANIFEST)
+    if found.get("builder") != _BUILDER:
         raise FileExistsError(f"{output_dir} exists and is no corpus built by {_BUILDER}. {remedy}")
     different = [key for key, value in identity.items() if found.get(key) != value]
     if different:
@@ -133,7 +142,16 @@ def _holds_same(output_dir: Path, identity: Mapping[str, Any]) -> bool:
     missing = [entry["file"] for entry in found["splits"].values() if not (output_dir / entry["file"]).is_file()]
     if missing:
         raise FileExistsError(f"{output_dir} holds this corpus, but {missing} are gone. {remedy}")
-    return True
+    return found
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest, or an empty one where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager
@@ -179,8 +197,8 @@ def _write_splits(
         files[split] = f"data/{split}-00000-of-00001.parquet"
         rows = _rows(split, documents, space, statistics[split], flat_view, ids)
         with pq.ParquetWriter(folder / files[split], schema) as writer:
-            while batch := list(islice(rows, _ROWS_IN_MEMORY)):
-                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+            while (table := pa.Table.from_pylist(list(islice(rows, _ROWS_IN_MEMORY)), schema=schema)).num_rows:
+                writer.write_table(table)
         if not statistics[split].documents:
             raise CorpusContractError(f"split {split!r} has no document; leave the split out or look at its source")
     return statistics, flat_view, files
@@ -237,19 +255,19 @@ def check_row(row: Mapping[str, Any]) -> None:
             )
     if len(row["ner_tags"]) != len(row["tokens"]):
         raise CorpusContractError(
-            f"document {row['id']!r} has {len(row['tokens'])} tokens and {len(row['ner_tags'])} tags. Correct the reader."
+            f"document {row['id']!r} has {len(row['tokens'])} tokens and {len(row['ner_tags'])} tags. Correct the "
+            "reader."
         )
 
 
 def _check_expected(
-    statistics: Mapping[str, CorpusStatistics], expected: Mapping[str, Mapping[str, int]], name: str
+    entries: Mapping[str, Mapping[str, Any]], expected: Mapping[str, Mapping[str, int]], name: str
 ) -> None:
+    """Compare the manifest's entries of the splits with the documented numbers."""
     for split, numbers in expected.items():
-        if split not in statistics:
-            raise CorpusContractError(
-                f"{name}: counts are expected of split {split!r}, but the splits are {[*statistics]}"
-            )
-        found = {"documents": statistics[split].documents, "mentions": sum(statistics[split].mentions.values())}
+        if split not in entries:
+            raise CorpusContractError(f"{name}: counts of split {split!r} are documented; the splits are {[*entries]}")
+        found = {"documents": entries[split]["documents"], "mentions": sum(entries[split]["mentions"].values())}
         for key, number in numbers.items():
             if key not in found:
                 raise CorpusContractError(f"{name}: split {split!r} expects a count of {key!r}; known: {[*found]}")
@@ -261,10 +279,11 @@ def _check_expected(
 
 
 def _write_set_aside(path: Path, entries: Iterable[Mapping[str, Any]]) -> int:
-    number = 0
+    written = 0
     with open(path, "w", encoding="utf-8") as handle:
-        for number, entry in enumerate(entries, 1):
+        for entry in entries:
             handle.write(json.dumps(dict(entry), ensure_ascii=False) + "\n")
-    if not number:
+            written += 1
+    if not written:
         path.unlink()
-    return number
+    return written

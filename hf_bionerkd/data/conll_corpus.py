@@ -51,8 +51,8 @@ def build_conll_corpus(
     Args:
         card_path (`str` or `PathLike`): The ``card.yaml``, whose ``build`` section is a :class:`ConllSource`.
         output_dir (`str` or `PathLike`): The folder to make; see :func:`build_corpus`.
-        source (`str` or `PathLike`, *optional*): The folder of the published files; defaults to the card's folder below
-            ``$BIONERKD_CORPORA``.
+        source (`str` or `PathLike`, *optional*): The folder of the published files; defaults to the card's folder
+            below ``$BIONERKD_CORPORA``.
         check_counts (`bool`, *optional*, defaults to `True`): Whether other numbers than the documented ones are an
             error.
         overwrite (`bool`, *optional*, defaults to `False`): Replace whatever `output_dir` holds.
@@ -80,6 +80,7 @@ def build_conll_corpus(
         conll.types,
         card,
         list(files.values()),
+        settings={"splits": conll.splits, "rename": conll.rename, "scheme": conll.scheme},
         counts=counts,
         expected=conll.expected if check_counts else None,
         overwrite=overwrite,

@@ -101,8 +101,8 @@ def render_readme(
     """
     sections = [
         f"# {card.pretty_name}\n\n{card.description}",
-        f"Annotated types: {', '.join(f'`{name}`' for name in types)}. Whatever else the text mentions is not annotated: "
-        "`O` says no more than that a word is none of these.",
+        f"Annotated types: {', '.join(f'`{name}`' for name in types)}. Whatever else the text mentions is not "
+        "annotated: `O` says no more than that a word is none of these.",
         "## Size\n\n" + _size_table(types, statistics),
         _overlap_section(statistics),
         _changes_section(manifest),
@@ -129,7 +129,7 @@ def _metadata(card: CorpusCard, types: Sequence[str], manifest: Mapping[str, Any
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    lines = [header, ["---"] + ["---"] * (len(header) - 1), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -78,13 +78,19 @@ def _coerce(name: str, value: Any) -> Any:
         raise ConfigError(f"unknown key `training.{name}`; {hint}")
     hint_type = typing.get_type_hints(TrainingArguments)[name]
     allowed = set(typing.get_args(hint_type)) or {hint_type}
-    if float in allowed and isinstance(value, str) and str not in allowed:
+    if allowed & {int, float} and allowed <= {int, float, type(None)}:
         try:
-            return float(value)
-        except ValueError:
+            return _number(value, allowed)
+        except (TypeError, ValueError):
             raise ConfigError(f"`training.{name}` must be a number, not {value!r}") from None
-    if allowed <= {int, float, type(None)} and not isinstance(value, tuple(allowed)):
-        raise ConfigError(f"`training.{name}` must be a number, not {value!r}")
     if allowed == {bool} and not isinstance(value, bool):
         raise ConfigError(f"`training.{name}` must be true or false, not {value!r}")
     return value
+
+
+def _number(value: Any, allowed: set[Any]) -> Any:
+    if value is None and type(None) in allowed:
+        return None
+    if isinstance(value, bool) or (float not in allowed and not isinstance(value, int)):
+        raise TypeError(value)
+    return value if isinstance(value, int) else float(value)  # YAML reads 2e-5 as text

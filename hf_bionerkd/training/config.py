@@ -26,6 +26,21 @@ class ConfigError(ValueError):
 
 
 @dataclass
+class BuildConfig:
+    """How to make a corpus that is not there yet.
+
+    Args:
+        script (`str`): A `dataset_scripts/<corpus>/build.py`; its `build(output, **options)` is called.
+        output (`str`): The folder that the script is told to write to.
+        options (`dict`, *optional*): What else it is told.
+    """
+
+    script: str
+    output: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
 class CorpusConfig:
     """A corpus of the run.
 
@@ -35,7 +50,7 @@ class CorpusConfig:
         revision (`str`, *optional*): Branch, tag or commit on the Hub.
         types (`dict`, *optional*): The corpus's type to the run's type; all types under their own names by default.
         splits (`dict`, *optional*): `train`/`validation`/`test` to the corpus's own split names.
-        build (`str`, *optional*): Folder in `dataset_scripts/` that makes the corpus when `path` does not exist.
+        build (`BuildConfig`, *optional*): What makes the corpus when there is no folder `path`.
     """
 
     name: str
@@ -43,7 +58,7 @@ class CorpusConfig:
     revision: str | None = None
     types: dict[str, str] = field(default_factory=dict)
     splits: dict[str, str] = field(default_factory=dict)
-    build: str | None = None
+    build: BuildConfig | None = None
 
 
 @dataclass

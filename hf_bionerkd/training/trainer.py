@@ -60,7 +60,7 @@ class TokenClassificationTrainer(Trainer):
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
         self._logged_parts: dict[str, torch.Tensor] = {}
-        self._parts_since_step = 0
+        self._steps_since_log = 0
 
     @property
     def active_terms(self) -> list[str]:
@@ -108,6 +108,7 @@ class TokenClassificationTrainer(Trainer):
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor | None:
         if not batch_samples:
             return None
+        self._steps_since_log += 1  # the Trainer asks once an optimiser step
         counts = torch.stack(
             [sum(self.term_count(name, batch) for batch in batch_samples) for name in self.active_terms]
         ).to(device)
@@ -116,12 +117,11 @@ class TokenClassificationTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the mean of every loss term since the last log, by name."""
         if "loss" in logs and self._logged_parts:
-            steps = max(1, self.state.global_step - self._parts_since_step)
             for name, value in self._logged_parts.items():
                 total = self.accelerator.reduce(value, reduction="sum") if self.accelerator.num_processes > 1 else value
-                logs[f"loss_{name}"] = round(total.item() / steps, 6)
+                logs[f"loss_{name}"] = round(total.item() / self._steps_since_log, 6)
             self._logged_parts = {}
-            self._parts_since_step = self.state.global_step
+            self._steps_since_log = 0
         super().log(logs, start_time)
 
     def evaluate(

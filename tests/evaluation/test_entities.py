@@ -1,11 +1,9 @@
 """Entity scores against seqeval, against scores worked out by hand, and on illegal input."""
 
-import os
 import random
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -78,11 +76,8 @@ def test_strict_spans_of_one_sequence_equal_seqevals(data, scheme):
 
 
 @pytest.mark.corpora
-def test_equals_seqeval_on_a_real_corpus():
-    folder = os.environ.get("BIONERKD_CORPORA")
-    if not folder:
-        pytest.skip("BIONERKD_CORPORA is unset: no real corpora to read")
-    text = (Path(folder) / "conll" / "NCBI-disease" / "test.tsv").read_text(encoding="utf-8")
+def test_equals_seqeval_on_a_real_corpus(corpora_dir):
+    text = (corpora_dir / "conll" / "NCBI-disease" / "test.tsv").read_text(encoding="utf-8")
     gold = [[line.split("\t")[-1] for line in block.splitlines()] for block in text.strip().split("\n\n")]
     chance = random.Random(3)
     predicted = [[chance.choice(["O", "I-Disease"]) if chance.random() < 0.05 else t for t in row] for row in gold]

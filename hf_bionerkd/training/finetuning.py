@@ -1,0 +1,80 @@
+"""Train one supervised token classifier and publish it into its folder: how teachers are made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hf_bionerkd.evaluation.report import Metrics, read_metrics
+from hf_bionerkd.training.arguments import training_arguments
+from hf_bionerkd.training.config import FinetuneConfig, to_dict
+from hf_bionerkd.training.runs import DONE_FILE, open_run, publish, versions
+from hf_bionerkd.training.setup import (
+    add_adapters,
+    label_space,
+    load_corpora,
+    make_model,
+    make_tags,
+    make_tokenizer,
+)
+from hf_bionerkd.training.training_run import Job, card_info, drop_checkpoints, measure, train
+
+
+def finetune(config: FinetuneConfig) -> Metrics:
+    """Run a fine-tuning from its configuration to the published folder.
+
+    Args:
+        config (`FinetuneConfig`): The run. A finished run is not repeated.
+
+    Returns:
+        Scores on the test split.
+
+    Raises:
+        ConfigError: The output folder holds something else, or the configuration does not fit the corpora.
+    """
+    from accelerate import PartialState
+    from transformers import set_seed
+
+    state = PartialState()
+    folder = Path(config.output_dir)
+    training_arguments(config.training, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
+    with state.main_process_first():
+        # Processes after the first find the run it has just opened.
+        first = state.is_main_process
+        opened = open_run(
+            folder,
+            to_dict(config),
+            resume=config.resume or not first,
+            overwrite=config.overwrite and first,
+        )
+    if opened == "finished":
+        return read_metrics(folder / DONE_FILE)
+    corpora = load_corpora(config.corpora)
+    space = label_space(config.types, corpora)
+    tags = make_tags(config.encoding.tag_pair, corpora, neutral=False, end_tag=config.encoding.end_tag)
+    job = Job(corpora, space, tags, config.encoding, config.training, config.seed, config.gold_outside)
+    set_seed(config.seed)
+    length = int(config.model.architecture.get("max_position_embeddings", 512))
+    model, tokenizer = make_model(config.model, make_tokenizer(config.model, corpora, length), tags, space)
+    if config.lora:
+        model = add_adapters(model, config.lora, tokenizer.convert_tokens_to_ids(tags.tokens))
+    checkpoints = folder / "checkpoints"
+    trainer = train(job, model, tokenizer, checkpoints, resume=opened == "resumed")
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if config.lora:
+        model = model.merge_and_unload()
+    metrics = measure(job, model, tokenizer, folder.name)
+    if state.is_main_process:
+        info = card_info(
+            job,
+            model,
+            folder.name,
+            metrics,
+            mixture=trainer.mixture,
+            results_model=folder.name,
+            base_model=config.model.path,
+            versions=versions(),
+        )
+        publish(folder, model, tokenizer, tags, info, to_dict(config))
+        drop_checkpoints(checkpoints)
+    state.wait_for_everyone()
+    return metrics

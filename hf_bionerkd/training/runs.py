@@ -1,0 +1,142 @@
+"""Output folders: one run each, never overwritten by another, continued with one flag, complete or not there at all."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from hf_bionerkd.data.tag_pairs import TagPairs, save_tokenizer
+from hf_bionerkd.evaluation.report import Metrics, write_metrics, write_text
+from hf_bionerkd.hub.cards import ModelCardInfo, save_model_card
+from hf_bionerkd.training.config import ConfigError
+
+RUN_FILE = "run.yaml"
+DONE_FILE = "metrics.json"
+_FLAGS = ("resume", "overwrite")
+_PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "peft", "evaluate", "numpy")
+
+State = Literal["new", "resumed", "finished"]
+
+
+def open_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> State:
+    """Claim an output folder for a run.
+
+    Args:
+        folder (`str`): The run's `output_dir`.
+        config (`Mapping`): The run's configuration as plain values; written there as `run.yaml`.
+        resume (`bool`): Continue the killed run that the folder holds.
+        overwrite (`bool`): Delete what the folder holds.
+
+    Returns:
+        `"new"`; `"resumed"`; or `"finished"` when this very run is there already, complete.
+
+    Raises:
+        ConfigError: The folder holds another run or other files, or an unfinished run and `resume` is not set.
+    """
+    folder = Path(folder)
+    wanted = {key: value for key, value in config.items() if key not in _FLAGS}
+    if overwrite and folder.exists():
+        if (folder / RUN_FILE).exists() or not any(folder.iterdir()):
+            shutil.rmtree(folder)
+        else:
+            raise ConfigError(f"overwrite: {folder} holds files but no {RUN_FILE}, so no run of ours made it; delete it yourself")
+    if folder.exists() and any(folder.iterdir()):
+        found = read_run(folder)
+        if found is None:
+            raise ConfigError(f"{folder} holds files that are no run of ours; choose another output_dir")
+        if found != wanted:
+            raise ConfigError(
+                f"{folder} holds another run, which differs in {_differences(found, wanted)}; choose another output_dir, "
+                "or give overwrite=true to delete it"
+            )
+        if (folder / DONE_FILE).exists():
+            return "finished"
+        if not resume:
+            raise ConfigError(f"{folder} holds this run unfinished; give resume=true to continue it, or overwrite=true")
+        return "resumed"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / RUN_FILE, yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True))
+    return "new"
+
+
+def read_run(folder: str | Path) -> dict[str, Any] | None:
+    """The configuration of the run that a folder holds; None when it holds none."""
+    path = Path(folder) / RUN_FILE
+    if not path.exists():
+        return None
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found if isinstance(found, dict) else None
+
+
+def last_checkpoint(folder: str | Path) -> str | None:
+    """The newest complete checkpoint of a training, or None."""
+    from transformers.trainer_utils import get_last_checkpoint
+
+    folder = Path(folder)
+    if not folder.is_dir():
+        return None
+    for path in folder.glob("checkpoint-*"):
+        # The Trainer writes its state last; a checkpoint without it was cut off by the kill.
+        if not (path / "trainer_state.json").exists():
+            shutil.rmtree(path)
+    found = get_last_checkpoint(str(folder))
+    return str(found) if found else None
+
+
+def publish(
+    folder: str | Path, model: Any, tokenizer: Any, tags: TagPairs, info: ModelCardInfo, config: Mapping[str, Any]
+) -> None:
+    """Write a finished model: safetensors, tokenizer, card, configuration, metrics; `metrics.json` comes last.
+
+    Everything is written beside the target and moved there file by file, so a killed run leaves no half file and no
+    `metrics.json`.
+    """
+    folder = Path(folder)
+    staging = folder / ".publishing"
+    if staging.exists():
+        shutil.rmtree(staging)
+    staging.mkdir(parents=True)
+    model.save_pretrained(staging, safe_serialization=True)
+    save_tokenizer(tokenizer, staging, tags)
+    save_model_card(staging, info)
+    wanted = {key: value for key, value in config.items() if key not in _FLAGS}
+    write_text(staging / RUN_FILE, yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True))
+    for path in sorted(staging.iterdir()):
+        os.replace(path, folder / path.name)
+    staging.rmdir()
+    assert info.metrics is not None  # a model is published with what was measured
+    write_metrics(folder / DONE_FILE, info.metrics)
+
+
+def finish(folder: str | Path, metrics: Metrics) -> None:
+    """Mark a run complete by writing what it measured."""
+    write_metrics(Path(folder) / DONE_FILE, metrics)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of what the results depend on."""
+    found = {"python": platform.python_version()}
+    for package in (*_PACKAGES, "hf_bionerkd"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    keys = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
+    parts = [f"`{key}` ({_short(found.get(key))} there, {_short(wanted.get(key))} here)" for key in keys[:3]]
+    return ", ".join(parts) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

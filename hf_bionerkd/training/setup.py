@@ -1,0 +1,149 @@
+"""From configuration to the parts of a run: corpora, label space, tokenizer, model."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hf_bionerkd.data.corpus import Corpus, load_corpus
+from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens
+from hf_bionerkd.data.vocabulary import learn_wordpiece, read_wordpiece
+from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.models.auto import build_token_classifier, load_token_classifier
+from hf_bionerkd.training.config import ConfigError, CorpusConfig, LoraConfig, ModelConfig
+
+
+def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
+    """Load the corpora of a run, in order; one process builds those that are missing and say how.
+
+    Raises:
+        ConfigError: No corpora, or two of one name.
+        FileNotFoundError: A folder is missing and nothing says how to build it.
+    """
+    from accelerate import PartialState
+
+    names = [config.name for config in configs]
+    if not names or len(set(names)) != len(names):
+        raise ConfigError(f"a run needs corpora with distinct names; got {names}")
+    state = PartialState()
+    if state.is_main_process:
+        for config in configs:
+            build_missing(config)
+    state.wait_for_everyone()
+    with state.main_process_first():
+        return [
+            load_corpus(
+                config.name, config.path, revision=config.revision, types=config.types, splits=config.splits
+            )
+            for config in configs
+        ]
+
+
+def build_missing(config: CorpusConfig) -> None:
+    """Make a corpus with its build script, when its folder is not there and the configuration says how.
+
+    Raises:
+        ConfigError: There is no such script, or it left no folder at the corpus's path.
+    """
+    if config.build is None or Path(config.path).exists():
+        return
+    script = Path(config.build.script)
+    spec = importlib.util.spec_from_file_location(f"build_{script.parent.name}", script)
+    if not script.is_file() or spec is None or spec.loader is None:
+        raise ConfigError(f"corpus {config.name!r}: there is no build script {script}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses look their module up while they are made
+    spec.loader.exec_module(module)
+    print(f"building {config.path} with {script}", flush=True)
+    module.build(config.build.output, **config.build.options)
+    if not Path(config.path).is_dir():
+        raise ConfigError(f"corpus {config.name!r}: {script} ran, but left no folder {config.path}")
+
+
+def label_space(types: Sequence[str], corpora: Sequence[Corpus]) -> LabelSpace:
+    """The run's label space: the types asked for, or those of the corpora in order of appearance.
+
+    Raises:
+        ConfigError: A corpus annotates a type that was not asked for, or one asked for is in no corpus.
+    """
+    found = list(dict.fromkeys(kind for corpus in corpora for kind in corpus.types))
+    if types and sorted(types) != sorted(found):
+        raise ConfigError(f"`types` is {list(types)}, but the corpora annotate {found}; rename types in the corpora's `types:`")
+    return LabelSpace(tuple(types or found))
+
+
+def named_types(corpora: Sequence[Corpus]) -> list[tuple[str, tuple[str, ...]]]:
+    """Name and annotated types of each corpus, in index order."""
+    return [(corpus.name, corpus.types) for corpus in corpora]
+
+
+def make_tags(mode: Any, corpora: Sequence[Corpus], *, neutral: bool, end_tag: bool) -> TagPairs:
+    """The tag pairs of a run."""
+    return TagPairs(mode, dict(named_types(corpora)), neutral=neutral and mode != "none", end_tag=end_tag)
+
+
+def make_tokenizer(config: ModelConfig, corpora: Sequence[Corpus], max_length: int) -> Any:
+    """The model's tokenizer: its own, a named one, or a vocabulary learned from the training text."""
+    from transformers import AutoTokenizer
+
+    if config.path:
+        return AutoTokenizer.from_pretrained(
+            config.path, revision=config.revision, trust_remote_code=config.trust_remote_code
+        )
+    if config.tokenizer and Path(config.tokenizer).is_file():
+        return read_wordpiece(config.tokenizer, lowercase=config.lowercase, max_length=max_length)
+    if config.tokenizer:
+        return AutoTokenizer.from_pretrained(config.tokenizer)
+    texts = _training_texts(corpora)
+    return learn_wordpiece(texts, config.vocab_size, lowercase=config.lowercase, max_length=max_length)
+
+
+def make_model(config: ModelConfig, tokenizer: Any, tags: TagPairs, space: LabelSpace) -> tuple[Any, Any]:
+    """The model with a head for `space`, and the tokenizer with the tags.
+
+    Seed torch before: a new head, new tag embeddings and a model from scratch are random.
+    """
+    tokenizer = add_tag_tokens(tokenizer, tags)
+    if config.path:
+        model = load_token_classifier(
+            config.path, space.id2label, revision=config.revision, trust_remote_code=config.trust_remote_code
+        )
+        if model.get_input_embeddings().num_embeddings < len(tokenizer):
+            model.resize_token_embeddings(len(tokenizer))
+    else:
+        model = build_token_classifier(config.architecture, space.id2label, len(tokenizer), tokenizer.pad_token_id or 0)
+    model.config.bionerkd_tag_pairs = tags.as_config()
+    return model, tokenizer
+
+
+def add_adapters(model: Any, config: LoraConfig, tag_ids: Sequence[int]) -> Any:
+    """Wrap a model in low-rank adapters; its head and the embeddings of its tags stay trainable.
+
+    Merge with `model.merge_and_unload()` before saving.
+    """
+    from peft import LoraConfig as PeftConfig
+    from peft import TaskType, get_peft_model
+
+    embeddings = model.get_input_embeddings()
+    name = next(name for name, module in model.named_modules() if module is embeddings)
+    return get_peft_model(
+        model,
+        PeftConfig(
+            task_type=TaskType.TOKEN_CLS,
+            r=config.r,
+            lora_alpha=config.alpha,
+            lora_dropout=config.dropout,
+            target_modules=config.target_modules or "all-linear",
+            trainable_token_indices={name.rpartition(".")[2]: list(tag_ids)} if tag_ids else None,
+        ),
+    )
+
+
+def _training_texts(corpora: Sequence[Corpus]) -> Iterable[str]:
+    for corpus in corpora:
+        for batch in corpus.splits["train"].select_columns(["tokens"]).iter(batch_size=1000):
+            for tokens in batch["tokens"]:
+                yield " ".join(tokens)

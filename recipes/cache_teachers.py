@@ -1,0 +1,30 @@
+"""Compute the teachers' outputs of a distillation run ahead of it; `recipes/distill.py` then finds them done.
+
+    accelerate launch recipes/cache_teachers.py --config recipes/demo/distill.yaml
+    accelerate launch --num_processes 4 recipes/cache_teachers.py --config recipes/taughtnet/large.yaml
+
+Processes share the sentences. A killed run continues with what it has; nothing is computed twice while the teachers'
+files, the corpora's words and the window settings stay the same.
+"""
+
+from hf_bionerkd.training.cli import run_recipe
+from hf_bionerkd.training.config import DistillConfig
+
+
+def main(config: DistillConfig) -> None:
+    """Open (or train) the teachers and fill the caches and the aggregated targets."""
+    from accelerate import PartialState
+
+    from hf_bionerkd.training.distillation import cache_dir, make_targets, prepare_teachers
+    from hf_bionerkd.training.setup import label_space, load_corpora
+
+    config.teacher_outputs.mode = "cached"
+    corpora = load_corpora(config.corpora)
+    space = label_space(config.types, corpora)
+    make_targets(config, prepare_teachers(config, space), corpora, space)
+    if PartialState().is_main_process:
+        print(f"teacher outputs: {cache_dir(config)}")
+
+
+if __name__ == "__main__":
+    run_recipe(main, DistillConfig, "recipes/demo/distill.yaml", __doc__)

@@ -1,0 +1,165 @@
+"""Distil many single-type teachers into one multi-type student (TaughtNet, Moscato et al. 2023).
+
+    accelerate launch recipes/distill.py                                               # the demo: offline, on the CPU
+    accelerate launch recipes/distill.py --config recipes/taughtnet/scratch_cpu.yaml loss.lam=0.5
+
+Any key of the YAML can be overridden by ``key=value``. A killed run continues with ``resume=true``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hf_bionerkd.training.cli import run_recipe
+from hf_bionerkd.training.config import DistillConfig, to_dict
+
+if TYPE_CHECKING:
+    from hf_bionerkd.evaluation.report import Metrics
+    from hf_bionerkd.teachers.teacher import Teacher
+    from hf_bionerkd.training.training_run import Job
+
+
+def main(config: DistillConfig) -> None:
+    """Teachers, their outputs, the student, its baselines, one table."""
+    from accelerate import PartialState
+
+    from hf_bionerkd.evaluation.report import Metrics, read_metrics
+    from hf_bionerkd.training.arguments import training_arguments
+    from hf_bionerkd.training.distillation import make_targets, prepare_teachers
+    from hf_bionerkd.training.runs import DONE_FILE, finish, open_run
+    from hf_bionerkd.training.setup import label_space, load_corpora, make_tags
+    from hf_bionerkd.training.training_run import Job
+
+    state = PartialState()
+    folder = Path(config.output_dir)
+    training_arguments(config.training, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
+    with state.main_process_first():
+        first = state.is_main_process
+        opened = open_run(
+            folder, to_dict(config), resume=config.resume or not first, overwrite=config.overwrite and first
+        )
+    if opened == "finished":
+        if state.is_main_process:
+            print(f"{folder} holds this run already, finished; overwrite=true runs it again.")
+            show(read_metrics(folder / DONE_FILE), folder)
+        return
+
+    corpora = load_corpora(config.corpora)
+    space = label_space(config.types, corpora)
+    tags = make_tags(config.encoding.tag_pair, corpora, neutral=True, end_tag=config.encoding.end_tag)
+    teachers = prepare_teachers(config, space)
+    targets = make_targets(config, teachers, corpora, space)
+
+    shared: dict[str, Any] = {
+        "corpora": corpora,
+        "space": space,
+        "tags": tags,
+        "encoding": config.encoding,
+        "training": config.training,
+        "seed": config.seed,
+    }
+    jobs = {
+        "merged": Job(**shared, gold_outside="all"),
+        "partial": Job(**shared, gold_outside="partial"),
+        "student": Job(
+            **shared,
+            gold_outside=config.loss.gold_outside,
+            lam=config.loss.lam,
+            targets=targets,
+            teachers=[teacher.covers for teacher in teachers],
+        ),
+    }
+    parts = [measure_teachers(jobs["student"], teachers)]
+    for name in (*config.baselines, "student"):
+        parts.append(train_model(config, jobs[name], name, teachers, parts))
+    metrics = Metrics(
+        tuple(result for part in parts for result in part.strict), tuple(r for part in parts for r in part.lenient)
+    )
+    if state.is_main_process:
+        finish(folder, metrics)
+        show(metrics, folder)
+
+
+def measure_teachers(job: Job, teachers: list[Teacher]) -> Metrics:
+    """Score each teacher on the test split of every corpus that annotates one of its types."""
+    from hf_bionerkd.data.corpus import join_corpora
+    from hf_bionerkd.evaluation.report import Metrics
+    from hf_bionerkd.training.metrics import MentionEvaluator
+    from hf_bionerkd.training.setup import named_types
+    from hf_bionerkd.training.training_run import score
+
+    evaluator = MentionEvaluator(join_corpora(job.corpora, "test", job.space), job.space, named_types(job.corpora))
+    found = [score(evaluator, f"teacher {t.name}", t.log_probs, t.space) for t in teachers]
+    return Metrics(tuple(r for one in found for r in one.strict), tuple(r for one in found for r in one.lenient))
+
+
+def train_model(
+    config: DistillConfig, job: Job, name: str, teachers: list[Teacher], before: list[Metrics]
+) -> Metrics:
+    """Train, measure and publish the student or a baseline; a finished one is read back."""
+    from accelerate import PartialState
+    from transformers import set_seed
+
+    from hf_bionerkd.evaluation.report import Metrics, read_metrics
+    from hf_bionerkd.hub.cards import TeacherInfo
+    from hf_bionerkd.training.runs import DONE_FILE, publish, versions
+    from hf_bionerkd.training.setup import make_model, make_tokenizer
+    from hf_bionerkd.training.training_run import card_info, drop_checkpoints, measure, train
+
+    folder = Path(config.output_dir) / name
+    if (folder / DONE_FILE).exists():
+        kept = read_metrics(folder / DONE_FILE)
+        own = (name, f"{name}, corpus tags")
+        return Metrics(
+            tuple(r for r in kept.strict if r.model in own), tuple(r for r in kept.lenient if r.model in own)
+        )
+    set_seed(config.seed)
+    length = int(config.student.architecture.get("max_position_embeddings", 512))
+    tokenizer = make_tokenizer(config.student, job.corpora, length)
+    model, tokenizer = make_model(config.student, tokenizer, job.tags, job.space)
+    trainer = train(job, model, tokenizer, folder / "checkpoints", resume=True)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    metrics = measure(job, model, tokenizer, name)
+    state = PartialState()
+    if state.is_main_process:
+        shown = before if name == "student" else []
+        info = card_info(
+            job,
+            model,
+            name,
+            Metrics(
+                tuple(r for part in shown for r in part.strict) + metrics.strict,
+                tuple(r for part in shown for r in part.lenient) + metrics.lenient,
+            ),
+            mixture=trainer.mixture,
+            results_model=name,
+            base_model=config.student.path,
+            teachers=[TeacherInfo(t.name, t.spec.path, t.space.types, t.commit or t.revision) for t in teachers]
+            if name == "student"
+            else [],
+            versions=versions(),
+        )
+        publish(folder, model, tokenizer, job.tags, info, to_dict(config))
+        drop_checkpoints(folder / "checkpoints")
+    state.wait_for_everyone()
+    return metrics
+
+
+def show(metrics: Metrics, folder: Path) -> None:
+    """Print the table, where the student lies, and a line to paste."""
+    from hf_bionerkd.evaluation.report import text_table
+
+    python = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else sys.executable
+    student = folder / "student"
+    print(f"\n{text_table(metrics.strict, 'strict F1 on test, percent')}\n\nstudent: {student}\ntry it:\n")
+    print(
+        f"{python} -c \"from transformers import pipeline; print(*pipeline('token-classification', '{student}', "
+        "aggregation_strategy='simple')('Aspirin induced asthma in patients with TP53 mutations .'), sep='\\n')\""
+    )
+
+
+if __name__ == "__main__":
+    run_recipe(main, DistillConfig, "recipes/demo/distill.yaml", __doc__)

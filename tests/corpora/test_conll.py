@@ -1,0 +1,236 @@
+import gzip
+import tracemalloc
+from collections import Counter
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hf_bionerkd.corpora.conll import read_conll, write_conll
+from hf_bionerkd.corpora.files import CorpusError
+from hf_bionerkd.documents import Document, Mention, join_words
+
+# What str.splitlines and str.split would break at or drop, zero-width and combining marks, hyphens, astral letters.
+TRAPS = "\r\x0b\x0c\x1c\x85\u2028\u2029\u200b\ufeff\u00a0\u3000 -–\u0301𝛼🧬Bé"
+
+
+def words_like(exclude):
+    character = st.one_of(
+        st.sampled_from([c for c in TRAPS if c not in exclude]),
+        st.characters(exclude_categories=["Cs"], exclude_characters=exclude),
+    )
+    return st.text(character, min_size=1, max_size=6)
+
+
+@st.composite
+def sentences(draw, exclude="\t\n\0"):
+    text, words = join_words(draw(st.lists(words_like(exclude), min_size=1, max_size=6)))
+    cuts = sorted(draw(st.sets(st.integers(0, len(words)), max_size=5)))
+    spans = [pair for pair in zip(cuts, cuts[1:], strict=False) if draw(st.booleans())]
+    mentions = tuple(
+        Mention(words[a][0], words[b - 1][1], draw(st.sampled_from(["Gene", "Cell Line", "D-1"]))) for a, b in spans
+    )
+    return Document("x", text, mentions, words)
+
+
+def read(path, **options):
+    return list(read_conll(path, name="corpus-train", **options))
+
+
+def put(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def tags_of(document):
+    return [(m.type, m.text) for m in document.mentions]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(sentences(), min_size=1, max_size=4), st.sampled_from(["BIO", "IOBES"]), st.booleans())
+@example([Document("x", "\ufeffa", (), ((0, 2),))], "BIO", False)
+@example([Document("x", "a\r \x85 \u2028", (Mention(3, 6, "Gene"),), ((0, 2), (3, 4), (5, 6)))], "BIO", True)
+def test_what_is_written_is_read_back(tmp_path_factory, documents, scheme, zipped):
+    path = tmp_path_factory.mktemp("conll") / ("x.tsv.gz" if zipped else "x.tsv")
+    counts = Counter()
+    written = write_conll(path, documents, scheme)
+    back = list(read_conll(path, name="n", scheme=scheme, counts=counts))
+    assert [(d.text, d.words, d.mentions) for d in back] == [(d.text, d.words, d.mentions) for d in documents]
+    assert counts == Counter(), "nothing that this package writes needs repair"
+    assert written["sentences"] == len(documents)
+    assert written["mentions"] == sum(len(d.mentions) for d in documents)
+
+
+def test_sentences_get_text_ids_and_mentions(tmp_path):
+    first, second = read(put(tmp_path / "a.tsv", "IL-2\tB-GENE\ngene\tI-GENE\nbinds\tO\n\nNo\tO\n"))
+    assert (first.id, second.id) == ("corpus-train-000001", "corpus-train-000002")
+    assert first.text == "IL-2 gene binds"
+    assert first.tokens == ["IL-2", "gene", "binds"]
+    assert first.mentions == (Mention(0, 9, "GENE", "IL-2 gene"),)
+    assert second.mentions == ()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tags", "mentions"),
+    [
+        ("BIO", "B I B O", ["a b", "c"]),
+        ("IO", "I I O I", ["a b", "d"]),
+        ("IOBES", "B E S O", ["a b", "c"]),
+    ],
+)
+def test_schemes(tmp_path, scheme, tags, mentions):
+    rows = [f"{w} {t if t == 'O' else t + '-X'}" for w, t in zip("abcd", tags.split(), strict=True)]
+    (sentence,) = read(put(tmp_path / "a.txt", "\n".join(rows)), scheme=scheme)
+    assert [m.text for m in sentence.mentions] == mentions
+
+
+def test_types_are_renamed_then_kept(tmp_path):
+    path = put(tmp_path / "a.tsv", "a\tB-GENE\nb\tB-X\nc\tB-Z\n")
+    counts = Counter()
+    (sentence,) = read(path, rename={"GENE": "Gene", "X": "Chemical"}, keep_types=["Gene", "Z"], counts=counts)
+    assert tags_of(sentence) == [("Gene", "a"), ("Z", "c")]
+    assert counts == Counter(mentions_of_other_types=1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a\tO\r\nb\tB-X\r\n\r\nc\tO\r\n",
+        "\ufeffa\tO\nb\tB-X\n\nc\tO",
+        "\n\n \t\na\tO\nb\tB-X\n\n\n   \n\t\n\nc\tO\n\n\n",
+        "a O\nb   B-X\n\nc O\n",
+        "a\tNN\t_\tO\nb\tNN\t_\tB-X\n\nc\tNN\t_\tO\n",
+        "a NN  O\nb NN B-X \n\nc VB\tO\n",
+    ],
+    ids=["crlf", "bom", "blank-lines", "blank-separated", "four-columns", "three-columns-by-blanks"],
+)
+def test_variants_of_one_file_read_the_same(tmp_path, content):
+    documents = read(put(tmp_path / "a.tsv", content))
+    assert [d.tokens for d in documents] == [["a", "b"], ["c"]]
+    assert [tags_of(d) for d in documents] == [[("X", "b")], []]
+
+
+def test_docstart_rows_number_the_documents(tmp_path):
+    content = "-DOCSTART-\tO\n\na\tO\n\nb\tO\n\n-DOCSTART- -X- O O\nc\tO\n-DOCSTART-\nd\tO\n"
+    counts = Counter()
+    documents = read(put(tmp_path / "a.tsv", content), counts=counts)
+    assert [(d.text, d.metadata["document_number"]) for d in documents] == [
+        ("a", "1"),
+        ("b", "1"),
+        ("c", "2"),
+        ("d", "3"),
+    ]
+    assert counts == Counter(docstart_rows=3)
+
+
+def test_without_docstart_rows_there_is_no_document_number(tmp_path):
+    (document,) = read(put(tmp_path / "a.tsv", "a\tO\n"))
+    assert document.metadata == {}
+
+
+def test_inside_tag_without_begin_opens_a_mention_and_is_counted(tmp_path):
+    counts = Counter()
+    content = "a\tO\nb\tI-X\nc\tI-X\nd\tI-Y\ne\tB-Y\nf\tI-Y\n"
+    (sentence,) = read(put(tmp_path / "a.tsv", content), counts=counts)
+    assert tags_of(sentence) == [("X", "b c"), ("Y", "d"), ("Y", "e f")]
+    assert counts == Counter(mentions_from_ill_formed_tags=2)
+
+
+def test_pain_11_white_space_and_zero_width_words_are_kept(tmp_path):
+    words = ["\u200b", "\u00a0", " ", "\u3000", "\x85", "\u2028", "x"]
+    content = "".join(f"{w}\t{t}\n" for w, t in zip(words, ["B-X", "I-X", "O", "O", "O", "O", "B-X"], strict=True))
+    (sentence,) = read(put(tmp_path / "a.tsv", content))
+    assert sentence.tokens == words
+    assert tags_of(sentence) == [("X", "\u200b \u00a0"), ("X", "x")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a\tO\nb\tNN\tO\n", r"bad\.tsv:2: .*3 columns separated by tabs; line 1 has 2"),
+        ("a\tO\n\nb O\n", r"bad\.tsv:3: .*1 columns separated by tabs; line 1 has 2"),
+        ("a O\nb NN O\n", r"bad\.tsv:2: .*3 columns separated by blanks; line 1 has 2"),
+        ("word\n", r"bad\.tsv:1: .*expected a word and, last, its tag"),
+        ("a\tO\nb\tE-X\n", r"bad\.tsv:2: tag 'E-X' does not belong to the scheme BIO, whose tags are O, B-<type>"),
+        ("a\tO\nb\tB\n", r"bad\.tsv:2: tag 'B' does not belong"),
+        ("a\tB-\n", r"bad\.tsv:1: tag 'B-' does not belong"),
+        ("a\tO\t\n", r"bad\.tsv:1: tag '' does not belong"),
+        ("a\tO\n\tO\n", r"bad\.tsv:2: .*empty word"),
+        ("a\tO\nb\0\tO\n", r"bad\.tsv:2: .*NUL"),
+        (b"a\tO\n\xff\tO\n", r"bad\.tsv:2: byte 1 of the line \(0xff\) is not UTF-8"),
+        ("", r"bad\.tsv: the file holds no sentence"),
+        ("\n \n\n", r"bad\.tsv: the file holds no sentence"),
+        ("-DOCSTART-\tO\n\n", r"bad\.tsv: the file holds no sentence"),
+    ],
+)
+def test_malformed_rows_are_errors_that_name_file_and_line(tmp_path, content, message):
+    with pytest.raises(CorpusError, match=message):
+        read(put(tmp_path / "bad.tsv", content))
+
+
+def test_begin_tag_is_no_tag_of_the_io_scheme(tmp_path):
+    with pytest.raises(CorpusError, match=r"bad\.tsv:1: tag 'B-X' does not belong to the scheme IO"):
+        read(put(tmp_path / "bad.tsv", "a\tB-X\n"), scheme="IO")
+
+
+@pytest.mark.parametrize("damage", ["cut", "no-gzip"])
+def test_damaged_gzip_names_the_file(tmp_path, damage):
+    whole = gzip.compress("".join(f"word{i}\tO\n" for i in range(5000)).encode())
+    path = put(tmp_path / "bad.tsv.gz", whole[: len(whole) // 2] if damage == "cut" else b"a\tO\n")
+    with pytest.raises(CorpusError, match=r"bad\.tsv\.gz: the gzip stream is cut off or damaged"):
+        read(path)
+
+
+def test_nested_and_misaligned_mentions_are_counted_when_written(tmp_path):
+    mentions = (Mention(0, 9, "Gene"), Mention(0, 4, "Gene"), Mention(10, 12, "Gene"))
+    document = Document("x", "IL-2 gene binds", mentions, ((0, 4), (5, 9), (10, 15)))
+    counts = write_conll(tmp_path / "a.tsv", [document])
+    assert (tmp_path / "a.tsv").read_text() == "IL-2\tB-Gene\ngene\tI-Gene\nbinds\tB-Gene\n\n"
+    assert counts == {
+        "sentences": 1,
+        "mentions": 2,
+        "mentions_left_out_of_flat_view": 1,
+        "mentions_widened_to_words": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        Document("d7", "a\tb", (), ((0, 3),)),
+        Document("d7", "a\nb", (), ((0, 3),)),
+        Document("d7", "-DOCSTART-", (), ((0, 10),)),
+        Document("d7", "a", (Mention(0, 1, "X\r"),)),
+        Document("d7", "a", (Mention(0, 1, ""),)),
+        Document("d7", " "),
+    ],
+    ids=["tab", "line-feed", "docstart", "type-with-cr", "no-type", "no-words"],
+)
+def test_what_columns_cannot_hold_is_an_error_and_leaves_the_old_file(tmp_path, document):
+    path = put(tmp_path / "a.tsv", "old")
+    with pytest.raises(CorpusError, match="document 'd7'"):
+        write_conll(path, [Document("ok", "fine"), document])
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tsv"]
+
+
+def test_writing_no_document_is_an_error(tmp_path):
+    with pytest.raises(CorpusError, match="no document to write"):
+        write_conll(tmp_path / "a.tsv", [])
+    assert not list(tmp_path.iterdir())
+
+
+def test_gzip_output_depends_on_the_text_alone(tmp_path):
+    write_conll(tmp_path / "a.tsv.gz", [Document("1", "same text")])
+    write_conll(tmp_path / "b.tsv.gz", [Document("1", "same text")])
+    assert (tmp_path / "a.tsv.gz").read_bytes() == (tmp_path / "b.tsv.gz").read_bytes()
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    path = put(tmp_path / "a.tsv", "".join(f"{'x' * 1000}{i}\tB-X\nnext\tO\n\n" for i in range(1000)))
+    tracemalloc.start()
+    for _ in read_conll(path, name="x"):
+        pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.1 * path.stat().st_size

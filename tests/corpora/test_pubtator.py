@@ -1,0 +1,324 @@
+import gzip
+import tracemalloc
+from collections import Counter
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hf_bionerkd.corpora.files import CorpusError
+from hf_bionerkd.corpora.pubtator import read_pubtator, write_pubtator
+from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
+
+TRAPS = "\t\x0b\x0c\x1c\x85\u2028\u2029\u200b\ufeff\u00a0 |-–\u0301𝛼🧬é"
+CHARACTERS = st.one_of(st.sampled_from(TRAPS), st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0"))
+CONCEPTS = st.builds(
+    ConceptRef, st.sampled_from(["", "MESH", "OMIM"]), st.from_regex(r"[A-Z]?[1-9][0-9]{0,5}", fullmatch=True)
+)
+
+
+@st.composite
+def documents(draw):
+    title = draw(st.text(CHARACTERS, max_size=12))
+    abstract = draw(st.text(CHARACTERS, max_size=20))
+    text, passages = title, [Passage(0, len(title), "title")]
+    if abstract:
+        text = f"{title} {abstract}"
+        passages.append(Passage(len(title) + 1, len(text), "abstract"))
+    spans = draw(st.lists(st.tuples(st.integers(0, len(text)), st.integers(0, len(text))), max_size=4))
+    mentions = tuple(
+        Mention(a, b, draw(st.sampled_from(["Disease", "Cell Line"])), "", tuple(draw(st.lists(CONCEPTS, max_size=3))))
+        for a, b in spans
+        if a < b and "\t" not in text[a:b]
+    )
+    return Document(
+        draw(st.from_regex(r"[1-9][0-9]{0,7}|PMC[0-9]{3}", fullmatch=True)), text, mentions, (), tuple(passages)
+    )
+
+
+def put(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def rows(*lines):
+    return "\n".join(lines) + "\n"
+
+
+def one(tmp_path, *lines, **options):
+    (document,) = read_pubtator(put(tmp_path / "a.txt", rows(*lines)), **options)
+    return document
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(documents(), min_size=1, max_size=3), st.booleans())
+@example([Document("1", "a\x85b\u2028c 𝛼", (Mention(2, 7, "Disease"),), (), (Passage(0, 7, "title"),))], True)
+def test_what_is_written_is_read_back(tmp_path_factory, written, zipped):
+    path = tmp_path_factory.mktemp("pubtator") / ("x.txt.gz" if zipped else "x.txt")
+    counts = Counter()
+    totals = write_pubtator(path, written)
+    back = list(read_pubtator(path, default_scheme="", counts=counts))
+    assert [(d.id, d.text, d.mentions, d.passages) for d in back] == [
+        (d.id, d.text, d.mentions, d.passages) for d in written
+    ]
+    assert not counts["mentions_repaired"] and not counts["mentions_set_aside"]
+    assert totals == Counter(documents=len(written), mentions=sum(len(d.mentions) for d in written))
+
+
+def test_documents_have_title_abstract_mentions_and_concepts(tmp_path):
+    document = one(
+        tmp_path,
+        "7|t|Aspirin for gout",
+        "7|a|It | helps.",
+        "7\t0\t7\tAspirin\tChemical\tD001241",
+        "7\t12\t16\tgout\tDisease\tOMIM:138900",
+    )
+    assert document.id == "7" and document.metadata == {"document_id": "7"}
+    assert document.text == "Aspirin for gout It | helps."
+    assert document.passages == (Passage(0, 16, "title"), Passage(17, 28, "abstract"))
+    assert document.mentions == (
+        Mention(0, 7, "Chemical", "Aspirin", (ConceptRef("MESH", "D001241"),)),
+        Mention(12, 16, "Disease", "gout", (ConceptRef("OMIM", "138900"),)),
+    )
+
+
+def test_pain_19_offsets_count_code_points(tmp_path):
+    title = "𝛼-é\u0301 test"  # 4 bytes, 1 byte, 2 bytes, 2 bytes: bytes and UTF-16 units would both be wrong
+    document = one(tmp_path, f"1|t|{title}", "1|a|gout", f"1\t{len(title) + 1}\t{len(title) + 5}\tgout\tDisease\t-")
+    assert document.mentions[0].text == "gout"
+    assert document.mentions[0].start == 10
+
+
+def test_pain_19_only_line_feeds_end_lines(tmp_path):
+    document = one(tmp_path, "1|t|a\u2028b\x85c\x0b\x1cd\r", "1|a|x\u2029y\r", "1\t4\t5\tc\tDisease\t-\r")
+    assert document.text == "a\u2028b\x85c\x0b\x1cd x\u2029y"
+    assert document.mentions[0].text == "c"
+
+
+def test_blank_lines_bom_and_missing_separators_do_not_matter(tmp_path):
+    content = "\ufeff\n\n1|t|a\n\n1|a|b\n \n1\t0\t1\ta\tDisease\tD1\n2|t|c\n2|a|d\n\n\n"
+    first, second = read_pubtator(put(tmp_path / "a.txt", content))
+    assert (first.id, first.text, len(first.mentions)) == ("1", "a b", 1)
+    assert (second.id, second.text) == ("2", "c d")
+
+
+def test_pipes_and_tabs_in_an_abstract_are_text(tmp_path):
+    document = one(tmp_path, "1|t|x|t|y", "1|a|n\t1\t2\t3\tgout|a|", "1\t14\t18\tgout\tDisease\t-")
+    assert document.text == "x|t|y n\t1\t2\t3\tgout|a|"
+    assert document.mentions[0].text == "gout"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "printed", "found"),
+    [
+        (4, 8, "gout", 4),
+        (5, 9, "gout", 4),
+        (1, 5, "gout", 4),
+        (7, 11, "gout", 4),
+        (4, 9, "gout", 4),
+        (-1, 3, "see", 0),
+        (4, 8, "gout  ", 4),
+        (10, 14, "gout", 11),
+        (8, 12, "gout", 11),
+        (9, 10, "u", 10),
+        (8, 9, "u", 6),
+    ],
+    ids=[
+        "right",
+        "1-late",
+        "3-early",
+        "3-late",
+        "wrong-end",
+        "negative",
+        "padded",
+        "1-early",
+        "3-early-again",
+        "nearest-of-two",
+        "tie",
+    ],
+)
+def test_mention_is_moved_to_the_nearest_place_in_the_window(tmp_path, start, end, printed, found):
+    counts = Counter()
+    text = "xxxxxxuxxxuxx" if printed == "u" else "see goutxxxgout"
+    document = one(tmp_path, f"1|t|{text}", f"1\t{start}\t{end}\t{printed}\tDisease\tD1", counts=counts)
+    (mention,) = document.mentions
+    assert (mention.start, mention.text) == (found, printed.strip())
+    assert counts["mentions_repaired"] == (0 if (start, printed, end) == (4, "gout", 8) else 1)
+    assert counts["mentions_set_aside"] == 0
+
+
+def test_pain_19_mention_elsewhere_is_set_aside_with_a_count(tmp_path):
+    aside, counts = [], Counter()
+    lines = [
+        "1|t|see gout now",
+        "1|a|",
+        "1\t8\t12\tgout\tDisease\tD1",
+        "1\t4\t8\tgoat\tDisease\tD2",
+        "1\t4\t8\t\tDisease\t-",
+    ]
+    document = one(tmp_path, *lines, counts=counts, on_set_aside=aside.append)
+    assert document.mentions == ()
+    assert counts["mentions_set_aside"] == len(aside) == 3
+    assert aside[0] == {
+        "file": "a.txt",
+        "line": 3,
+        "document_id": "1",
+        "start": 8,
+        "end": 12,
+        "text": "gout",
+        "type": "Disease",
+        "concept_ids": "D1",
+        "reason": "'gout' is not within 3 code points of its offsets [8, 12), where the text is ' now'",
+    }
+
+
+def test_wider_window_reaches_farther(tmp_path):
+    lines = ["1|t|see gout now", "1\t8\t12\tgout\tDisease\tD1"]
+    assert one(tmp_path, *lines, window=4).mentions[0].start == 4
+
+
+def test_mention_is_never_dropped_unseen(tmp_path):
+    with pytest.raises(CorpusError, match=r"a\.txt:2: 'gout' is not within 3 code points .*on_set_aside"):
+        one(tmp_path, "1|t|see gout now", "1\t9\t13\tgout\tDisease\tD1", counts=Counter())
+
+
+@pytest.mark.parametrize(
+    ("column", "concepts"),
+    [
+        ("D1", ["MESH:D1"]),
+        ("MESH:D1", ["MESH:D1"]),
+        ("D1|D2", ["MESH:D1", "MESH:D2"]),
+        ("D1+OMIM:2", ["MESH:D1", "OMIM:2"]),
+        ("D1, D2", ["MESH:D1", "MESH:D2"]),
+        ("6647;6648", ["MESH:6647", "MESH:6648"]),
+        ("D1|-1", ["MESH:D1"]),
+        ("-1", []),
+        ("-", []),
+        ("", []),
+        ("p|SUB|S|369|R", ["p|SUB|S|369|R"]),
+        ("c.588+1G>T;RS#:607772", ["c.588+1G>T;RS#:607772"]),
+    ],
+)
+def test_concept_columns(tmp_path, column, concepts):
+    document = one(tmp_path, "1|t|gout", f"1\t0\t4\tgout\tDisease\t{column}")
+    assert [str(c) for c in document.mentions[0].concepts] == concepts
+
+
+def test_default_scheme_by_type(tmp_path):
+    lines = ["1|t|gout BRCA", "1\t0\t4\tgout\tDisease\tD1", "1\t5\t9\tBRCA\tGene\t672"]
+    document = one(tmp_path, *lines, default_scheme={"Disease": "MESH"}, source="tagger")
+    assert [(str(m.concepts[0]), m.source) for m in document.mentions] == [("MESH:D1", "tagger"), ("672", "tagger")]
+
+
+def test_relations_and_extra_columns_are_counted_and_missing_ids_tolerated(tmp_path):
+    counts = Counter()
+    document = one(
+        tmp_path,
+        "1|t|gout",
+        "1\t0\t4\tgout\tDisease\tD1|D2\tgout|gout",
+        "1\t0\t4\tgout\tDisease",
+        "1\tCID\tD1\tD2",
+        "1\tAssociation\tD1\t672\tNovel",
+        counts=counts,
+    )
+    assert [len(m.concepts) for m in document.mentions] == [2, 0]
+    assert counts == Counter(relations_skipped=2, rows_with_extra_columns=1, empty_abstracts=1)
+
+
+@pytest.mark.parametrize("lines", [["1|t|gout"], ["1|t|gout", "1|a|"]])
+def test_without_abstract_the_text_is_the_title(tmp_path, lines):
+    counts = Counter()
+    document = one(tmp_path, *lines, "1\t0\t4\tgout\tDisease\tD1", counts=counts)
+    assert (document.text, document.passages) == ("gout", (Passage(0, 4, "title"),))
+    assert counts == Counter(empty_abstracts=1)
+
+
+def test_without_title_offsets_start_at_the_blank(tmp_path):
+    document = one(tmp_path, "1|t|", "1|a|gout", "1\t1\t5\tgout\tDisease\tD1")
+    assert document.text == " gout"
+    assert document.mentions[0].start == 1
+
+
+def test_empty_document_is_kept_and_counted_and_its_mentions_set_aside(tmp_path):
+    aside, counts = [], Counter()
+    document = one(tmp_path, "1|t|", "1|a|", "1\t0\t4\tgout\tDisease\tD1", counts=counts, on_set_aside=aside.append)
+    assert (document.text, document.words, document.mentions) == ("", (), ())
+    assert counts == Counter(empty_documents=1, mentions_set_aside=1)
+    assert len(aside) == 1
+
+
+def test_a_pmid_that_comes_twice_gives_two_documents(tmp_path):
+    path = put(tmp_path / "a.txt", rows("1|t|a", "1|a|b", "", "1|t|a", "1|a|b"))
+    assert [d.id for d in read_pubtator(path)] == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["1|t|a", "2|a|b"], r"bad\.txt:2: .*belongs to document '2', but the title before it is that of '1'"),
+        (["1|t|a", "2\t0\t1\ta\tDisease\tD1"], r"bad\.txt:2: .*belongs to document '2'"),
+        (["1|a|b"], r"bad\.txt:1: .*no title comes before it"),
+        (["1|t|a", "1|a|b", "1|a|c"], r"bad\.txt:3: document '1' has a second abstract"),
+        (["1|t|a", "some text"], r"bad\.txt:2: 'some text' is no PubTator row; expected 'PMID\|t\|title'"),
+        (["1|t|a", "1\t0\t1\ta"], r"bad\.txt:2: .*is no PubTator row"),
+        (["1|t|a", "1\t0\tone\ta\tDisease\tD1"], r"bad\.txt:2: .*is no PubTator row"),
+        (["1|t|a", "1\t0\t1\ta\t \tD1"], r"bad\.txt:2: .*is no PubTator row"),
+        (["|t|a"], r"bad\.txt:1: .*no document ID"),
+        (["1|t|a\0"], r"bad\.txt:1: .*NUL"),
+        ([""], r"bad\.txt: the file holds no document"),
+    ],
+)
+def test_malformed_rows_are_errors_that_name_file_and_line(tmp_path, lines, message):
+    with pytest.raises(CorpusError, match=message):
+        list(read_pubtator(put(tmp_path / "bad.txt", rows(*lines))))
+
+
+def test_truncated_gzip_names_the_file_after_the_whole_documents(tmp_path):
+    whole = gzip.compress("".join(f"{i}|t|title {i}\n{i}|a|abstract {i * i}\n\n" for i in range(5000)).encode())
+    documents = read_pubtator(put(tmp_path / "bad.txt.gz", whole[: len(whole) // 2]))
+    assert next(documents).text == "title 0 abstract 0"
+    with pytest.raises(CorpusError, match=r"bad\.txt\.gz: the gzip stream is cut off or damaged after line \d+"):
+        list(documents)
+
+
+def test_empty_file_names_the_file(tmp_path):
+    with pytest.raises(CorpusError, match=r"bad\.txt: the file holds no document"):
+        list(read_pubtator(put(tmp_path / "bad.txt", "")))
+
+
+def test_document_of_other_passages_is_written_as_a_title_with_its_offsets(tmp_path):
+    document = Document("1", "Methods gout", (Mention(8, 12, "Disease"),), (), (Passage(0, 12, "section"),))
+    write_pubtator(tmp_path / "a.txt", [document])
+    assert (tmp_path / "a.txt").read_text() == "1|t|Methods gout\n1|a|\n1\t8\t12\tgout\tDisease\t-\n\n"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        Document("d7", "a\nb"),
+        Document("d7", "a\rb"),
+        Document("d7", "a\tb", (Mention(0, 3, "X"),)),
+        Document("d7", "ab", (Mention(0, 2, ""),)),
+        Document("d7", "ab", (Mention(0, 2, "X", "ab", (ConceptRef("", "D1|D2"),)),)),
+        Document("d7|x", "ab"),
+        Document("\ufeffd7", "ab"),
+    ],
+    ids=["line-feed", "cr", "tab-in-mention", "no-type", "composite-id", "pipe-in-id", "bom-in-id"],
+)
+def test_what_the_format_cannot_hold_is_an_error_and_leaves_the_old_file(tmp_path, document):
+    path = put(tmp_path / "a.txt", "old")
+    with pytest.raises(CorpusError, match="d7"):
+        write_pubtator(path, [Document("1", "fine"), document])
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    mention = Mention(0, 4, "Disease")
+    tracemalloc.start()
+    write_pubtator(tmp_path / "a.txt", (Document(str(i), f"gout {'x' * 1000}", (mention,)) for i in range(1, 1001)))
+    for _ in read_pubtator(tmp_path / "a.txt"):
+        pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.1 * (tmp_path / "a.txt").stat().st_size
