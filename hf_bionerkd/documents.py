@@ -149,8 +149,8 @@ def span_problem(text: str, mention: Mention) -> str | None:
     found = text[mention.start : mention.end]
     if mention.text and found != mention.text:
         return (
-            f"{mention.type} mention {mention.text!r} [{mention.start}, {mention.end}) does not match its offsets: the "
-            f"text there is {found!r}"
+            f"{mention.type} mention {mention.text!r} [{mention.start}, {mention.end}) does not match its offsets: "
+            f"the text there is {found!r}"
         )
     return None
 

@@ -29,10 +29,10 @@ class LabelError(ValueError):
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """The labels of a softmax tagger, in a stated order: ``B-e1, I-e1, B-e2, …, O`` (Moscato et al. 2023, section III).
+    """The labels of a softmax tagger, in a stated order: ``B-e1, I-e1, B-e2, …, O`` (Moscato et al. 2023).
 
     Args:
-        types (`tuple[str, ...]`): Entity types; their order is the order of the labels and comes from the configuration.
+        types (`tuple[str, ...]`): Entity types; their order, the order of the labels, comes from the configuration.
         scheme (`str`, *optional*, defaults to `"BIO"`): `"BIO"`, `"IO"` or `"IOBES"`.
 
     Raises:

@@ -96,9 +96,7 @@ def measure_teachers(job: Job, teachers: list[Teacher]) -> Metrics:
     return Metrics(tuple(r for one in found for r in one.strict), tuple(r for one in found for r in one.lenient))
 
 
-def train_model(
-    config: DistillConfig, job: Job, name: str, teachers: list[Teacher], before: list[Metrics]
-) -> Metrics:
+def train_model(config: DistillConfig, job: Job, name: str, teachers: list[Teacher], before: list[Metrics]) -> Metrics:
     """Train, measure and publish the student or a baseline; a finished one is read back."""
     from accelerate import PartialState
     from transformers import set_seed

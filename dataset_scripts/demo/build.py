@@ -12,15 +12,19 @@ their names from lists of their own, which no training sentence holds.
 from __future__ import annotations
 
 import argparse
+import functools
+import os
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import yaml
 
+from hf_bionerkd.data.builders import build_corpus
+from hf_bionerkd.data.corpus_card import CorpusCard, load_card
 from hf_bionerkd.documents import Document, Mention, split_words
 
 HERE = Path(__file__).resolve().parent
@@ -31,7 +35,6 @@ SPLITS = ("train", "validation", "test")
 UNSEEN_WANTED = 1 / 3
 # 2 of 5 draws of a name come from the split's own list: enough above a third to hold it for small splits too.
 _OWN_DRAWS, _DRAWS = 2, 5
-_ABBREVIATION_RATE = 0.5
 _ATTEMPTS = 1000
 _PLACEHOLDER = re.compile(r"\{([a-z|]+)(\+?)\}")
 
@@ -91,7 +94,9 @@ def load_material(names_path: Path = NAMES, sentences_path: Path = SENTENCES) ->
         tuple(raw["shapes"]),
         {key: _filler_texts(value) for key, value in raw["fillers"].items()},
         {
-            TYPES[kind]: {split: tuple(Name.parse(value) for row in rows for value in row) for split, rows in own.items()}
+            TYPES[kind]: {
+                split: tuple(Name.parse(value) for row in rows for value in row) for split, rows in own.items()
+            }
             for kind, own in names.items()
         },
     )
@@ -119,10 +124,10 @@ def _check_names(material: Material, path: Path) -> None:
     for kind, by_split in material.names.items():
         for split in SPLITS:
             for form in surface_forms(by_split[split]):
-                place = f"{kind.lower()}/{split}"
-                before = places.setdefault(_key(form), place)
-                if before is not place:
-                    raise DemoError(f"{path}: {form!r} stands under {before} and {place}; keep one of them")
+                place, key = f"{kind.lower()}/{split}", _key(form)
+                if key in places:
+                    raise DemoError(f"{path}: {form!r} stands under {places[key]} and {place}; keep one of them")
+                places[key] = place
 
 
 def _check_shapes(material: Material, path: Path) -> None:
@@ -136,7 +141,7 @@ def _check_shapes(material: Material, path: Path) -> None:
 
 
 def _key(text: str) -> str:
-    """The words of a text, casefolded, with a space around each: `_key(a) in _key(b)` finds whole words only."""
+    """The casefolded words of a text, a space around each, so that one key inside another is a run of whole words."""
     return "".join(f" {text[start:end].casefold()}" for start, end in split_words(text)) + " "
 
 
@@ -169,45 +174,51 @@ def sentences(material: Material, split: str, rng: random.Random) -> Iterator[Se
         split (`str`): The split whose own names are drawn beside those of training.
         rng (`random.Random`): Decides everything; the same state gives the same sentences.
     """
-    draws = {kind: _draw_names(by_split, split, rng) for kind, by_split in material.names.items()}
-    fillers = {key: _deck(texts, rng) for key, texts in material.fillers.items()}
+    writer = _Writer(material, split, rng)
     for shape in _deck(material.shapes, rng):
-        yield _fill(shape, lambda kind: next(draws[kind]), lambda key: next(fillers[key]), rng)
+        yield writer.fill(shape)
 
 
-def _fill(shape: str, name_of: Callable[[str], Name], filler: Callable[[str], str], rng: random.Random) -> Sentence:
-    """Fill a shape's placeholders and note where the names came to stand."""
-    text, done = "", 0
-    spans: list[tuple[int, int, str]] = []
-    used: set[str] = set()
+class _Writer:
+    """Fills shapes, keeping the decks of names and fillers from one sentence to the next."""
 
-    def mention(form: str, kind: str) -> None:
-        nonlocal text
-        spans.append((len(text), len(text) + len(form), kind))
-        text += form
+    def __init__(self, material: Material, split: str, rng: random.Random) -> None:
+        self.names = {kind: _draw_names(by_split, split, rng) for kind, by_split in material.names.items()}
+        self.fillers = {key: _deck(texts, rng) for key, texts in material.fillers.items()}
+        self.rng = rng
 
-    for match in _PLACEHOLDER.finditer(shape):
-        text += shape[done : match.start()]
-        done = match.end()
-        if match[1] not in TYPES and "|" not in match[1]:
-            text += filler(match[1])
-            continue
-        kind = TYPES[rng.choice(match[1].split("|"))]
-        name = next(name for name in iter(lambda kind=kind: name_of(kind), None) if name.text not in used)
+    def fill(self, shape: str) -> Sentence:
+        """Fill a shape's placeholders and note where the names came to stand."""
+        text, done = "", 0
+        spans: list[tuple[int, int, str]] = []
+        used: set[str] = set()
+        for match in _PLACEHOLDER.finditer(shape):
+            text += shape[done : match.start()]
+            done = match.end()
+            for piece, kind in self._pieces(match[1], bool(match[2]), used):
+                if kind:
+                    spans.append((len(text), len(text) + len(piece), kind))
+                text += piece
+        text = _capitalise(text + shape[done:])
+        return Sentence(text, tuple(Mention(start, end, kind, text[start:end]) for start, end, kind in spans))
+
+    def _pieces(self, key: str, introduces: bool, used: set[str]) -> list[tuple[str, str]]:
+        """What stands in for a placeholder: texts, each with its type or "" where it is no mention."""
+        if key in self.fillers:
+            return [(next(self.fillers[key]), "")]
+        kind = TYPES[self.rng.choice(key.split("|"))]
+        name = next(name for name in self.names[kind] if name.text not in used)
         used |= {name.text, name.abbreviation}
-        mention(name.text, kind)
-        if match[2] and name.abbreviation and rng.random() < _ABBREVIATION_RATE:
-            text += " ("
-            mention(name.abbreviation, kind)
-            text += ")"
-    text = _capitalise(text + shape[done:])
-    return Sentence(text, tuple(Mention(start, end, kind, text[start:end]) for start, end, kind in spans))
+        pieces = [(name.text, kind)]
+        if introduces and name.abbreviation:
+            pieces += [(" (", ""), (name.abbreviation, kind), (")", "")]
+        return pieces
 
 
 def _capitalise(text: str) -> str:
-    """Capitalise the first word unless it is a symbol such as p53 or mRNA."""
+    """Capitalise the first word unless it is a symbol such as p53 or c-Fos."""
     first = text[slice(*split_words(text)[0])]
-    return text[0].upper() + text[1:] if first.isalpha() and first.islower() else text
+    return text[0].upper() + text[1:] if len(first) > 1 and first.isalpha() and first.islower() else text
 
 
 def generate(sizes: Mapping[str, int], seed: int = 13) -> dict[str, dict[str, list[Document]]]:
@@ -267,3 +278,84 @@ def _check_unseen(corpus: str, share: float) -> None:
             f"{corpus}: {share:.1%} of the test mentions never occur in training; at least a third must. Ask for more "
             f"test sentences, or keep the names under `test` in {NAMES.name} out of every training name and shape."
         )
+
+
+def build(
+    output_dir: str | os.PathLike[str],
+    *,
+    seed: int = 13,
+    train: int = 1400,
+    validation: int = 200,
+    test: int = 400,
+    overwrite: bool = False,
+) -> dict[str, str]:
+    """Write the three corpora below `output_dir`; those that are there already are left alone.
+
+    Args:
+        output_dir (`str` or `PathLike`): The folder that gets demo-disease, demo-chemical and demo-gene.
+        seed (`int`, *optional*, defaults to 13): The same seed and sizes give the same rows.
+        train (`int`, *optional*, defaults to 1400): Training sentences a corpus.
+        validation (`int`, *optional*, defaults to 200): Validation sentences a corpus.
+        test (`int`, *optional*, defaults to 400): Test sentences a corpus.
+        overwrite (`bool`, *optional*, defaults to `False`): Replace corpora of another seed, size or version.
+
+    Returns:
+        `"built"` or `"unchanged"`, by corpus.
+
+    Raises:
+        DemoError: As for :func:`generate`.
+        FileExistsError: One of the folders holds something else.
+    """
+    sizes = {"train": train, "validation": validation, "test": test}
+    make = functools.cache(lambda: generate(sizes, seed))
+    template, _ = load_card(CARD)
+    return {
+        corpus: build_corpus(
+            Path(output_dir) / corpus,
+            {split: _documents_when_asked(make, corpus, split) for split in SPLITS},
+            [kind],
+            _card(template, corpus),
+            [NAMES, SENTENCES, Path(__file__)],
+            settings={"seed": seed, **sizes},
+            overwrite=overwrite,
+        )
+        for corpus, kind in CORPORA.items()
+    }
+
+
+def _documents_when_asked(
+    make: Callable[[], Mapping[str, Mapping[str, Sequence[Document]]]], corpus: str, split: str
+) -> Iterator[Document]:
+    """Documents of one split, made only if they are read: corpora that are there already cost nothing."""
+    yield from make()[corpus][split]
+
+
+def _card(template: CorpusCard, corpus: str) -> CorpusCard:
+    """The card of one of the three; the template has {corpus} and {type} in its texts."""
+    texts = {
+        key: getattr(template, key).replace("{corpus}", corpus).replace("{type}", CORPORA[corpus])
+        for key in ("name", "pretty_name", "description")
+    }
+    return replace(template, **texts)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", required=True, help="folder that gets the three corpora")
+    parser.add_argument("--seed", type=int, default=13, help="decides every sentence (default: 13)")
+    parser.add_argument("--train", type=int, default=1400, help="training sentences a corpus (default: 1400)")
+    parser.add_argument("--validation", type=int, default=200, help="validation sentences a corpus (default: 200)")
+    parser.add_argument("--test", type=int, default=400, help="test sentences a corpus (default: 400)")
+    parser.add_argument("--overwrite", action="store_true", help="replace corpora that differ")
+    options = vars(parser.parse_args())
+    try:
+        results = build(options.pop("output"), **options)
+    except (ValueError, OSError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    for corpus, result in results.items():
+        print(f"{corpus}: {result}")
+
+
+if __name__ == "__main__":
+    main()

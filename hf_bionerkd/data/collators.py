@@ -41,8 +41,8 @@ class TrainingWindows(torch.utils.data.Dataset):
         subwords (`str`, *optional*, defaults to `"all"`): `"all"` or `"first"`.
         targets (`TargetSource`, *optional*): Teachers' targets; none for supervised training.
         neutral_tag_rate (`float`, *optional*, defaults to 0.5): How often a sentence is shown under ``<all>`` instead
-            of its corpus's tag, where ``<all>`` exists. The choice depends on seed, epoch and window alone, so a resumed
-            run repeats it.
+            of its corpus's tag, where ``<all>`` exists. The choice depends on seed, epoch and window alone, so a
+            resumed run repeats it.
         seed (`int`, *optional*, defaults to 0): Seed of that choice.
     """
 

@@ -63,14 +63,16 @@ def load_corpus(
     local = Path(path)
     if not local.exists() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
         raise FileNotFoundError(
-            f"corpus {name!r}: no folder {path!r}. Build it with dataset_scripts/<corpus>/build.py, or give `build:` in "
-            "the configuration, or a Hub id of the form org/name."
+            f"corpus {name!r}: no folder {path!r}. Build it with dataset_scripts/<corpus>/build.py, or give "
+            "`build:` in the configuration, or a Hub id of the form org/name."
         )
     loaded: DatasetDict = load_dataset(path, revision=revision)
     wanted = dict(splits) if splits else {split: split for split in SPLITS if split in loaded}
     missing = sorted(set(wanted.values()) - set(loaded))
     if missing or "train" not in wanted:
-        raise ValueError(f"corpus {name!r} at {path}: has splits {sorted(loaded)}, but {missing or ['train']} is asked for")
+        raise ValueError(
+            f"corpus {name!r} at {path}: has splits {sorted(loaded)}, but {missing or ['train']} is asked for"
+        )
     own = annotated_types(loaded[wanted["train"]].features)
     renamed = dict(types) if types else {kind: kind for kind in own}
     unknown = sorted(set(renamed) - set(own))

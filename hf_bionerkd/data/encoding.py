@@ -136,8 +136,6 @@ def with_prefix_space(tokenizer: Any) -> Any:
 
     Without it a RoBERTa tokenizer would read the second word of a list as the continuation of the first.
     """
-    import json
-
     from tokenizers import Tokenizer
 
     state = json.loads(tokenizer.backend_tokenizer.to_str())

@@ -22,7 +22,7 @@ class WordTagger:
         model (`PreTrainedModel`): Any model whose forward returns `logits` of shape (batch, pieces, labels).
         tokenizer (`PreTrainedTokenizerFast`): Its tokenizer.
         outside (`int`): The model's own label id of ``O``.
-        max_length (`int`, *optional*): Longest input in pieces; by default what tokenizer and model allow, at most 512.
+        max_length (`int`, *optional*): Longest input in pieces; by default what both allow, at most 512.
         overlap (`int`, *optional*): Pieces that neighbouring windows share.
         batch_size (`int`, *optional*, defaults to 32): Windows a forward pass.
         around (`tuple[Sequence[str], Sequence[str]]`, *optional*): Tag tokens before and after the text, beside what
@@ -81,7 +81,9 @@ class WordTagger:
                     logits = self.model(**{key: value.to(device) for key, value in inputs.items()}).logits
                     scores = torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
                     for (row, window), values in zip(batch, scores, strict=True):
-                        chosen = [i for i, (h, o) in enumerate(zip(window.heads, window.owned, strict=True)) if h and o]
+                        chosen = [
+                            i for i, (h, o) in enumerate(zip(window.heads, window.owned, strict=True)) if h and o
+                        ]
                         words_of = [window.word_ids[i] for i in chosen]
                         offset = len(self.prefix)
                         results[row][words_of] = values[[offset + i for i in chosen]]

@@ -1,4 +1,4 @@
-"""Sub-word vocabularies for models trained from scratch, learned from a corpus's own training text or read from a file."""
+"""Sub-word vocabularies for models trained from scratch: learned from the training text, or read from a file."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Model code without imports from the rest of the package: its files travel to the Hub with custom models."""

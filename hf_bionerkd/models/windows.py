@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice, takewhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ def plan_windows(sizes: Sequence[int], capacity: int, overlap: int) -> list[Wind
         [(0, 6, 0, 4), (2, 8, 4, 6), (4, 10, 6, 10)]
     """
     if capacity < 1 or not 0 <= overlap < capacity:
-        raise ValueError(f"a window needs room for at least one piece and overlap < capacity; got {overlap=}, {capacity=}")
+        raise ValueError(
+            f"a window needs room for at least one piece and overlap < capacity; got {overlap=}, {capacity=}"
+        )
     if sizes and max(sizes) > capacity:
         raise ValueError(f"a unit of {max(sizes)} pieces does not fit into a window of {capacity}")
     ends = [0, *accumulate(sizes)]
@@ -65,7 +67,8 @@ def plan_windows(sizes: Sequence[int], capacity: int, overlap: int) -> list[Wind
         last = span[1]
         end = owned
         while end < last and all(
-            context(end, span) >= context(end, other) for other in spans[index + 1 :] if other[0] <= end
+            context(end, span) >= context(end, other)
+            for other in takewhile(lambda later, unit=end: later[0] <= unit, islice(spans, index + 1, None))
         ):
             end += 1
         if end > owned:

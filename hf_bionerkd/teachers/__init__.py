@@ -1,0 +1,1 @@
+"""Teachers: their outputs, kept in caches, and their aggregation into one target."""

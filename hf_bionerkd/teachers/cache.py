@@ -33,7 +33,9 @@ FORMAT = 1
 ROWS_PER_PART = 2048
 Barrier = Callable[[], None]
 Part = tuple[list[np.ndarray], dict[str, int]]  # one array a sentence, and what was counted on the way
-_NO_MASS = "%d words have no joint teacher mass (teachers certain of different mentions): their target is the teachers' mean"
+_NO_MASS = (
+    "%d words have no joint teacher mass (teachers certain of different mentions): their target is the teachers' mean"
+)
 
 
 class CacheError(RuntimeError):
@@ -54,30 +56,47 @@ class WordArrays:
     def __init__(self, folder: Path, keys: np.ndarray) -> None:
         meta = folder / "meta.json"
         if not meta.exists():
-            raise CacheError(f"{folder} is not a finished cache: meta.json is missing. Run recipes/cache_teachers.py again.")
+            raise CacheError(
+                f"{folder} is not a finished cache: meta.json is missing. Run recipes/cache_teachers.py again."
+            )
         self.folder = folder
         self.meta: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
         self.labels = tuple(self.meta["labels"])
-        self._parts = [_read_part(folder / _part_name(index)) for index in range(self.meta["parts"])]
-        found = np.concatenate([part["key"] for part in self._parts]) if self._parts else np.zeros(0, np.uint64)
-        if len(found) != len(keys) or not np.array_equal(found, keys):
+        self._size = int(self.meta["rows_per_part"])
+        self._parts: dict[int, dict[str, Any]] = {}
+        if len(self) != len(keys) or not all(
+            np.array_equal(_read_part(folder / _part_name(index))["key"], keys[start : start + self._size])
+            for index, start in enumerate(range(0, len(keys), self._size))
+        ):
             raise CacheError(
-                f"{folder} holds {len(found)} sentences that are not the {len(keys)} sentences of this run; delete the "
-                "folder to have it made again"
+                f"{folder} holds {len(self)} sentences that are not the {len(keys)} sentences of this run; delete "
+                "the folder to have it made again"
             )
 
     def __len__(self) -> int:
         return int(self.meta["rows"])
 
     def __getitem__(self, row: int) -> np.ndarray:
-        index, offset = divmod(row, int(self.meta["rows_per_part"]))
-        part = self._parts[index]
-        return _row(part, "values", offset).reshape(-1, len(self.labels))
+        return self._row("values", row).reshape(-1, len(self.labels))
 
     def tags(self, row: int) -> np.ndarray:
         """The teacher's own decoding of one sentence: ids into :attr:`labels`, one a word."""
-        index, offset = divmod(row, int(self.meta["rows_per_part"]))
-        return _row(self._parts[index], "tags", offset)
+        return self._row("tags", row)
+
+    def part(self, index: int) -> list[np.ndarray]:
+        """All sentences of one part, from a mapping of their own: its memory goes when they do."""
+        offsets, values = _read_part(self.folder / _part_name(index))["values"]
+        return [
+            values[start:end].reshape(-1, len(self.labels))
+            for start, end in zip(offsets, offsets[1:], strict=False)
+        ]
+
+    def _row(self, column: str, row: int) -> np.ndarray:
+        index, offset = divmod(row, self._size)
+        if index not in self._parts:
+            self._parts[index] = _read_part(self.folder / _part_name(index))
+        offsets, values = self._parts[index][column]
+        return values[offsets[offset] : offsets[offset + 1]]
 
 
 def sentence_keys(rows: Any) -> np.ndarray:
@@ -109,7 +128,8 @@ def cache_teacher(
         rows (`Dataset`): With a column `tokens`.
         cache_dir (`str`): Folder of all caches.
         rows_per_part (`int`, *optional*): Sentences a part file: the unit of work shared and resumed.
-        process_index, num_processes (`int`, *optional*): This process's share under `accelerate launch`.
+        process_index (`int`, *optional*, defaults to 0): This process, under `accelerate launch`.
+        num_processes (`int`, *optional*, defaults to 1): How many share the work.
         wait (`Callable`, *optional*): Barrier of all processes.
 
     Returns:
@@ -125,9 +145,10 @@ def cache_teacher(
         "rows_per_part": rows_per_part,
     }
     keys = sentence_keys(rows)
+    sentences = rows.select_columns(["tokens"])
 
     def compute(start: int, end: int) -> Part:
-        return teacher.log_probs(rows[start:end]["tokens"]), {}
+        return teacher.log_probs(sentences[start:end]["tokens"]), {}
 
     folder = Path(cache_dir) / f"{teacher.name}-{_fingerprint(identity)}"
     extra = {"name": teacher.name, "path": teacher.spec.path, "commit": teacher.commit}
@@ -162,12 +183,12 @@ class CachedTargets:
             "format": FORMAT,
             "aggregation": aggregator.settings(),
             "teachers": [cache.folder.name for cache in caches],
+            "rows_per_part": int(caches[0].meta["rows_per_part"]),
         }
-        identity["rows_per_part"] = int(caches[0].meta["rows_per_part"])
 
-        def compute(start: int, end: int) -> Part:
-            outputs = [[cache[row] for row in range(start, end)] for cache in caches]
-            targets, no_mass = _aggregate(aggregator, outputs)
+        def compute(start: int, _end: int) -> Part:
+            index = start // int(identity["rows_per_part"])
+            targets, no_mass = _aggregate(aggregator, [cache.part(index) for cache in caches])
             return targets, {"words_without_mass": no_mass}
 
         folder = Path(cache_dir) / f"targets-{_fingerprint(identity)}"
@@ -287,11 +308,6 @@ def _read_part(path: Path) -> dict[str, Any]:
         lists = table[name].chunk(0)
         part[name] = (lists.offsets.to_numpy(), lists.values.to_numpy())
     return part
-
-
-def _row(part: Mapping[str, Any], column: str, offset: int) -> np.ndarray:
-    offsets, values = part[column]
-    return values[offsets[offset] : offsets[offset + 1]]
 
 
 def _part_name(index: int) -> str:

@@ -1,4 +1,4 @@
-"""A teacher: a published token classifier, read as one BIO distribution a word over the student's names for its types."""
+"""A teacher: a published token classifier, read as one BIO distribution a word in the student's names of its types."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class Teacher:
         if foreign:
             raise LabelError(
                 f"teacher {spec.name!r} at {spec.path}: its types {foreign} are not among the student's types "
-                f"{list(student_types)}. Map them in the teacher's `types:` (teacher's name: student's name); types left "
-                "out there are read as O."
+                f"{list(student_types)}. Map them in the teacher's `types:` (teacher's name: student's name); types "
+                "left out there are read as O."
             )
         if len(set(mapping.values())) != len(mapping):
             raise LabelError(f"teacher {spec.name!r}: two of its types are mapped to one student type in {mapping}")

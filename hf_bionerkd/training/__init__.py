@@ -1,0 +1,1 @@
+"""Configurations, Trainers and the runs made of them."""

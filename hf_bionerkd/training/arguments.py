@@ -27,8 +27,8 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
 
     Defaults that differ from `TrainingArguments`: `report_to="none"`, `logging_steps=50`, `save_strategy` and
     `eval_strategy` `"epoch"`, `save_total_limit=2`, `load_best_model_at_end=True` on `f1` of the *validation* split,
-    `train_sampling_strategy="group_by_length"`, `bf16=True` where the GPU supports it, `lr_scheduler_type="linear"` with
-    a tenth of warm-up, `dataloader_num_workers=0`.
+    `train_sampling_strategy="group_by_length"`, `bf16=True` where the GPU supports it, `lr_scheduler_type="linear"`
+    with a tenth of warm-up, `dataloader_num_workers=0`.
 
     Args:
         values (`Mapping`): Names and values of `TrainingArguments`; ``2e-5`` may be a string, as YAML reads it.
@@ -61,9 +61,7 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
     merged.update({name: _coerce(name, value) for name, value in values.items()})
     if merged["eval_strategy"] == "no":
         merged["load_best_model_at_end"] = False
-    return TrainingArguments(
-        output_dir=output_dir, seed=seed, data_seed=seed, remove_unused_columns=False, **merged
-    )
+    return TrainingArguments(output_dir=output_dir, seed=seed, data_seed=seed, remove_unused_columns=False, **merged)
 
 
 def _coerce(name: str, value: Any) -> Any:

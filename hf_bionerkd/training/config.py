@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import yaml
 
-
 T = typing.TypeVar("T")
 
 
@@ -69,8 +68,8 @@ class ModelConfig:
         path (`str`, *optional*): Hub id or local folder of an encoder in safetensors.
         revision (`str`, *optional*): Branch, tag or commit on the Hub.
         architecture (`dict`, *optional*): Instead of `path`: `model_type` and configuration values.
-        tokenizer (`str`, *optional*): With `architecture`: Hub id or folder of a tokenizer, or a `vocab.txt`. By default
-            a WordPiece vocabulary is learned from the training text.
+        tokenizer (`str`, *optional*): With `architecture`: Hub id or folder of a tokenizer, or a `vocab.txt`. By
+            default a WordPiece vocabulary is learned from the training text.
         vocab_size (`int`, *optional*, defaults to 8000): Upper bound on the learned vocabulary.
         lowercase (`bool`, *optional*, defaults to `False`): Lower-case text (learned vocabulary or `vocab.txt`).
         trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
@@ -96,8 +95,8 @@ class EncodingConfig:
     Args:
         max_length (`int`, *optional*, defaults to 128): Longest input in pieces; longer text becomes several windows.
         overlap (`int`, *optional*): Pieces that neighbouring windows share; a quarter of the room by default.
-        subwords (`str`, *optional*, defaults to `"all"`): Whether later pieces of a word are learned (`"all"`) or masked
-            (`"first"`, the papers' code).
+        subwords (`str`, *optional*, defaults to `"all"`): Whether later pieces of a word are learned (`"all"`) or
+            masked (`"first"`, the papers' code).
         tag_pair (`str`, *optional*, defaults to `"corpus"`): `"corpus"`, `"type"`, `"both"` or `"none"`.
         end_tag (`bool`, *optional*, defaults to `True`): Whether the closing tag is written.
         neutral_tag_rate (`float`, *optional*, defaults to 0.5): How often a distilled student sees a sentence under
@@ -176,7 +175,7 @@ class AggregationConfig:
 
     Args:
         method (`str`, *optional*, defaults to `"events"`): `"events"` (the equations) or `"exclusive"` (exact).
-        normalise (`str`, *optional*, defaults to `"sum"`): `"sum"`, `"none"` (as printed), `"softmax"` (the public code).
+        normalise (`str`, *optional*, defaults to `"sum"`): `"sum"`, `"none"` (as printed), `"softmax"` (public code).
         combine (`str`, *optional*, defaults to `"mean"`): Several teachers of one type: `"mean"`, `"geometric"` or
             `"weights"`.
     """
@@ -211,7 +210,7 @@ class TeacherOutputsConfig:
     Args:
         mode (`str`, *optional*, defaults to `"cached"`): `"cached"` (computed once) or `"online"` (per batch).
         cache_dir (`str`, *optional*): Folder of caches; `<output_dir>/teacher_outputs` by default.
-        rows_per_part (`int`, *optional*, defaults to 2048): Sentences a part file, the unit of shared and resumed work.
+        rows_per_part (`int`, *optional*, defaults to 2048): Sentences a part file, the unit of shared work.
     """
 
     mode: Literal["cached", "online"] = "cached"

@@ -1,4 +1,4 @@
-"""The parts of a distillation run that `recipes/distill.py` and `recipes/cache_teachers.py` share: teachers and targets."""
+"""Teachers and targets of a distillation run: what `recipes/distill.py` and `recipes/cache_teachers.py` share."""
 
 from __future__ import annotations
 

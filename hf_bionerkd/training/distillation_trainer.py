@@ -40,14 +40,22 @@ class MultiTeacherTrainer(TokenClassificationTrainer):
     """
 
     def __init__(
-        self, *args: Any, space: LabelSpace, teachers: Sequence[TeacherTypes], lam: float, gold: TokenNLL, **kwargs: Any
+        self,
+        *args: Any,
+        space: LabelSpace,
+        teachers: Sequence[TeacherTypes],
+        lam: float,
+        gold: TokenNLL,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, gold=gold, mixture=taughtnet_mixture(lam), **kwargs)
         self.space = space
         self.soft = SoftCrossEntropy()
         _check(space, teachers, self.model.config.id2label)
         if lam > 0 and getattr(self.train_dataset, "targets", None) is None:
-            raise ValueError(f"lam is {lam}, but the training data has no teacher targets; give TrainingWindows `targets`")
+            raise ValueError(
+                f"lam is {lam}, but the training data has no teacher targets; give TrainingWindows `targets`"
+            )
 
     def loss_term(self, name: str, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> LossSum:
         """The soft term on the aggregated teachers; the rest as in the parent."""

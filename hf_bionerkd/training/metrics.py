@@ -49,7 +49,8 @@ class MentionEvaluator:
                 one per corpus (each under its own tag pair).
             space (`LabelSpace`, *optional*): Labels of those arrays; the run's by default. Corpora none of whose types
                 it holds are passed over.
-            process_index, num_processes (`int`, *optional*): This process's share of the rows.
+            process_index (`int`, *optional*, defaults to 0): This process.
+            num_processes (`int`, *optional*, defaults to 1): How many share the rows.
             reduce (`Callable`, *optional*): Adds an integer array over all processes.
             chunk (`int`, *optional*, defaults to 1024): Sentences at a time.
 
@@ -96,7 +97,9 @@ class MentionEvaluator:
         ]
 
 
-def model_tagging(model: Any, tokenizer: Any, space: LabelSpace, encoding: Any, around: Any, batch_size: int) -> Tagging:
+def model_tagging(
+    model: Any, tokenizer: Any, space: LabelSpace, encoding: Any, around: Any, batch_size: int
+) -> Tagging:
     """A model under training as a callable for :class:`MentionEvaluator`."""
     return WordTagger(
         model,

@@ -1,4 +1,4 @@
-"""Output folders: one run each, never overwritten by another, continued with one flag, complete or not there at all."""
+"""Output folders: one run each, never overwritten by another, continued with one flag, published whole."""
 
 from __future__ import annotations
 
@@ -46,20 +46,24 @@ def open_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, ove
         if (folder / RUN_FILE).exists() or not any(folder.iterdir()):
             shutil.rmtree(folder)
         else:
-            raise ConfigError(f"overwrite: {folder} holds files but no {RUN_FILE}, so no run of ours made it; delete it yourself")
+            raise ConfigError(
+                f"overwrite: {folder} holds files but no {RUN_FILE}, so no run of ours made it; delete it yourself"
+            )
     if folder.exists() and any(folder.iterdir()):
         found = read_run(folder)
         if found is None:
             raise ConfigError(f"{folder} holds files that are no run of ours; choose another output_dir")
         if found != wanted:
             raise ConfigError(
-                f"{folder} holds another run, which differs in {_differences(found, wanted)}; choose another output_dir, "
-                "or give overwrite=true to delete it"
+                f"{folder} holds another run, which differs in {_differences(found, wanted)}; choose another "
+                "output_dir, or give overwrite=true to delete it"
             )
         if (folder / DONE_FILE).exists():
             return "finished"
         if not resume:
-            raise ConfigError(f"{folder} holds this run unfinished; give resume=true to continue it, or overwrite=true")
+            raise ConfigError(
+                f"{folder} holds this run unfinished; give resume=true to continue it, or overwrite=true"
+            )
         return "resumed"
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RUN_FILE, yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True))
@@ -102,9 +106,7 @@ def publish(
     staging = folder / ".publishing"
     if staging.exists():
         shutil.rmtree(staging)
-    staging.mkdir(parents=True)
-    model.save_pretrained(staging, safe_serialization=True)
-    save_tokenizer(tokenizer, staging, tags)
+    publish_weights(staging, model, tokenizer, tags)
     save_model_card(staging, info)
     wanted = {key: value for key, value in config.items() if key not in _FLAGS}
     write_text(staging / RUN_FILE, yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True))
@@ -113,6 +115,13 @@ def publish(
     staging.rmdir()
     assert info.metrics is not None  # a model is published with what was measured
     write_metrics(folder / DONE_FILE, info.metrics)
+
+
+def publish_weights(folder: str | Path, model: Any, tokenizer: Any, tags: TagPairs) -> None:
+    """Write a model in safetensors and its tokenizer, which adds the default tag pair by itself."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder, tags)
 
 
 def finish(folder: str | Path, metrics: Metrics) -> None:

@@ -35,9 +35,7 @@ def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
     state.wait_for_everyone()
     with state.main_process_first():
         return [
-            load_corpus(
-                config.name, config.path, revision=config.revision, types=config.types, splits=config.splits
-            )
+            load_corpus(config.name, config.path, revision=config.revision, types=config.types, splits=config.splits)
             for config in configs
         ]
 
@@ -71,7 +69,9 @@ def label_space(types: Sequence[str], corpora: Sequence[Corpus]) -> LabelSpace:
     """
     found = list(dict.fromkeys(kind for corpus in corpora for kind in corpus.types))
     if types and sorted(types) != sorted(found):
-        raise ConfigError(f"`types` is {list(types)}, but the corpora annotate {found}; rename types in the corpora's `types:`")
+        raise ConfigError(
+            f"`types` is {list(types)}, but the corpora annotate {found}; rename types in the corpora's `types:`"
+        )
     return LabelSpace(tuple(types or found))
 
 
@@ -114,7 +114,9 @@ def make_model(config: ModelConfig, tokenizer: Any, tags: TagPairs, space: Label
         if model.get_input_embeddings().num_embeddings < len(tokenizer):
             model.resize_token_embeddings(len(tokenizer))
     else:
-        model = build_token_classifier(config.architecture, space.id2label, len(tokenizer), tokenizer.pad_token_id or 0)
+        model = build_token_classifier(
+            config.architecture, space.id2label, len(tokenizer), tokenizer.pad_token_id or 0
+        )
     model.config.bionerkd_tag_pairs = tags.as_config()
     return model, tokenizer
 

@@ -118,7 +118,9 @@ class TokenClassificationTrainer(Trainer):
         """Add the mean of every loss term since the last log, by name."""
         if "loss" in logs and self._logged_parts:
             for name, value in self._logged_parts.items():
-                total = self.accelerator.reduce(value, reduction="sum") if self.accelerator.num_processes > 1 else value
+                total = (
+                    self.accelerator.reduce(value, reduction="sum") if self.accelerator.num_processes > 1 else value
+                )
                 logs[f"loss_{name}"] = round(total.item() / self._steps_since_log, 6)
             self._logged_parts = {}
             self._steps_since_log = 0
@@ -142,7 +144,11 @@ class TokenClassificationTrainer(Trainer):
         metrics = {f"{metric_key_prefix}_f1": sum(r.counts.f1 for r in results) / len(results)}
         for r in results:
             key = f"{metric_key_prefix}_{r.corpus}_{r.type}"
-            metrics |= {f"{key}_precision": r.counts.precision, f"{key}_recall": r.counts.recall, f"{key}_f1": r.counts.f1}
+            metrics |= {
+                f"{key}_precision": r.counts.precision,
+                f"{key}_recall": r.counts.recall,
+                f"{key}_f1": r.counts.f1,
+            }
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

@@ -86,7 +86,9 @@ def make_trainer(job: Job, model: Any, tokenizer: Any, checkpoints: str | Path) 
     return TokenClassificationTrainer(**shared)
 
 
-def train(job: Job, model: Any, tokenizer: Any, checkpoints: str | Path, *, resume: bool) -> TokenClassificationTrainer:
+def train(
+    job: Job, model: Any, tokenizer: Any, checkpoints: str | Path, *, resume: bool
+) -> TokenClassificationTrainer:
     """Train, from the last checkpoint when `resume` is set and there is one; the best epoch on validation is kept."""
     trainer = make_trainer(job, model, tokenizer, checkpoints)
     trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints) if resume else None)
@@ -152,7 +154,8 @@ def card_info(
     parameters = sum(p.numel() for p in model.parameters())
     size = sum(p.numel() * p.element_size() for p in model.parameters()) / 1e6
     answers = {
-        tag: "every type" if tag not in dict(named_types(job.corpora)) else f"as {tag} annotates" for tag in job.tags.names
+        tag: "every type" if tag not in dict(named_types(job.corpora)) else f"as {tag} annotates"
+        for tag in job.tags.names
     }
     return ModelCardInfo(
         name=name,

@@ -1,0 +1,109 @@
+"""What distillation costs: a step with cached teachers against a plain fine-tuning step of the same student.
+
+    python recipes/bench_distill.py
+    python recipes/bench_distill.py --config recipes/taughtnet/scratch_cpu.yaml
+
+Both trainers see the same batches in the same order, in turns of ten optimiser steps, data loading included; printed is
+the ratio turn by turn, because single timings on shared machines say little. The teachers are random models of the
+student's own architecture: what a cached teacher says does not change what reading it costs. The student is made from
+scratch where the configuration says so, and nothing is written outside a temporary folder.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hf_bionerkd.training.cli import run_recipe
+from hf_bionerkd.training.config import DistillConfig
+
+TURNS = 16
+STEPS = 10
+
+
+def main(config: DistillConfig) -> None:
+    """Fill a cache from random teachers, then time the two trainers in turns."""
+    import torch
+    from transformers import set_seed
+
+    from hf_bionerkd.data.corpus import join_corpora
+    from hf_bionerkd.labels import LabelSpace
+    from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
+    from hf_bionerkd.training.distillation import make_targets
+    from hf_bionerkd.training.runs import publish_weights
+    from hf_bionerkd.training.setup import label_space, load_corpora, make_model, make_tags, make_tokenizer
+    from hf_bionerkd.training.training_run import Job, make_trainer
+
+    corpora = load_corpora(config.corpora)
+    space = label_space(config.types, corpora)
+    tags = make_tags(config.encoding.tag_pair, corpora, neutral=True, end_tag=config.encoding.end_tag)
+    length = int(config.student.architecture.get("max_position_embeddings", 512))
+    tokenizer = make_tokenizer(config.student, corpora, length)
+    none = make_tags("none", corpora, neutral=False, end_tag=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        teachers = []
+        for kind in space.types:
+            set_seed(config.seed)
+            folder = Path(scratch) / kind
+            publish_weights(folder, *make_model(config.student, tokenizer, none, LabelSpace((kind,))), none)
+            teachers.append(Teacher(TeacherSpec(kind, str(folder)), space.types))
+        config.teacher_outputs.cache_dir = str(Path(scratch) / "cache")
+        start = time.perf_counter()
+        targets = make_targets(config, teachers, corpora, space)
+        sentences = len(join_corpora(corpora, "train", space))
+        print(f"cache: {sentences} sentences, {len(teachers)} teachers, {time.perf_counter() - start:.1f} s, once")
+
+        training = {**config.training, "eval_strategy": "no", "save_strategy": "no"}
+        shared: dict[str, Any] = {
+            "corpora": corpora,
+            "space": space,
+            "tags": tags,
+            "encoding": config.encoding,
+            "training": training,
+            "seed": config.seed,
+        }
+        covers = [teacher.covers for teacher in teachers]
+        jobs = {
+            "plain": Job(**shared, gold_outside="all"),
+            "kd": Job(**shared, gold_outside="partial", lam=0.9, targets=targets, teachers=covers),
+        }
+        turns = {}
+        for name, job in jobs.items():
+            set_seed(config.seed)
+            turns[name] = timed_turns(make_trainer(job, *make_model(config.student, tokenizer, tags, space), scratch))
+        next(turns["plain"]), next(turns["kd"])  # warm-up
+        pairs = [(next(turns["plain"]), next(turns["kd"])) for _ in range(TURNS)]
+    ratios = sorted(kd / plain for plain, kd in pairs)
+    threads = torch.get_num_threads()
+    print(f"plain fine-tuning: {1000 * statistics.median(p for p, _ in pairs):.1f} ms a step (median, {threads} threads)")
+    print(f"distillation:      {1000 * statistics.median(k for _, k in pairs):.1f} ms a step (median)")
+    print(f"ratio over {TURNS} turns: median {statistics.median(ratios):.3f}, from {ratios[0]:.3f} to {ratios[-1]:.3f}")
+
+
+def timed_turns(trainer: Any) -> Iterator[float]:
+    """Seconds an optimiser step, data loading included: one mean over `STEPS` steps at a time, without end."""
+    model, device = trainer.model, trainer.args.device
+    trainer.create_optimizer()
+
+    def batches() -> Iterator[Any]:
+        while True:
+            yield from trainer.get_train_dataloader()
+
+    stream = batches()
+    while True:
+        start = time.perf_counter()
+        for _ in range(STEPS):
+            batch = next(stream)
+            counts = trainer._get_num_items_in_batch([batch], device)
+            trainer.training_step(model, batch, counts)
+            trainer.optimizer.step()
+            trainer.optimizer.zero_grad()
+        yield (time.perf_counter() - start) / STEPS
+
+
+if __name__ == "__main__":
+    run_recipe(main, DistillConfig, "recipes/demo/distill.yaml", __doc__)

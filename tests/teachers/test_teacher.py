@@ -1,0 +1,178 @@
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from hf_bionerkd.labels import LabelError, spans_to_tags
+from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec, local_snapshot
+
+BOTH = ("Disease", "Gene")
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+    """A teacher with these labels; folders are made once."""
+    root = tmp_path_factory.mktemp("teachers")
+
+    def teacher(labels, student_types=BOTH, **spec):
+        folder = root / "_".join(labels)
+        if not folder.exists():
+            tiny.save_teacher(folder, labels)
+        return Teacher(TeacherSpec("t", str(folder), **spec), student_types)
+
+    return teacher
+
+
+def random_log_probs(words, labels, seed=0):
+    scores = 4 * np.random.default_rng(seed).standard_normal((words, labels))
+    return scores - np.logaddexp.reduce(scores, axis=1)[:, None]
+
+
+def test_labels_in_any_order_give_the_same_columns(make):
+    teacher = make(["I-Gene", "O", "B-Disease", "B-Gene", "I-Disease"])
+    own = random_log_probs(7, 5)
+    assert teacher.space.labels == ("B-Gene", "I-Gene", "B-Disease", "I-Disease", "O")
+    np.testing.assert_allclose(teacher.convert(own), own[:, [3, 0, 2, 4, 1]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("last_and_single", ["ES", "LU"])
+def test_iobes_and_bilou_become_bio(make, last_and_single):
+    last, single = last_and_single
+    labels = [f"{p}-{kind}" for kind in BOTH for p in (last, "B", single, "I")] + ["O"]
+    teacher = make(labels)
+    own = random_log_probs(50, len(labels))
+    p = {label: np.exp(own[:, i]) for i, label in enumerate(labels)}
+    expected = [
+        p[f"{a}-{kind}"] + p[f"{b}-{kind}"] for kind in BOTH for a, b in (("B", single), ("I", last))
+    ]
+    found = np.exp(teacher.convert(own).astype(np.float64))
+    np.testing.assert_allclose(found, np.stack([*expected, p["O"]], axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+
+
+def test_io_becomes_bio_as_all_io_sequences_do(make):
+    """Words are independent under IO: add up the probabilities of all IO sequences whose BIO reading has the tag."""
+    labels = ["I-Gene", "O", "I-Disease"]
+    own = random_log_probs(5, 3, seed=3)
+    teacher = make(labels)
+    expected = np.zeros((5, 5))
+    for sequence in itertools.product(range(3), repeat=5):
+        probability = np.exp(sum(own[word, label] for word, label in enumerate(sequence)))
+        kinds = [labels[label].partition("-")[2] for label in sequence]
+        ends = [*(i for i in range(1, 5) if kinds[i] != kinds[i - 1]), 5]
+        spans = [(a, b, kinds[a]) for a, b in zip([0, *ends], ends, strict=False) if kinds[a]]
+        for word, tag in enumerate(spans_to_tags(spans, 5)):
+            expected[word, teacher.space.label2id[tag]] += probability
+    np.testing.assert_allclose(np.exp(teacher.convert(own)), expected, atol=1e-6)
+
+
+def test_io_that_is_certain_gives_no_nan(make):
+    own = np.array([[0.0, -np.inf], [0.0, -np.inf], [-np.inf, 0.0]])
+    found = np.exp(make(["I-Gene", "O"]).convert(own))
+    np.testing.assert_allclose(found, [[1, 0, 0], [0, 1, 0], [0, 0, 1]], atol=1e-12)
+
+
+def test_types_left_out_become_outside_and_names_are_mapped(make):
+    teacher = make(["O", "B-Gene", "I-Gene", "B-Disease", "I-Disease"], ("Protein",), types={"Gene": "Protein"})
+    own = random_log_probs(9, 5)
+    assert teacher.space.types == ("Protein",) == teacher.covers.types
+    p = np.exp(own)
+    expected = np.stack([p[:, 1], p[:, 2], p[:, 0] + p[:, 3] + p[:, 4]], axis=1)
+    np.testing.assert_allclose(np.exp(teacher.convert(own)), expected, rtol=1e-5)
+
+
+def test_log_probs_are_what_the_model_says_of_each_first_piece(make):
+    teacher = make(["O", "B-Gene", "I-Gene"])
+    words = ["L-dopa", "lowers", "EGFR", "."]
+    (found,) = teacher.log_probs([words])
+    tokenizer = teacher.tagger.encoder.tokenizer
+    encoded = tokenizer(words, is_split_into_words=True, return_tensors="pt")
+    with torch.no_grad():
+        model = teacher.tagger.model
+        expected = model(encoded["input_ids"], encoded["attention_mask"]).logits.log_softmax(-1)[0].numpy()
+    first = [encoded.word_ids(0).index(word) for word in range(4)]
+    np.testing.assert_allclose(found, expected[first][:, [1, 2, 0]], atol=1e-5)
+
+
+def test_a_teacher_with_another_tokenizer_speaks_of_the_same_words_pain_3(tmp_path):
+    folder = tiny.save_teacher(tmp_path / "bpe", tiny.bio("Gene"), tiny.byte_level_bpe())
+    sentences = [*tiny.tokens(5), ["a", "\u200b", "type-2", "\N{GREEK SMALL LETTER ALPHA}-chain"], ["IL-2"] * 100, []]
+    found = Teacher(TeacherSpec("bpe", folder), ("Gene",)).log_probs(sentences)
+    assert [len(array) for array in found] == [len(words) for words in sentences]
+    for array in found:
+        np.testing.assert_allclose(np.exp(array).sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "spec", "words"),
+    [
+        (["LABEL_0", "LABEL_1"], {}, ["'t'", "'LABEL_0'", "id2label"]),
+        (["B-Gene", "O"], {}, ["'t'", "no known tag scheme"]),
+        (["B-Gene", "I-Gene"], {}, ["'t'", "no 'O'"]),
+        (["O", "B-Gene", "I-Gene"], {"types": {"Genes": "Gene"}}, ["'t'", "['Genes']", "['Gene']"]),
+        (["O", "B-Drug", "I-Drug"], {}, ["'t'", "['Drug']", "['Disease', 'Gene']", "`types:`"]),
+        (
+            ["O", "B-Gene", "I-Gene", "B-Disease", "I-Disease"],
+            {"types": {"Gene": "Gene", "Disease": "Gene"}},
+            ["'t'", "one student type"],
+        ),
+    ],
+)
+def test_labels_that_do_not_fit_are_named(make, labels, spec, words):
+    with pytest.raises(LabelError) as error:
+        make(labels, **spec)
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_a_path_that_is_neither_folder_nor_hub_id():
+    with pytest.raises(FileNotFoundError, match="org/name"):
+        local_snapshot("no/such/folder")
+
+
+def test_opening_a_teacher_loads_no_weights(make):
+    assert "tagger" not in vars(make(["O", "B-Gene", "I-Gene"]))
+
+
+def test_revision_follows_weights_and_tokenizer_and_nothing_else(tmp_path):
+    def revision():
+        return Teacher(TeacherSpec("t", str(tmp_path)), ("Gene",)).revision
+
+    tiny.save_teacher(tmp_path, tiny.bio("Gene"))
+    first = revision()
+    (tmp_path / "README.md").write_text("a card")
+    (tmp_path / "metrics.json").write_text("{}")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "config.json").write_text("{}")
+    assert revision() == first
+
+    weights = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    assert revision() != first
+    (tmp_path / "model.safetensors").write_bytes(weights)
+    assert revision() == first
+
+    tokenizer = json.loads((tmp_path / "tokenizer.json").read_text())
+    tokenizer["normalizer"]["lowercase"] = True
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert revision() != first
+
+
+def test_settings_hold_what_outputs_depend_on(make):
+    labels = ["O", "B-Gene", "I-Gene", "B-Disease", "I-Disease"]
+    plain = make(labels).settings()
+    assert make(labels, batch_size=1, weight=2.0).settings() == plain
+    for change in ({"max_length": 32}, {"overlap": 3}, {"types": {"Gene": "Gene"}}):
+        assert make(labels, **change).settings() != plain
+
+
+def test_pickled_weights_are_never_read_pain_23(tmp_path):
+    folder = Path(tiny.save_teacher(tmp_path / "t", tiny.bio("Gene")))
+    model = tiny.build_model(tiny.bio("Gene"), tiny.wordpiece())
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(OSError, match="safetensors"):
+        Teacher(TeacherSpec("t", str(folder)), ("Gene",)).log_probs([["a"]])

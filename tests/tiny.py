@@ -1,0 +1,169 @@
+"""Corpora, tokenizers, models and teachers small enough to be made and trained inside a test."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hf_bionerkd.data.builders import build_corpus
+from hf_bionerkd.data.corpus import Corpus, load_corpus
+from hf_bionerkd.data.corpus_card import CorpusCard
+from hf_bionerkd.data.tag_pairs import TagPairs, save_tokenizer
+from hf_bionerkd.data.vocabulary import learn_wordpiece
+from hf_bionerkd.documents import Document, Mention
+from hf_bionerkd.labels import LabelSpace
+
+NAMES = {
+    "Disease": ("asthma", "lung cancer", "fever", "heart failure", "type-2 diabetes", "gout"),
+    "Chemical": ("aspirin", "acetic acid", "ibuprofen", "sodium chloride", "L-dopa", "zinc"),
+    "Gene": ("TP53", "BRCA1", "IL-2", "growth hormone receptor", "EGFR", "MYC"),
+}
+SHAPES = (
+    "{Chemical} was given for {Disease} .",
+    "{Disease} patients often carry mutations of {Gene} .",
+    "{Gene} is induced by {Chemical} in {Disease} .",
+    "No effect of {Chemical} on {Gene} was seen in the treated group , although doses were high .",
+    "{Disease}",
+)
+ARCHITECTURE = {
+    "model_type": "bert",
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 64,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
+TRAINING = {
+    "use_cpu": True,
+    "bf16": False,
+    "per_device_train_batch_size": 8,
+    "learning_rate": 1e-3,
+    "logging_steps": 1,
+    "disable_tqdm": True,
+    "num_train_epochs": 1,
+}
+SIZES = {"train": 24, "validation": 8, "test": 8}
+
+
+def documents(types: Sequence[str], count: int, seed: str) -> Iterator[Document]:
+    """Sentences that mention all three types and annotate `types`; the same seed gives the same sentences."""
+    draw = random.Random(seed)
+    for number in range(count):
+        text, mentions = "", []
+        for piece in re.split(r"(\{\w+\})", draw.choice(SHAPES)):
+            kind = piece.strip("{}")
+            if kind in NAMES and piece != kind:
+                name = draw.choice(NAMES[kind])
+                mentions.append(Mention(len(text), len(text) + len(name), kind, name))
+                piece = name
+            text += piece
+        yield Document(f"{seed}-{number}", text, tuple(m for m in mentions if m.type in types))
+
+
+def write_corpus(folder: Path, name: str, types: Sequence[str], sizes: Mapping[str, int] | None = None) -> str:
+    """A corpus as dataset_scripts/ publish it; returns its path."""
+    card = CorpusCard(name, name, "Made for tests.", "cc0-1.0", "-", "-", "-")
+    splits = {split: documents(types, size, f"{name}-{split}") for split, size in (sizes or SIZES).items()}
+    build_corpus(folder / name, splits, types, card, [__file__])
+    return str(folder / name)
+
+
+def make_corpora(folder: Path, types: Mapping[str, Sequence[str]], sizes: Mapping[str, int] | None = None) -> list[Corpus]:
+    """Corpora by name, each annotating the types given for it."""
+    return [load_corpus(name, write_corpus(folder, name, kinds, sizes)) for name, kinds in types.items()]
+
+
+def tokens(count: int, seed: str = "tokens") -> list[list[str]]:
+    """Sentences as lists of words."""
+    return [document.tokens for document in documents((), count, seed)]
+
+
+def wordpiece(max_length: int = 64) -> Any:
+    """A WordPiece tokenizer of about 200 pieces."""
+    return learn_wordpiece((" ".join(words) for words in tokens(100)), 200, max_length=max_length)
+
+
+def byte_level_bpe() -> Any:
+    """A RoBERTa-like tokenizer: byte-level pieces, <s> and </s>."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator((" ".join(words) for words in tokens(100)), trainer)
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=64,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        cls_token="<s>",
+        sep_token="</s>",
+    )
+
+
+def build_model(labels: Sequence[str], tokenizer: Any, seed: int = 0, **changes: Any) -> Any:
+    """A random token classifier; its head is scaled up so that its predictions differ from word to word."""
+    import torch
+
+    from hf_bionerkd.models.auto import build_token_classifier
+
+    torch.manual_seed(seed)
+    model = build_token_classifier(
+        ARCHITECTURE | changes, dict(enumerate(labels)), len(tokenizer), tokenizer.pad_token_id
+    )
+    with torch.no_grad():
+        model.classifier.weight.mul_(60)
+    return model
+
+
+def save_teacher(folder: Path, labels: Sequence[str], tokenizer: Any = None, seed: int = 0) -> str:
+    """A random teacher in safetensors; returns its path."""
+    tokenizer = tokenizer or wordpiece()
+    build_model(labels, tokenizer, seed).save_pretrained(folder)
+    save_tokenizer(tokenizer, folder, TagPairs("none", {}))
+    return str(folder)
+
+
+def bio(*types: str) -> tuple[str, ...]:
+    """BIO labels of types."""
+    return LabelSpace(types).labels
+
+
+def weights(model: Any) -> dict[str, Any]:
+    """A copy of a model's weights."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+def largest_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
+    """Between two models' weights."""
+    assert first.keys() == second.keys()
+    return max(float((first[name].float() - second[name].float()).abs().max()) for name in first)
+
+
+class ListedTargets:
+    """Targets kept in a list: a target source without teachers."""
+
+    def __init__(self, targets: Sequence[np.ndarray]) -> None:
+        self.targets = targets
+
+    def rows(self, indices: Sequence[int]) -> list[np.ndarray]:
+        """Targets of these sentences."""
+        return [self.targets[index] for index in indices]
