@@ -289,8 +289,8 @@ def word_spans(document: Document) -> tuple[list[WordSpan], list[Mention], list[
     can count them.
 
     Returns:
-        Flat word spans in order; the mentions that flattening left out; the mentions that do not start and end at
-        word boundaries (they are among the spans, widened).
+        Flat word spans in order; the mentions that are not among them, because they overlap another or touch no word;
+        the mentions among them that do not start and end at word boundaries and are widened.
     """
     kept, left_out = flatten(document.mentions)
     spans: list[WordSpan] = []
@@ -302,14 +302,11 @@ def word_spans(document: Document) -> tuple[list[WordSpan], list[Mention], list[
         last = word
         while last < len(document.words) and document.words[last][0] < mention.end:
             last += 1
-        if last == word:
-            misaligned.append(mention)  # a mention of white space or zero-width characters touches no word
+        if last == word or (spans and spans[-1][1] > word):
+            left_out.append(mention)  # it touches no word, or one that the mention before it touches too and keeps
             continue
         if document.words[word][0] != mention.start or document.words[last - 1][1] != mention.end:
             misaligned.append(mention)
-        if spans and spans[-1][1] > word:
-            left_out.append(mention)  # both touch one word; the first keeps it
-            continue
         spans.append((word, last, mention.type))
     return spans, left_out, misaligned
 

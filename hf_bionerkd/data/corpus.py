@@ -105,11 +105,13 @@ def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Da
         if split not in corpus.splits:
             continue
         dataset = corpus.splits[split]
-        table = _label_table(corpus, dataset, space)
+        relabel = _Relabel(corpus, dataset.features["ner_tags"].feature.names, space)
 
-        def convert(batch: dict[str, list[Any]], table: list[int] = table, index: int = index) -> dict[str, list[Any]]:
+        def convert(
+            batch: dict[str, list[Any]], relabel: _Relabel = relabel, index: int = index
+        ) -> dict[str, list[Any]]:
             return {
-                "labels": [[table[tag] for tag in tags] for tags in batch["ner_tags"]],
+                "labels": [relabel(tags) for tags in batch["ner_tags"]],
                 "corpus": [index] * len(batch["ner_tags"]),
             }
 
@@ -145,16 +147,21 @@ def content_fingerprint(dataset: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def _label_table(corpus: Corpus, dataset: Any, space: LabelSpace) -> list[int]:
-    names = dataset.features["ner_tags"].feature.names
-    to_run = dict(zip(corpus.own_types, corpus.types, strict=True))
-    label2id = space.label2id
-    table = []
-    for label in names:
-        prefix, _, kind = label.partition("-")
-        if kind in to_run and to_run[kind] not in space.types:
+class _Relabel:
+    """A corpus's own tags, whatever their scheme, as label ids of the run; types left out become ``O``."""
+
+    def __init__(self, corpus: Corpus, names: Sequence[str], space: LabelSpace) -> None:
+        self.own, order = LabelSpace.from_labels(names)
+        self.to_own = [order.index(tag) for tag in range(len(names))]
+        self.renamed = dict(zip(corpus.own_types, corpus.types, strict=True))
+        self.space = space
+        missing = [kind for kind in corpus.types if kind not in space.types]
+        if missing:
             raise LabelError(
-                f"corpus {corpus.name!r} annotates {to_run[kind]!r}, which is not among the types {list(space.types)}"
+                f"corpus {corpus.name!r} annotates {missing}, which are not among the types {list(space.types)}"
             )
-        table.append(label2id[f"{prefix}-{to_run[kind]}"] if kind in to_run else space.outside)
-    return table
+
+    def __call__(self, tags: Sequence[int]) -> list[int]:
+        spans = self.own.decode([self.to_own[tag] for tag in tags])
+        chosen = [(start, end, self.renamed[kind]) for start, end, kind in spans if kind in self.renamed]
+        return self.space.encode(chosen, len(tags))

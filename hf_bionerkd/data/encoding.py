@@ -17,6 +17,12 @@ from hf_bionerkd.models.windows import plan_windows
 
 Subwords = Literal["all", "first"]
 
+# White space separates; runs of letters and digits, and any other single character, are words.
+_WORD_STEPS: list[dict[str, Any]] = [
+    {"type": "WhitespaceSplit"},
+    {"type": "Split", "pattern": {"Regex": r"[\p{L}\p{N}]+|\S"}, "behavior": "Isolated", "invert": False},
+]
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedWindow:
@@ -111,12 +117,11 @@ class WordEncoder:
         return windows
 
     def _unit_bounds(self, heads: list[bool]) -> list[int]:
-        """Where words start; a word larger than half a window is divided so that windows can overlap inside it."""
-        largest = max(1, self.capacity // 2)
+        """Where words start; a word larger than a window is divided into its pieces."""
         starts = [i for i, head in enumerate(heads) if head] + [len(heads)]
         bounds = []
         for start, end in zip(starts, starts[1:], strict=False):
-            step = largest if end - start > self.capacity else end - start
+            step = 1 if end - start > self.capacity else end - start
             bounds += range(start, end, step)
         return [*bounds, len(heads)]
 
@@ -126,7 +131,7 @@ def special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     full = tokenizer("a")["input_ids"]
     for start in range(len(full) - len(bare) + 1):
-        if full[start : start + len(bare)] == bare:
+        if bare and full[start : start + len(bare)] == bare:
             return full[:start], full[start + len(bare) :]
     raise EncodingError(f"cannot tell the special tokens of {type(tokenizer).__name__} apart from the text: {full}")
 
@@ -136,25 +141,62 @@ def with_prefix_space(tokenizer: Any) -> Any:
 
     Without it a RoBERTa tokenizer would read the second word of a list as the continuation of the first.
     """
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    steps = _pre_tokenizers(state)
+    place = next((i for i, step in enumerate(steps) if step["type"] == "ByteLevel"), None)
+    if place is None or steps[place]["add_prefix_space"]:
+        return tokenizer
+    if place == 0:
+        steps[place]["add_prefix_space"] = True
+    else:
+        # Behind another splitter the byte level would put a space before each part of a word.
+        before = [state["normalizer"]] if state["normalizer"] else []
+        state["normalizer"] = {"type": "Sequence", "normalizers": [*before, {"type": "Prepend", "prepend": " "}]}
+    return _from_state(tokenizer, state)
+
+
+def reading_words(tokenizer: Any) -> Any:
+    """A tokenizer that gives running text the pieces that :class:`WordEncoder` gives the text's words.
+
+    Models here learn from lists of words, but the plain pipeline hands over running text. So the tokenizer itself
+    splits as :func:`hf_bionerkd.documents.split_words` does and, where it marks spaces (byte-level, SentencePiece),
+    marks one before every word: ``aspirin-induced`` and the words ``aspirin``, ``-``, ``induced`` become the same
+    pieces, and no offset includes a space.
+
+    Example:
+        ```python
+        >>> reading_words(roberta_tokenizer).tokenize("aspirin-induced")
+        ['Ġaspirin', 'Ġ-', 'Ġinduced']
+        ```
+    """
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    steps = _pre_tokenizers(state)
+    if steps[: len(_WORD_STEPS)] == _WORD_STEPS:
+        return tokenizer
+    for step in steps:
+        if step["type"] == "ByteLevel":
+            step["add_prefix_space"] = True
+        elif step["type"] == "Metaspace":
+            step["prepend_scheme"] = "always"
+    state["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [*_WORD_STEPS, *steps]}
+    processor = state["post_processor"] or {}
+    for step in (processor, *processor.get("processors", ())):
+        if "trim_offsets" in step:
+            step["trim_offsets"] = False  # the space before a word is none of the text's: there is nothing to trim
+    return _from_state(tokenizer, state)
+
+
+def _pre_tokenizers(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pre-tokenisers of a serialised tokenizer, in order."""
+    node = state["pre_tokenizer"]
+    if node is None:
+        return []
+    return list(node["pretokenizers"]) if node["type"] == "Sequence" else [node]
+
+
+def _from_state(tokenizer: Any, state: dict[str, Any]) -> Any:
     from tokenizers import Tokenizer
 
-    state = json.loads(tokenizer.backend_tokenizer.to_str())
-    changed = False
-
-    def visit(node: Any) -> None:
-        nonlocal changed
-        if isinstance(node, dict):
-            if node.get("type") == "ByteLevel" and node.get("add_prefix_space") is False:
-                node["add_prefix_space"] = changed = True
-            for value in node.values():
-                visit(value)
-        elif isinstance(node, list):
-            for value in node:
-                visit(value)
-
-    visit(state["pre_tokenizer"])
-    if not changed:
-        return tokenizer
     return rebuild(tokenizer, Tokenizer.from_str(json.dumps(state)))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hf_bionerkd.data.encoding import rebuild, special_ids
+from hf_bionerkd.data.encoding import reading_words, rebuild, special_ids
 
 TagMode = Literal["corpus", "type", "both", "none"]
 TAG_MODES: tuple[TagMode, ...] = ("corpus", "type", "both", "none")
@@ -73,7 +73,7 @@ class TagPairs:
         if name == NEUTRAL and self.neutral:
             inner = [NEUTRAL]
         else:
-            kind = "+".join(self.corpora[name])
+            kind = "+".join(dict.fromkeys(self.corpora[name]))
             inner = {"corpus": [name], "type": [kind], "both": [kind, name]}[self.mode]
         return [f"<{tag}>" for tag in inner], [f"</{tag}>" for tag in reversed(inner)] if self.end_tag else []
 
@@ -99,7 +99,9 @@ class TagPairs:
 
 
 def add_tag_tokens(tokenizer: Any, tags: TagPairs) -> Any:
-    """A tokenizer that knows the tags as special tokens. Resize the model's embeddings to ``len(tokenizer)`` after.
+    """A tokenizer that knows the tags as special tokens, and reads running text as it reads lists of words.
+
+    Resize the model's embeddings to ``len(tokenizer)`` after. See :func:`hf_bionerkd.data.encoding.reading_words`.
 
     Raises:
         ValueError: A tag is an ordinary word of the vocabulary already.
@@ -107,7 +109,7 @@ def add_tag_tokens(tokenizer: Any, tags: TagPairs) -> Any:
     clash = [token for token in tags.tokens if token in tokenizer.get_vocab() and token not in _special(tokenizer)]
     if clash:
         raise ValueError(f"the tags {clash} are ordinary words of this tokenizer's vocabulary; rename the corpora")
-    plain = rebuild(tokenizer, _copy(tokenizer.backend_tokenizer))
+    plain = reading_words(rebuild(tokenizer, _copy(tokenizer.backend_tokenizer)))
     if tags.tokens:
         plain.add_special_tokens({"additional_special_tokens": tags.tokens})
     return plain
@@ -168,7 +170,7 @@ def save_tokenizer(tokenizer: Any, folder: str | os.PathLike[str], tags: TagPair
     """
     from transformers import AutoTokenizer
 
-    final = rebuild(tokenizer, _copy(tokenizer.backend_tokenizer))
+    final = reading_words(rebuild(tokenizer, _copy(tokenizer.backend_tokenizer)))
     if tags.default is not None:
         final = set_default_tag(add_tag_tokens(final, tags), tags.default, tags.as_config()["around"])  # type: ignore[index]
     final.split_special_tokens = True

@@ -33,12 +33,16 @@ def read_wordpiece(path: str | Path, *, lowercase: bool = False, max_length: int
     """Build a WordPiece tokenizer from a `vocab.txt` (one piece a line, the line number is the id).
 
     Raises:
-        ValueError: The file lacks one of the special tokens.
+        ValueError: The file lacks one of the special tokens, or holds a piece twice.
     """
     from tokenizers import models
 
     lines = Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
-    vocab = {piece: index for index, piece in enumerate(lines)}
+    vocab: dict[str, int] = {}
+    for index, piece in enumerate(lines):
+        if piece in vocab:
+            raise ValueError(f"{path}: the piece {piece!r} stands in line {vocab[piece] + 1} and line {index + 1}")
+        vocab[piece] = index
     missing = [token for token in SPECIAL if token not in vocab]
     if missing:
         raise ValueError(f"{path}: not a BERT vocabulary, the pieces {missing} are missing")

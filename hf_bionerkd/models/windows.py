@@ -7,9 +7,9 @@ unless it is larger than a window, in which case the caller passes it as several
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice, takewhile
+from itertools import accumulate, takewhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,15 @@ def plan_windows(sizes: Sequence[int], capacity: int, overlap: int) -> list[Wind
         right = ends[last] - ends[unit + 1] if last < len(sizes) else total
         return min(left, right)
 
+    def after(index: int, unit: int) -> Iterator[tuple[int, int]]:
+        return takewhile(lambda span: span[0] <= unit, (spans[later] for later in range(index + 1, len(spans))))
+
     windows: list[Window] = []
     owned = 0
     for index, span in enumerate(spans):
         last = span[1]
         end = owned
-        while end < last and all(
-            context(end, span) >= context(end, other)
-            for other in takewhile(lambda later, unit=end: later[0] <= unit, islice(spans, index + 1, None))
-        ):
+        while end < last and all(context(end, span) >= context(end, other) for other in after(index, end)):
             end += 1
         if end > owned:
             windows.append(Window(*span, owned, end))

@@ -87,8 +87,7 @@ class WordArrays:
         """All sentences of one part, from a mapping of their own: its memory goes when they do."""
         offsets, values = _read_part(self.folder / _part_name(index))["values"]
         return [
-            values[start:end].reshape(-1, len(self.labels))
-            for start, end in zip(offsets, offsets[1:], strict=False)
+            values[start:end].reshape(-1, len(self.labels)) for start, end in zip(offsets, offsets[1:], strict=False)
         ]
 
     def _row(self, column: str, row: int) -> np.ndarray:

@@ -110,6 +110,10 @@ class EncodingConfig:
     end_tag: bool = True
     neutral_tag_rate: float = 0.5
 
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.neutral_tag_rate <= 1.0:
+            raise ConfigError(f"neutral_tag_rate is a share between 0 and 1, not {self.neutral_tag_rate}")
+
 
 @dataclass
 class TeacherEncodingConfig(EncodingConfig):
@@ -304,7 +308,7 @@ def load_config(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"no configuration file {path}; the recipes' own are recipes/*/*.yaml") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of keys to values, found {type(data).__name__}")
