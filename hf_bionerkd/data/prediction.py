@@ -102,9 +102,9 @@ class WordTagger:
         }
 
 
-def longest_input(model: Any, tokenizer: Any) -> int:
-    """The longest input in pieces that both model and tokenizer take, at most 512."""
-    positions = getattr(model.config, "max_position_embeddings", None) or 512
+def longest_input(model: Any, tokenizer: Any, most: int = 512) -> int:
+    """The longest input in pieces that both model and tokenizer take, at most `most`."""
+    positions = getattr(model.config, "max_position_embeddings", None) or most
     if model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
         positions -= 2  # their position ids start after the padding id
-    return int(min(positions, tokenizer.model_max_length or 512, 512))
+    return int(min(positions, tokenizer.model_max_length or most, most))

@@ -17,6 +17,8 @@ _OWNED = {
     "data_seed": "`seed` of the run",
     "remove_unused_columns": "nothing: the project's collator needs every column",
     "label_names": "nothing: evaluation scores mentions, not labels",
+    "label_smoothing_factor": "nothing: the losses of this package do not smooth",
+    "dataloader_persistent_workers": "nothing: workers start anew each epoch, because tags depend on it",
     "resume_from_checkpoint": "`resume` of the run",
     "push_to_hub": "nothing yet",
 }
@@ -36,7 +38,8 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
         seed (`int`): Seed of model and data order.
 
     Raises:
-        ConfigError: An unknown name (with the nearest known one), a name that the run decides, or a wrong value.
+        ConfigError: An unknown name (with the nearest known one), a name that the run decides, a wrong value, or
+            values that contradict one another.
     """
     import torch
     from transformers import TrainingArguments
@@ -61,7 +64,12 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
     merged.update({name: _coerce(name, value) for name, value in values.items()})
     if merged["eval_strategy"] == "no":
         merged["load_best_model_at_end"] = False
-    return TrainingArguments(output_dir=output_dir, seed=seed, data_seed=seed, remove_unused_columns=False, **merged)
+    try:
+        return TrainingArguments(
+            output_dir=output_dir, seed=seed, data_seed=seed, remove_unused_columns=False, **merged
+        )
+    except ValueError as error:
+        raise ConfigError(f"`training`: {error}") from None
 
 
 def _coerce(name: str, value: Any) -> Any:
@@ -74,6 +82,8 @@ def _coerce(name: str, value: Any) -> Any:
         close = difflib.get_close_matches(name, fields, n=1)
         hint = f"did you mean `training.{close[0]}`?" if close else "see transformers.TrainingArguments"
         raise ConfigError(f"unknown key `training.{name}`; {hint}")
+    if name.endswith("_strategy") and value is False:
+        return "no"  # YAML reads a bare no as false
     hint_type = typing.get_type_hints(TrainingArguments)[name]
     allowed = set(typing.get_args(hint_type)) or {hint_type}
     if allowed & {int, float} and allowed <= {int, float, type(None)}:

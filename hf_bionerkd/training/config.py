@@ -290,6 +290,14 @@ class DistillConfig:
     resume: bool = False
     overwrite: bool = False
 
+    def __post_init__(self) -> None:
+        workers = self.training.get("dataloader_num_workers")
+        if self.teacher_outputs.mode == "online" and workers:
+            raise ConfigError(
+                f"teacher_outputs.mode is online, where teachers answer in the training process; that needs "
+                f"training.dataloader_num_workers: 0, not {workers}"
+            )
+
 
 def load_config(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
     """Read a YAML file, apply ``key=value`` overrides, and check every key and value.

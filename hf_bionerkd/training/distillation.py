@@ -9,12 +9,13 @@ from typing import Any
 
 from hf_bionerkd.data.collators import TargetSource
 from hf_bionerkd.data.corpus import Corpus, join_corpora
-from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.cache import CachedTargets, OnlineTargets, WordArrays, cache_teacher
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
 from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig, TeacherConfig, load_config
 from hf_bionerkd.training.finetuning import finetune
+from hf_bionerkd.training.runs import OUTPUTS_FOLDER
 
 
 def make_aggregator(config: DistillConfig, space: LabelSpace, teachers: Sequence[TeacherTypes]) -> Aggregator:
@@ -64,15 +65,13 @@ def make_targets(
     rows = join_corpora(corpora, "train", space)
     aggregator = make_aggregator(config, space, [teacher.covers for teacher in teachers])
     if config.teacher_outputs.mode == "online":
-        if config.training.get("dataloader_num_workers"):
-            raise ConfigError("teacher_outputs.mode is online, which needs training.dataloader_num_workers: 0")
         return OnlineTargets(teachers, aggregator, rows)
     return CachedTargets(cache_outputs(config, teachers, rows), aggregator, rows, cache_dir(config), **_share())
 
 
 def cache_dir(config: DistillConfig) -> Path:
     """Folder of the run's caches."""
-    return Path(config.teacher_outputs.cache_dir or Path(config.output_dir) / "teacher_outputs")
+    return Path(config.teacher_outputs.cache_dir or Path(config.output_dir) / OUTPUTS_FOLDER)
 
 
 def _spec(config: TeacherConfig, path: str | None) -> TeacherSpec:
@@ -96,6 +95,12 @@ def _planned(config: TeacherConfig, recipe: FinetuneConfig, space: LabelSpace) -
 
     own = label_space(recipe.types, load_corpora(recipe.corpora)).types
     mapping = config.types or {kind: kind for kind in own}
+    unknown = sorted(set(mapping) - set(own))
+    if unknown:
+        raise LabelError(
+            f"teacher {config.name!r} of {config.finetune}: `types` names {unknown}, but its corpora annotate "
+            f"{list(own)}"
+        )
     return TeacherTypes(config.name, tuple(mapping[kind] for kind in own if kind in mapping), config.weight)
 
 

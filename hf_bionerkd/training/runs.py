@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -19,6 +20,7 @@ from hf_bionerkd.training.config import ConfigError
 
 RUN_FILE = "run.yaml"
 DONE_FILE = "metrics.json"
+OUTPUTS_FOLDER = "teacher_outputs"  # may be filled by recipes/cache_teachers.py before the run is opened
 _FLAGS = ("resume", "overwrite")
 _PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "peft", "evaluate", "numpy")
 
@@ -42,14 +44,13 @@ def open_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, ove
     """
     folder = Path(folder)
     wanted = {key: value for key, value in config.items() if key not in _FLAGS}
-    if overwrite and folder.exists():
-        if (folder / RUN_FILE).exists() or not any(folder.iterdir()):
-            shutil.rmtree(folder)
-        else:
+    if overwrite and _is_occupied(folder):
+        if not (folder / RUN_FILE).exists():
             raise ConfigError(
                 f"overwrite: {folder} holds files but no {RUN_FILE}, so no run of ours made it; delete it yourself"
             )
-    if folder.exists() and any(folder.iterdir()):
+        shutil.rmtree(folder)
+    if _is_occupied(folder):
         found = read_run(folder)
         if found is None:
             raise ConfigError(f"{folder} holds files that are no run of ours; choose another output_dir")
@@ -81,17 +82,9 @@ def read_run(folder: str | Path) -> dict[str, Any] | None:
 
 def last_checkpoint(folder: str | Path) -> str | None:
     """The newest complete checkpoint of a training, or None."""
-    from transformers.trainer_utils import get_last_checkpoint
-
-    folder = Path(folder)
-    if not folder.is_dir():
-        return None
-    for path in folder.glob("checkpoint-*"):
-        # The Trainer writes its state last; a checkpoint without it was cut off by the kill.
-        if not (path / "trainer_state.json").exists():
-            shutil.rmtree(path)
-    found = get_last_checkpoint(str(folder))
-    return str(found) if found else None
+    steps = {int(path.name.rpartition("-")[2]): path for path in Path(folder).glob("checkpoint-*")}
+    complete = [step for step, path in steps.items() if _is_complete(path)]
+    return str(steps[max(complete)]) if complete else None
 
 
 def publish(
@@ -138,6 +131,19 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _is_occupied(folder: Path) -> bool:
+    return folder.exists() and any(path.name != OUTPUTS_FOLDER for path in folder.iterdir())
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    """The Trainer writes its state last; a checkpoint that a kill cut off has none, or half of one."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

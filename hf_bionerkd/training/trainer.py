@@ -160,6 +160,8 @@ class TokenClassificationTrainer(Trainer):
         return summed.cpu().numpy()
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler:
+        if self.args.train_sampling_strategy == "sequential":
+            return super()._get_train_sampler(train_dataset)
         dataset = train_dataset if train_dataset is not None else self.train_dataset
         step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.accelerator.num_processes
         grouped = self.args.train_sampling_strategy == "group_by_length"

@@ -11,6 +11,7 @@ from typing import Any
 from hf_bionerkd.data.collators import TargetSource, TrainingWindows, WindowCollator
 from hf_bionerkd.data.corpus import Corpus, join_corpora
 from hf_bionerkd.data.encoding import WordEncoder
+from hf_bionerkd.data.prediction import longest_input
 from hf_bionerkd.data.tag_pairs import TagPairs
 from hf_bionerkd.evaluation.report import Metrics
 from hf_bionerkd.hub.cards import CorpusInfo, LossInfo, ModelCardInfo, TeacherInfo
@@ -19,7 +20,7 @@ from hf_bionerkd.losses.hard import Outside, TokenNLL
 from hf_bionerkd.losses.mixture import Mixture
 from hf_bionerkd.teachers.aggregation import TeacherTypes
 from hf_bionerkd.training.arguments import training_arguments
-from hf_bionerkd.training.config import EncodingConfig
+from hf_bionerkd.training.config import ConfigError, EncodingConfig
 from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer
 from hf_bionerkd.training.metrics import MentionEvaluator, model_tagging
 from hf_bionerkd.training.runs import last_checkpoint
@@ -59,6 +60,9 @@ class Job:
 def make_trainer(job: Job, model: Any, tokenizer: Any, checkpoints: str | Path) -> TokenClassificationTrainer:
     """Put data, losses, evaluation on the validation split and the Trainer together."""
     encoding, names = job.encoding, named_types(job.corpora)
+    longest = longest_input(model, tokenizer, encoding.max_length)
+    if encoding.max_length > longest:
+        raise ConfigError(f"encoding.max_length is {encoding.max_length}, but the model reads at most {longest} pieces")
     train = TrainingWindows(
         join_corpora(job.corpora, "train", job.space),
         WordEncoder(tokenizer, encoding.max_length, encoding.overlap, job.tags.room),

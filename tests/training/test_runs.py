@@ -1,0 +1,135 @@
+import json
+
+import pytest
+import tiny
+import yaml
+from safetensors.numpy import load_file
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens
+from hf_bionerkd.evaluation.entities import Counts
+from hf_bionerkd.evaluation.report import Metrics, Result, read_metrics
+from hf_bionerkd.hub.cards import ModelCardInfo
+from hf_bionerkd.training import runs
+from hf_bionerkd.training.config import ConfigError
+from hf_bionerkd.training.runs import finish, last_checkpoint, open_run, publish, read_run, versions
+
+CONFIG = {"output_dir": "x", "seed": 1, "loss": {"lam": 0.5}, "resume": False, "overwrite": False}
+METRICS = Metrics((Result("m", "c", "Gene", Counts(1, 1, 1)),))
+
+
+def start(folder, config=CONFIG, resume=False, overwrite=False):
+    return open_run(folder, config, resume=resume, overwrite=overwrite)
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_is_new_then_unfinished_then_resumed_then_finished(tmp_path):
+    folder = tmp_path / "a" / "run"
+    assert start(folder) == "new"
+    assert read_run(folder) == {"output_dir": "x", "seed": 1, "loss": {"lam": 0.5}}
+    with pytest.raises(ConfigError, match="unfinished; give resume=true .*overwrite=true"):
+        start(folder)
+    assert start(folder, CONFIG | {"resume": True}, resume=True) == "resumed"
+    finish(folder, METRICS)
+    assert start(folder) == "finished" == start(folder, resume=True)
+
+
+def test_another_run_is_refused_and_nothing_is_lost(tmp_path):
+    start(tmp_path)
+    finish(tmp_path, METRICS)
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    others = CONFIG | {"seed": 2, "loss": {"lam": 0.9}, "types": ["a" * 100], "training": {}, "extra": 1}
+    for resume in (False, True):
+        with pytest.raises(ConfigError) as error:
+            start(tmp_path, others, resume=resume)
+        for word in (str(tmp_path), "`seed` (1 there, 2 here)", "`loss`", "and 2 more", "overwrite=true"):
+            assert word in str(error.value)
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+
+
+def test_overwrite_deletes_a_run_but_no_other_files(tmp_path):
+    start(tmp_path / "run")
+    finish(tmp_path / "run", METRICS)
+    assert start(tmp_path / "run", CONFIG | {"seed": 2}, overwrite=True) == "new"
+    assert files(tmp_path / "run") == {"run.yaml"}
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="holds files but no run.yaml"):
+        start(tmp_path / "thesis", overwrite=True)
+    with pytest.raises(ConfigError, match="no run of ours"):
+        start(tmp_path / "thesis")
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
+
+
+def test_teacher_outputs_made_ahead_do_not_stand_in_the_way(tmp_path):
+    part = tmp_path / "teacher_outputs" / "t-1" / "part-00000.arrow"
+    part.parent.mkdir(parents=True)
+    part.write_text("")
+    assert start(tmp_path, overwrite=True) == "new" and part.exists()
+
+
+def test_only_whole_checkpoints_count(tmp_path):
+    assert last_checkpoint(tmp_path / "absent") is None
+    for step, state in ((8, "{}"), (10, "{}"), (100, None), (90, '{"epo')):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if state is not None:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+
+
+def card_info(tags):
+    return ModelCardInfo(
+        "m",
+        ("Gene",),
+        tiny.bio("Gene"),
+        tag_pairs={name: "x" for name in tags.names},
+        default_tag=tags.default,
+        metrics=METRICS,
+        results_model="m",
+    )
+
+
+@pytest.fixture
+def published(tmp_path):
+    tags = TagPairs("corpus", {"c": ("Gene",)}, neutral=True)
+    tokenizer = add_tag_tokens(tiny.wordpiece(), tags)
+    model = tiny.build_model(tiny.bio("Gene"), tokenizer)
+    return tmp_path, (model, tokenizer, tags, card_info(tags), CONFIG)
+
+
+def test_a_published_folder_holds_everything_and_no_pickle_pain_23(published):
+    folder, parts = published
+    publish(folder, *parts)
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= files(folder)
+    assert {"README.md", "metrics.json", "run.yaml"} <= files(folder)
+    assert not [name for name in files(folder) if name.endswith((".bin", ".pt", ".pth", ".pkl", ".tmp"))]
+    assert yaml.safe_load((folder / "run.yaml").read_text()) == {"output_dir": "x", "seed": 1, "loss": {"lam": 0.5}}
+    assert read_metrics(folder / "metrics.json") == METRICS
+    reloaded = AutoModelForTokenClassification.from_pretrained(folder)
+    assert tiny.largest_difference(tiny.weights(reloaded), tiny.weights(parts[0])) == 0
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.convert_ids_to_tokens(tokenizer("TP53")["input_ids"])[:2] == ["[CLS]", "<all>"]
+    assert json.loads((folder / "config.json").read_text())["id2label"] == {"0": "B-Gene", "1": "I-Gene", "2": "O"}
+
+
+def test_a_killed_publication_leaves_no_metrics_and_is_repeated_whole(published, monkeypatch):
+    folder, parts = published
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "save_model_card", killed)
+        with pytest.raises(KeyboardInterrupt):
+            publish(folder, *parts)
+    assert not (folder / "metrics.json").exists() and not (folder / "model.safetensors").exists()
+    publish(folder, *parts)
+    assert not (folder / ".publishing").exists()
+    assert load_file(folder / "model.safetensors")
+
+
+def test_versions_name_what_results_depend_on():
+    assert {"python", "torch", "transformers", "datasets", "hf_bionerkd"} <= set(versions())
