@@ -3,10 +3,10 @@
     python recipes/bench_distill.py
     python recipes/bench_distill.py --config recipes/taughtnet/scratch_cpu.yaml
 
-Both trainers see the same batches in the same order, in turns of ten optimiser steps, data loading included; printed is
-the ratio turn by turn, because single timings on shared machines say little. The teachers are random models of the
-student's own architecture: what a cached teacher says does not change what reading it costs. The student is made from
-scratch where the configuration says so, and nothing is written outside a temporary folder.
+Both trainers see the same batches in the same order, in turns of ten optimiser steps, data loading included; printed
+is the ratio turn by turn, because single timings on shared machines say little. The teachers are random models of the
+student's own architecture: what a cached teacher says does not change what reading it costs. Apart from the corpora,
+nothing is written outside a temporary folder.
 """
 
 from __future__ import annotations
@@ -78,10 +78,10 @@ def main(config: DistillConfig) -> None:
         next(turns["plain"]), next(turns["kd"])  # warm-up
         pairs = [(next(turns["plain"]), next(turns["kd"])) for _ in range(TURNS)]
     ratios = sorted(kd / plain for plain, kd in pairs)
-    threads = torch.get_num_threads()
-    print(f"plain fine-tuning: {1000 * statistics.median(p for p, _ in pairs):.1f} ms a step (median, {threads} threads)")
-    print(f"distillation:      {1000 * statistics.median(k for _, k in pairs):.1f} ms a step (median)")
-    print(f"ratio over {TURNS} turns: median {statistics.median(ratios):.3f}, from {ratios[0]:.3f} to {ratios[-1]:.3f}")
+    plain, kd = (1000 * statistics.median(column) for column in zip(*pairs, strict=True))
+    print(f"plain fine-tuning: {plain:.1f} ms a step (median, {torch.get_num_threads()} threads)")
+    print(f"distillation:      {kd:.1f} ms a step (median)")
+    print(f"ratio, {TURNS} turns: median {statistics.median(ratios):.3f}, {ratios[0]:.3f} to {ratios[-1]:.3f}")
 
 
 def timed_turns(trainer: Any) -> Iterator[float]:

@@ -30,7 +30,7 @@ def main(config: DistillConfig) -> None:
     from hf_bionerkd.training.arguments import training_arguments
     from hf_bionerkd.training.distillation import make_targets, prepare_teachers
     from hf_bionerkd.training.runs import DONE_FILE, finish, open_run
-    from hf_bionerkd.training.setup import label_space, load_corpora, make_tags
+    from hf_bionerkd.training.setup import check_splits, label_space, load_corpora, make_tags
     from hf_bionerkd.training.training_run import Job
 
     state = PartialState()
@@ -48,6 +48,7 @@ def main(config: DistillConfig) -> None:
         return
 
     corpora = load_corpora(config.corpora)
+    check_splits(corpora, config.training)
     space = label_space(config.types, corpora)
     tags = make_tags(config.encoding.tag_pair, corpora, neutral=True, end_tag=config.encoding.end_tag)
     teachers = prepare_teachers(config, space)

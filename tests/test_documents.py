@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_bionerkd.documents import (
@@ -43,7 +43,10 @@ def test_offsets_count_code_points_pain_19():
 @pytest.mark.parametrize(
     ("mention", "message"),
     [
-        (Mention(0, 7, "Chemical", "aspirin"), "'aspirin' \\[0, 7\\) does not match its offsets: the text there is 'Asp"),
+        (
+            Mention(0, 7, "Chemical", "aspirin"),
+            "'aspirin' \\[0, 7\\) does not match its offsets: the text there is 'Asp",
+        ),
         (Mention(3, 3, "Chemical"), r"\[3, 3\) is empty or leaves the text of 14 code points"),
         (Mention(5, 4, "Chemical"), r"\[5, 4\) is empty"),
         (Mention(-1, 4, "Chemical"), r"\[-1, 4\) is empty or leaves"),
@@ -106,6 +109,7 @@ def test_concepts_are_read_and_written(written, scheme, expected):
     assert concept == expected and ConceptRef.parse(str(concept)) == concept
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_split_words_holds_every_visible_character_once_in_order(text):
     spans = split_words(text)
@@ -123,6 +127,7 @@ def test_a_mention_inside_a_compound_starts_and_ends_at_words():
     assert [text[a:b] for a, b in split_words(text)] == ["aspirin", "-", "induced", "_", "ulcer", "(", "s", ")"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=8), max_size=10))
 def test_joined_words_are_found_at_their_spans(words):
     text, spans = join_words(words)

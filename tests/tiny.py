@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hf_bionerkd.data.builders import build_corpus
-from hf_bionerkd.data.corpus import Corpus, load_corpus
+from hf_bionerkd.data.corpus import Corpus, join_corpora, load_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard
 from hf_bionerkd.data.tag_pairs import TagPairs, save_tokenizer
 from hf_bionerkd.data.vocabulary import learn_wordpiece
@@ -167,3 +167,79 @@ class ListedTargets:
     def rows(self, indices: Sequence[int]) -> list[np.ndarray]:
         """Targets of these sentences."""
         return [self.targets[index] for index in indices]
+
+
+def gold_targets(corpora: Sequence[Corpus], space: LabelSpace) -> ListedTargets:
+    """Targets that are certain of the gold labels."""
+    rows = join_corpora(corpora, "train", space)
+    return ListedTargets([np.eye(len(space), dtype=np.float32)[labels] for labels in rows["labels"]])
+
+
+def random_targets(corpora: Sequence[Corpus], space: LabelSpace) -> ListedTargets:
+    """A distribution for every word."""
+    draw = np.random.default_rng(0)
+    rows = join_corpora(corpora, "train", space)
+    return ListedTargets([draw.dirichlet(np.ones(len(space)), len(words)) for words in rows["tokens"]])
+
+
+def make_job(corpora: Sequence[Corpus], training: Mapping[str, Any], **changes: Any) -> Any:
+    """A training as the recipes put it together, with the tags of a student; nothing is evaluated or saved."""
+    from hf_bionerkd.teachers.aggregation import TeacherTypes
+    from hf_bionerkd.training.config import EncodingConfig
+    from hf_bionerkd.training.setup import label_space, make_tags
+    from hf_bionerkd.training.training_run import Job
+
+    space = label_space([], corpora)
+    values: dict[str, Any] = {
+        "tags": make_tags("corpus", corpora, neutral=True, end_tag=True),
+        "encoding": EncodingConfig(max_length=64),
+        "seed": 1,
+        "gold_outside": "partial",
+        "teachers": [TeacherTypes("teacher", space.types)],
+    }
+    unsaved = {"eval_strategy": "no", "save_strategy": "no", "train_sampling_strategy": "random"}
+    return Job(corpora, space, training={**TRAINING, **unsaved, **training}, **{**values, **changes})
+
+
+def make_trainer(job: Any, folder: Path, dropout: float = 0.0) -> Any:
+    """The trainer of a job, always with the same fresh model."""
+    import torch
+
+    from hf_bionerkd.training import training_run
+    from hf_bionerkd.training.config import ModelConfig
+    from hf_bionerkd.training.setup import make_model
+
+    torch.manual_seed(0)
+    drop = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    model, tokenizer = make_model(ModelConfig(architecture=ARCHITECTURE | drop), wordpiece(), job.tags, job.space)
+    return training_run.make_trainer(job, model, tokenizer, folder)
+
+
+def train(job: Any, folder: Path, dropout: float = 0.0) -> Any:
+    """Train a fresh model; gives the trainer."""
+    trainer = make_trainer(job, folder, dropout)
+    trainer.train()
+    return trainer
+
+
+def train_and_kill(job: Any, folder: Path, step: int, dropout: float = 0.0) -> None:
+    """Train a fresh model and break off right after an optimiser step, before anything is saved for that step."""
+    from transformers import TrainerCallback
+
+    class Kill(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.global_step == step:
+                raise KeyboardInterrupt
+
+    trainer = make_trainer(job, folder, dropout)
+    trainer.add_callback(Kill)
+    try:
+        trainer.train()
+    except KeyboardInterrupt:
+        return
+    raise AssertionError(f"the training ended before step {step}")
+
+
+def losses(trainer: Any, name: str = "loss") -> list[float]:
+    """What was logged under a name, in order."""
+    return [log[name] for log in trainer.state.log_history if name in log]

@@ -47,6 +47,8 @@ class TagPairs:
             raise ValueError(f"unknown tag_pair {self.mode!r}: use one of {', '.join(TAG_MODES)}")
         if self.neutral and NEUTRAL in self.corpora:
             raise ValueError(f"a corpus cannot be named {NEUTRAL!r}: that is the neutral tag; rename the corpus")
+        if self.neutral and self.mode in ("type", "both") and NEUTRAL in map(self._kind, self.corpora):
+            raise ValueError(f"a type cannot be named {NEUTRAL!r}: that is the neutral tag; rename the type")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,9 +75,12 @@ class TagPairs:
         if name == NEUTRAL and self.neutral:
             inner = [NEUTRAL]
         else:
-            kind = "+".join(dict.fromkeys(self.corpora[name]))
+            kind = self._kind(name)
             inner = {"corpus": [name], "type": [kind], "both": [kind, name]}[self.mode]
         return [f"<{tag}>" for tag in inner], [f"</{tag}>" for tag in reversed(inner)] if self.end_tag else []
+
+    def _kind(self, name: str) -> str:
+        return "+".join(dict.fromkeys(self.corpora[name]))
 
     @property
     def tokens(self) -> list[str]:
@@ -190,7 +195,7 @@ def save_tokenizer(tokenizer: Any, folder: str | os.PathLike[str], tags: TagPair
     os.replace(temporary, path)
     probe = f"Probe {' '.join(tags.tokens)} text."
     reloaded = AutoTokenizer.from_pretrained(folder)
-    if reloaded(probe)["input_ids"] != final(probe)["input_ids"]:
+    if reloaded(probe, verbose=False)["input_ids"] != final(probe, verbose=False)["input_ids"]:
         raise RuntimeError(
             f"the tokenizer written to {folder} encodes differently after loading (class "
             f"{type(reloaded).__name__}); the tag pair would be lost for users"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,17 @@ def learn_wordpiece(texts: Iterable[str], vocab_size: int, *, lowercase: bool = 
     Returns:
         `PreTrainedTokenizerFast`
     """
-    from tokenizers import trainers
+    from tokenizers import models, trainers
 
-    backend = _wordpiece(lowercase)
-    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, special_tokens=list(SPECIAL), show_progress=False)
-    backend.train_from_iterator(texts, trainer)
+    learner = _wordpiece(lowercase)
+    words = Counter(word for text in texts for word in text.split())
+    # The trainer numbers continuation characters in the order of a hash map with a random seed and breaks ties between
+    # pieces by number. Two processes, or a resumed run, would learn other vocabularies; given first, the numbers stay.
+    first = [*SPECIAL, *(f"##{character}" for character in _continuation_characters(learner, words))]
+    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, special_tokens=first, show_progress=False)
+    learner.train_from_iterator((" ".join([word] * count) for word, count in sorted(words.items())), trainer)
+    backend = _wordpiece(lowercase)  # without the learner's special tokens: ## typed in a text stays text
+    backend.model = models.WordPiece(learner.get_vocab(), unk_token="[UNK]")
     return _finish(backend, max_length)
 
 
@@ -49,6 +56,15 @@ def read_wordpiece(path: str | Path, *, lowercase: bool = False, max_length: int
     backend = _wordpiece(lowercase)
     backend.model = models.WordPiece(vocab, unk_token="[UNK]")
     return _finish(backend, max_length)
+
+
+def _continuation_characters(backend: Any, words: Iterable[str]) -> list[str]:
+    """Every character that stands anywhere but at the beginning of a pre-tokenised word, sorted."""
+    found: set[str] = set()
+    for word in words:
+        for part, _ in backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(word)):
+            found.update(part[1:])
+    return sorted(found)
 
 
 def _wordpiece(lowercase: bool) -> Any:

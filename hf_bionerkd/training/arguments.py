@@ -62,7 +62,7 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
         "per_device_eval_batch_size": 32,
     }
     merged.update({name: _coerce(name, value) for name, value in values.items()})
-    if merged["eval_strategy"] == "no":
+    if "no" in (merged["eval_strategy"], merged["save_strategy"]):
         merged["load_best_model_at_end"] = False
     try:
         return TrainingArguments(

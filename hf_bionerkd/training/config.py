@@ -130,7 +130,7 @@ class LoraConfig:
         r (`int`, *optional*, defaults to 16): Rank.
         alpha (`int`, *optional*, defaults to 32): Scale.
         dropout (`float`, *optional*, defaults to 0.1): Dropout before the adapters.
-        target_modules (`list[str]`, *optional*): Layers to adapt; every linear layer by default.
+        target_modules (`list[str]`, *optional*): Layers to adapt; every linear layer of the encoder by default.
     """
 
     r: int = 16

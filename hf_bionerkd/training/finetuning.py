@@ -10,6 +10,7 @@ from hf_bionerkd.training.config import FinetuneConfig, to_dict
 from hf_bionerkd.training.runs import DONE_FILE, open_run, publish, versions
 from hf_bionerkd.training.setup import (
     add_adapters,
+    check_splits,
     label_space,
     load_corpora,
     make_model,
@@ -49,6 +50,7 @@ def finetune(config: FinetuneConfig) -> Metrics:
     if opened == "finished":
         return read_metrics(folder / DONE_FILE)
     corpora = load_corpora(config.corpora)
+    check_splits(corpora, config.training)
     space = label_space(config.types, corpora)
     tags = make_tags(config.encoding.tag_pair, corpora, neutral=False, end_tag=config.encoding.end_tag)
     job = Job(corpora, space, tags, config.encoding, config.training, config.seed, config.gold_outside)

@@ -58,10 +58,14 @@ class MentionEvaluator:
             `{"strict": [...], "lenient": [...]}`, one result a corpus and type.
         """
         space = space or self.space
-        answered = [tuple(kind for kind in types if kind in space.types) for _, types in self.corpora]
+        corpus_of = np.asarray(self.rows.with_format("numpy")["corpus"][:])
+        answered = [
+            # a corpus without rows in this split has no score, rather than one of zero
+            tuple(kind for kind in types if kind in space.types) if index in corpus_of else ()
+            for index, (_, types) in enumerate(self.corpora)
+        ]
         scorers = {mode: [EntityScorer(types) if types else None for types in answered] for mode in _ORPHANS}
         names, own_names = self.space.labels, space.labels
-        corpus_of = np.asarray(self.rows.with_format("numpy")["corpus"][:])
         for index, types in enumerate(answered):
             if not types:
                 continue

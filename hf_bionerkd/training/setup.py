@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,23 @@ def label_space(types: Sequence[str], corpora: Sequence[Corpus]) -> LabelSpace:
     return LabelSpace(tuple(types or found))
 
 
+def check_splits(corpora: Sequence[Corpus], training: Mapping[str, Any]) -> None:
+    """Make sure, before anything is trained, that there is something to select on and something to measure on.
+
+    Raises:
+        ConfigError: No corpus has a validation split although epochs are to be compared, or none has a test split.
+    """
+    needed = {"test": "measured on test"}
+    if training.get("eval_strategy", "epoch") not in ("no", False):
+        needed["validation"] = "selected on validation (training.eval_strategy: 'no' keeps the last epoch instead)"
+    for split, what in needed.items():
+        if not any(split in corpus.splits for corpus in corpora):
+            raise ConfigError(
+                f"none of the corpora {[corpus.name for corpus in corpora]} has a {split} split, and models are "
+                f"{what}; name one in a corpus's `splits: {{{split}: …}}`"
+            )
+
+
 def named_types(corpora: Sequence[Corpus]) -> list[tuple[str, tuple[str, ...]]]:
     """Name and annotated types of each corpus, in index order."""
     return [(corpus.name, corpus.types) for corpus in corpora]
@@ -126,11 +143,23 @@ def add_adapters(model: Any, config: LoraConfig, tag_ids: Sequence[int]) -> Any:
 
     Merge with `model.merge_and_unload()` before saving.
     """
+    import torch
     from peft import LoraConfig as PeftConfig
     from peft import TaskType, get_peft_model
 
     embeddings = model.get_input_embeddings()
     name = next(name for name, module in model.named_modules() if module is embeddings)
+    encoder = model.base_model_prefix
+    linear = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and name.startswith(f"{encoder}.")
+    ]
+    head = [
+        name
+        for name, module in model.named_children()
+        if name != encoder and next(module.parameters(), None) is not None
+    ]
     return get_peft_model(
         model,
         PeftConfig(
@@ -138,7 +167,8 @@ def add_adapters(model: Any, config: LoraConfig, tag_ids: Sequence[int]) -> Any:
             r=config.r,
             lora_alpha=config.alpha,
             lora_dropout=config.dropout,
-            target_modules=config.target_modules or "all-linear",
+            target_modules=config.target_modules or linear,
+            modules_to_save=head,
             trainable_token_indices={name.rpartition(".")[2]: list(tag_ids)} if tag_ids else None,
         ),
     )

@@ -62,7 +62,9 @@ def make_trainer(job: Job, model: Any, tokenizer: Any, checkpoints: str | Path) 
     encoding, names = job.encoding, named_types(job.corpora)
     longest = longest_input(model, tokenizer, encoding.max_length)
     if encoding.max_length > longest:
-        raise ConfigError(f"encoding.max_length is {encoding.max_length}, but the model reads at most {longest} pieces")
+        raise ConfigError(
+            f"encoding.max_length is {encoding.max_length}, but the model reads at most {longest} pieces"
+        )
     train = TrainingWindows(
         join_corpora(job.corpora, "train", job.space),
         WordEncoder(tokenizer, encoding.max_length, encoding.overlap, job.tags.room),

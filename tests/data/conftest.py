@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-WORDPIECE_TEXT = (
+TEXT = (
     "aspirin - induced ulcers in patients with gastric cancer and colon cancer",
     "IL - 2 deficiency and TP53 mutations cause renal failure , not asthma .",
-    "alpha - synuclein and IL - 6 levels rose after warfarin / ibuprofen ( 5 mg ) .",
+    "alpha - synuclein and IL - 6 levels rose after warfarin / β - carotene ( 5 mg ) !",
+    "No asthma , but Ca2 + raised non - small cell cancer in patients with deficiency .",
 )
 MARKERS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
@@ -20,7 +21,7 @@ def wordpiece() -> Any:
     """A cased WordPiece tokenizer with BERT's template; inputs of up to 64 pieces."""
     from hf_bionerkd.data.vocabulary import learn_wordpiece
 
-    return learn_wordpiece(WORDPIECE_TEXT * 3, 160, max_length=64)
+    return learn_wordpiece(TEXT * 3, 200, max_length=64)
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +34,12 @@ def byte_bpe() -> Any:
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=360,
+        vocab_size=460,
         special_tokens=list(MARKERS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    backend.train_from_iterator([" " + text for text in WORDPIECE_TEXT * 3], trainer)
+    backend.train_from_iterator([" " + text for text in TEXT * 3], trainer)
     backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
@@ -82,6 +83,7 @@ def make_bert() -> Callable[..., Any]:
             "max_position_embeddings": 66,
             **values,
         }
+        torch.set_num_threads(1)  # models this small only lose by being shared out
         torch.manual_seed(0)
         return build_token_classifier(architecture, dict(enumerate(labels)), vocab_size, pad).eval()
 

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_bionerkd.models.windows import Window, plan_windows
@@ -43,6 +43,7 @@ def plans(draw):
     return sizes, capacity, overlap
 
 
+@settings(deadline=None)
 @given(plans())
 def test_every_unit_is_owned_once_by_the_window_with_most_context_pain_6(plan):
     sizes, capacity, overlap = plan
@@ -57,6 +58,7 @@ def test_every_unit_is_owned_once_by_the_window_with_most_context_pain_6(plan):
     ]
 
 
+@settings(deadline=None)
 @given(plans())
 def test_windows_keep_to_capacity_and_overlap(plan):
     sizes, capacity, overlap = plan

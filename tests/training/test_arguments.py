@@ -22,9 +22,11 @@ def test_numbers_that_yaml_reads_as_text():
 
 
 @pytest.mark.parametrize("no", ["no", False])
-def test_without_evaluation_there_is_no_best_epoch(no):
-    found = arguments(eval_strategy=no, save_strategy=no)
-    assert (found.eval_strategy, found.save_strategy, found.load_best_model_at_end) == ("no", "no", False)
+def test_without_evaluation_or_checkpoints_there_is_no_best_epoch(no):
+    found = arguments(eval_strategy=no)
+    assert (found.eval_strategy, found.save_strategy, found.load_best_model_at_end) == ("no", "epoch", False)
+    found = arguments(save_strategy=no)
+    assert (found.eval_strategy, found.save_strategy, found.load_best_model_at_end) == ("epoch", "no", False)
 
 
 @pytest.mark.parametrize(

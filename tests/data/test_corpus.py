@@ -1,0 +1,186 @@
+import pytest
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, load_dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hf_bionerkd.data.builders import build_corpus
+from hf_bionerkd.data.corpus import Corpus, content_fingerprint, gold_spans, join_corpora, load_corpus
+from hf_bionerkd.data.corpus_card import CorpusCard
+from hf_bionerkd.data.features import row_to_document
+from hf_bionerkd.documents import Document, Mention
+from hf_bionerkd.labels import LabelError, LabelSpace, spans_to_tags
+
+CARD = CorpusCard("Toy", "Toy", "What it is.", "cc0-1.0", "https://h.org/x", "https://s.org/y", "@misc{toy}")
+SPACE = LabelSpace(("Disease", "Chemical", "Gene"))
+
+
+def document(identifier, *mentions, text="aspirin cures colon cancer of IL-2 mice"):
+    places = {"aspirin": (0, 7), "colon cancer": (14, 26), "IL-2": (30, 34)}
+    return Document(identifier, text, tuple(Mention(*places[name], kind, name) for name, kind in mentions))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A built corpus that annotates chemicals and diseases, with a train and a test split."""
+    path = tmp_path_factory.mktemp("corpora") / "toy"
+    splits = {
+        "train": [document("a", ("aspirin", "Chem"), ("colon cancer", "Dis")), document("b")],
+        "test": [document("c", ("colon cancer", "Dis"))],
+    }
+    build_corpus(path, splits, ("Chem", "Dis"), CARD, [])
+    return str(path)
+
+
+RENAMED = {"Chem": "Chemical", "Dis": "Disease"}
+
+
+def test_a_built_folder_loads_as_a_dataset_and_as_a_corpus_pain_14(folder):
+    dataset = load_dataset(folder)
+    assert row_to_document(dataset["test"][0]) == document("c", ("colon cancer", "Dis"))
+    corpus = load_corpus("Toy", folder)
+    assert corpus.name == "Toy" and corpus.types == corpus.own_types == ("Chem", "Dis")
+    assert set(corpus.splits) == {"train", "test"} and corpus.path == folder
+    assert corpus.splits["train"]["id"] == ["a", "b"]
+
+
+def test_joined_rows_carry_the_run_s_labels(folder):
+    corpora = [load_corpus("one", folder, types=RENAMED), load_corpus("two", folder, types={"Dis": "Disease"})]
+    assert corpora[0].types == ("Chemical", "Disease") and corpora[1].types == ("Disease",)
+    rows = join_corpora(corpora, "train", SPACE)
+    assert rows.column_names == ["id", "tokens", "labels", "corpus"]
+    assert rows["id"] == ["a", "b", "a", "b"] and rows["corpus"] == [0, 0, 1, 1]
+    names = [[SPACE.labels[label] for label in labels] for labels in rows["labels"]]
+    both = ["B-Chemical", "O", "B-Disease", "I-Disease", *["O"] * 5]
+    assert names == [both, ["O"] * 9, ["O", *both[1:]], ["O"] * 9]
+    assert rows["tokens"][0] == ["aspirin", "cures", "colon", "cancer", "of", "IL", "-", "2", "mice"]
+    assert gold_spans(rows["labels"][0], SPACE) == [(0, 1, "Chemical"), (2, 4, "Disease")]
+
+
+def test_types_may_be_merged_under_one_name(folder):
+    corpus = load_corpus("one", folder, types={"Chem": "Gene", "Dis": "Gene"})
+    assert corpus.types == ("Gene", "Gene")
+    rows = join_corpora([corpus], "train", SPACE)
+    assert gold_spans(rows["labels"][0], SPACE) == [(0, 1, "Gene"), (2, 4, "Gene")]
+
+
+def test_a_corpus_without_the_split_is_passed_over(folder):
+    corpora = [
+        load_corpus("one", folder, types=RENAMED, splits={"train": "train"}),
+        load_corpus("two", folder, types=RENAMED),
+    ]
+    rows = join_corpora(corpora, "test", SPACE)
+    assert rows["id"] == ["c"] and rows["corpus"] == [1]
+    with pytest.raises(ValueError, match=r"none of the corpora \['one', 'two'\] has a split 'validation'"):
+        join_corpora(corpora, "validation", SPACE)
+
+
+def test_splits_may_have_other_names(folder):
+    corpus = load_corpus("Toy", folder, splits={"train": "test", "validation": "train"})
+    assert corpus.splits["train"]["id"] == ["c"] and corpus.splits["validation"]["id"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"splits": {"train": "training"}}, ValueError, r"at .*: has splits \['test', 'train'\], but \['training'\]"),
+        ({"splits": {"test": "test"}}, ValueError, r"but \['train'\] is asked for"),
+        ({"types": {"Cell": "Cell"}}, LabelError, r"asked for types \['Cell'\], but it annotates \['Chem', 'Dis'\]"),
+    ],
+)
+def test_what_the_corpus_does_not_have_is_named(folder, options, error, message):
+    with pytest.raises(error, match=f"corpus 'Toy'.*{message}"):
+        load_corpus("Toy", folder, **options)
+
+
+@pytest.mark.parametrize("path", ["/nowhere/toy", "./toy-corpus", "data/corpora/toy", "toy"])
+def test_a_missing_folder_is_named_with_what_to_do_pain_15(path):
+    with pytest.raises(FileNotFoundError, match=f"corpus 'Toy': no folder '{path}'. Build it with dataset_scripts/"):
+        load_corpus("Toy", path)
+
+
+def test_a_type_outside_the_label_space_is_named(folder):
+    with pytest.raises(LabelError, match=r"corpus 'Toy' annotates \['Chem', 'Dis'\], which are not among"):
+        join_corpora([load_corpus("Toy", folder)], "train", SPACE)
+
+
+def foreign(sentences, names, split="train", **columns):
+    """A corpus as others publish it: its own label order and scheme, and no stand-off mentions."""
+    features = Features(
+        {"tokens": List(Value("string")), "ner_tags": List(ClassLabel(names=names))}
+        | {name: Value("string") for name in columns}
+    )
+    rows = {
+        "tokens": [[f"w{i}" for i in range(len(tags))] for tags in sentences],
+        "ner_tags": [[names.index(tag) for tag in tags] for tags in sentences],
+        **columns,
+    }
+    return DatasetDict({split: Dataset.from_dict(rows, features=features)})
+
+
+def as_corpus(dataset, types):
+    return Corpus("foreign", tuple(types.values()), dataset, tuple(types))
+
+
+def test_rows_without_an_id_get_one(folder):
+    rows = join_corpora(
+        [as_corpus(foreign([["O"], ["B-Gene"]], ["O", "B-Gene", "I-Gene"]), {"Gene": "Gene"})], "train", SPACE
+    )
+    assert rows["id"] == ["foreign-train-0", "foreign-train-1"]
+    mixed = [
+        load_corpus("Toy", folder, types=RENAMED),
+        as_corpus(foreign([["O"]], ["O", "B-Gene", "I-Gene"]), {"Gene": "Gene"}),
+    ]
+    assert join_corpora(mixed, "train", SPACE)["corpus"] == [0, 0, 1]
+
+
+PREFIXES = {"BIO": "BI", "IO": "I", "IOBES": "BIES"}
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    scheme=st.sampled_from(["BIO", "IO", "IOBES", "BILOU"]),
+    lengths=st.lists(
+        st.tuples(st.integers(1, 2), st.integers(1, 3), st.sampled_from(["Dis", "Gene", "Cell"])), max_size=5
+    ),
+    order=st.randoms(),
+)
+def test_any_tag_scheme_and_label_order_becomes_the_run_s(scheme, lengths, order):
+    spans, position = [], 0
+    for gap, length, kind in lengths:
+        spans.append((position + gap, position + gap + length, kind))
+        position += gap + length
+    tags = spans_to_tags(spans, position + 1, "IOBES" if scheme == "BILOU" else scheme)
+    names = ["O", *(f"{p}-{kind}" for kind in ("Gene", "Cell", "Dis") for p in PREFIXES.get(scheme, "BIES"))]
+    if scheme == "BILOU":
+        as_bilou = str.maketrans({"E": "L", "S": "U"})
+        tags, names = ([t[0].translate(as_bilou) + t[1:] for t in some] for some in (tags, names))
+    order.shuffle(names)
+    corpus = as_corpus(foreign([tags], names), {"Dis": "Disease", "Gene": "Gene"})
+    rows = join_corpora([corpus], "train", SPACE)
+    renamed = {"Dis": "Disease", "Gene": "Gene"}
+    assert gold_spans(rows["labels"][0], SPACE) == [(a, b, renamed[kind]) for a, b, kind in spans if kind in renamed]
+
+
+def test_a_mention_that_starts_with_inside_is_read_as_scoring_reads_it_pain_17():
+    names = ["O", "B-Gene", "I-Gene"]
+    rows = join_corpora([as_corpus(foreign([["I-Gene", "I-Gene", "O"]], names), {"Gene": "Gene"})], "train", SPACE)
+    assert [SPACE.labels[label] for label in rows["labels"][0]] == ["B-Gene", "I-Gene", "O"]
+
+
+def test_the_fingerprint_follows_words_and_tags_and_nothing_else_pain_18(folder, tmp_path):
+    corpus = load_corpus("Toy", folder)
+    train = corpus.splits["train"]
+    assert corpus.fingerprints == {split: content_fingerprint(rows) for split, rows in corpus.splits.items()}
+    copy = Dataset.from_dict({"ner_tags": train["ner_tags"], "tokens": train["tokens"]})
+    assert content_fingerprint(copy) == content_fingerprint(train)
+    train.save_to_disk(str(tmp_path / "moved"))
+    assert content_fingerprint(Dataset.load_from_disk(str(tmp_path / "moved"))) == content_fingerprint(train)
+    others = [
+        train.select([1, 0]),
+        train.select([0]),
+        Dataset.from_dict({"tokens": train["tokens"], "ner_tags": [train["ner_tags"][1]] * 2}),
+        Dataset.from_dict(
+            {"tokens": [["Aspirin", *words[1:]] for words in train["tokens"]], "ner_tags": train["ner_tags"]}
+        ),
+    ]
+    assert len({content_fingerprint(rows) for rows in (train, *others)}) == 5

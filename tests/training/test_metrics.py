@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import tiny
+
+from hf_bionerkd.data.corpus import join_corpora
+from hf_bionerkd.evaluation.entities import Counts, score_spans
+from hf_bionerkd.labels import LabelSpace, tags_to_spans
+from hf_bionerkd.training.metrics import MentionEvaluator
+from hf_bionerkd.training.setup import named_types
+
+SPACE = LabelSpace(("Disease", "Chemical", "Gene"))
+
+
+@pytest.fixture(scope="module")
+def evaluator(corpora):
+    return MentionEvaluator(join_corpora(corpora, "train", SPACE), SPACE, named_types(corpora))
+
+
+def guess(words, space=SPACE):
+    """Scores that depend on the words and are often illegal as a sequence."""
+    seeds = [sum(word.encode()) + len(space) for word in words]
+    return np.array([np.random.default_rng(seed).random(len(space)) for seed in seeds]).reshape(-1, len(space))
+
+
+def tagging(sentences, space=SPACE):
+    return [guess(words, space) for words in sentences]
+
+
+def expected(rows, corpora, mode, space=SPACE):
+    """Corpus by corpus with `evaluation.score_spans`, written out independently."""
+    found = {}
+    for index, corpus in enumerate(corpora):
+        types = [kind for kind in corpus.types if kind in space.types]
+        gold, predicted = [], []
+        for row in rows:
+            if row["corpus"] == index and types:
+                gold.append(tags_to_spans([SPACE.labels[i] for i in row["labels"]]))
+                tags = [space.labels[i] for i in guess(row["tokens"], space).argmax(axis=1)]
+                predicted.append(tags_to_spans(tags, space.scheme, "drop" if mode == "strict" else "start"))
+        if types:
+            scores = score_spans(gold, predicted, types).per_type
+            found |= {(corpus.name, kind): scores[kind] for kind in types}
+    return found
+
+
+@pytest.mark.parametrize("mode", ["strict", "lenient"])
+def test_counts_equal_those_of_score_spans_pain_17(evaluator, corpora, mode):
+    found = evaluator("m", tagging, chunk=5)[mode]
+    assert {(r.corpus, r.type): r.counts for r in found} == expected(evaluator.rows, corpora, mode)
+    assert [(r.model, r.corpus, r.type) for r in found] == [
+        ("m", "dis", "Disease"),
+        ("m", "chem", "Chemical"),
+        ("m", "both", "Gene"),
+        ("m", "both", "Chemical"),
+    ]
+
+
+def test_strict_and_lenient_differ_where_predictions_are_illegal_pain_17(evaluator):
+    found = evaluator("m", tagging)
+    assert [r.counts for r in found["strict"]] != [r.counts for r in found["lenient"]]
+
+
+def test_a_teacher_is_scored_on_its_own_types_only(evaluator, corpora):
+    space = LabelSpace(("Chemical",))
+    found = evaluator("t", lambda sentences: tagging(sentences, space), space)["strict"]
+    assert [(r.corpus, r.type) for r in found] == [("chem", "Chemical"), ("both", "Chemical")]
+    assert {(r.corpus, r.type): r.counts for r in found} == expected(evaluator.rows, corpora, "strict", space)
+
+
+def test_gold_labels_score_one(evaluator):
+    by_words = {tuple(row["tokens"]): row["labels"] for row in evaluator.rows}
+    gold = [
+        lambda sentences: [np.eye(len(SPACE))[by_words[tuple(words)]] for words in sentences]
+        for _ in evaluator.corpora
+    ]
+    rows = evaluator.rows.filter(lambda row: by_words[tuple(row["tokens"])] == row["labels"])
+    found = MentionEvaluator(rows, SPACE, evaluator.corpora)("m", gold)["strict"]
+    assert all(r.counts == Counts(r.counts.support) and r.counts.support for r in found)
+
+
+def test_each_corpus_may_be_asked_in_its_own_way(evaluator):
+    asked = []
+
+    def way(index):
+        def ask(sentences):
+            asked.extend([index] * len(sentences))
+            return tagging(sentences)
+
+        return ask
+
+    found = evaluator("m", [way(index) for index in range(3)])
+    assert asked == sorted(evaluator.rows["corpus"])
+    assert found == evaluator("m", tagging)
+
+
+def test_processes_share_the_rows_and_add_up(evaluator):
+    whole = evaluator("m", tagging)
+    shares, parts = [], []
+
+    def record(counts):
+        shares.append(counts)
+        return counts
+
+    for index in range(3):
+        parts.append(evaluator("m", tagging, process_index=index, num_processes=3, reduce=record))
+    summed = [sum(shares[i :: 2][1:], shares[i]) for i in range(2)]
+    for mode, counts in zip(("strict", "lenient"), summed, strict=True):
+        assert [Counts(*map(int, row)) for row in counts] == [r.counts for r in whole[mode]]
+    assert parts[0] != whole
+
+
+def test_a_document_of_20000_words_is_scored(corpora):
+    words = [word for sentence in tiny.tokens(3000) for word in sentence][:20_000]
+    rows = join_corpora(corpora, "test", SPACE).select(range(1))
+    labels = [i % len(SPACE) for i in range(20_000)]
+    long = rows.map(lambda _: {"tokens": words, "labels": labels})
+    (result,) = MentionEvaluator(long, SPACE, named_types(corpora)[:1])("m", tagging)["strict"]
+    assert result.counts.support == labels.count(SPACE.label2id["B-Disease"])
