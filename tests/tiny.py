@@ -75,7 +75,9 @@ def write_corpus(folder: Path, name: str, types: Sequence[str], sizes: Mapping[s
     return str(folder / name)
 
 
-def make_corpora(folder: Path, types: Mapping[str, Sequence[str]], sizes: Mapping[str, int] | None = None) -> list[Corpus]:
+def make_corpora(
+    folder: Path, types: Mapping[str, Sequence[str]], sizes: Mapping[str, int] | None = None
+) -> list[Corpus]:
     """Corpora by name, each annotating the types given for it."""
     return [load_corpus(name, write_corpus(folder, name, kinds, sizes)) for name, kinds in types.items()]
 
@@ -222,8 +224,8 @@ def train(job: Any, folder: Path, dropout: float = 0.0) -> Any:
     return trainer
 
 
-def train_and_kill(job: Any, folder: Path, step: int, dropout: float = 0.0) -> None:
-    """Train a fresh model and break off right after an optimiser step, before anything is saved for that step."""
+def train_and_kill(trainer: Any, step: int) -> None:
+    """Train and break off right after an optimiser step, before anything is saved for that step."""
     from transformers import TrainerCallback
 
     class Kill(TrainerCallback):
@@ -231,7 +233,6 @@ def train_and_kill(job: Any, folder: Path, step: int, dropout: float = 0.0) -> N
             if state.global_step == step:
                 raise KeyboardInterrupt
 
-    trainer = make_trainer(job, folder, dropout)
     trainer.add_callback(Kill)
     try:
         trainer.train()

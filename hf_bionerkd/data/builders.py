@@ -87,7 +87,10 @@ def build_corpus(
         return "unchanged"
     with _new_folder(output_dir) as folder:
         statistics, flat_view, files = _write_splits(folder, splits, LabelSpace(tuple(types)))
-        entries = {split: {"file": files[split], **statistics[split].as_dict()} for split in statistics}
+        entries = {
+            split: {"file": files[split], "sha256": _sha256(folder / files[split]), **statistics[split].as_dict()}
+            for split in statistics
+        }
         _check_expected(entries, expected or {}, card.name)
         n_set_aside = _write_set_aside(folder / SET_ASIDE, set_aside)
         manifest = {
@@ -122,9 +125,12 @@ def _identity(
 
 
 def _source(path: Path) -> dict[str, Any]:
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
+
+
+def _sha256(path: Path) -> str:
     with open(path, "rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _present_corpus(output_dir: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:

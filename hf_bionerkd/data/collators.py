@@ -15,6 +15,7 @@ from hf_bionerkd.data.tag_pairs import NEUTRAL, TagPairs
 from hf_bionerkd.labels import LabelSpace
 
 IGNORED = -100
+BLANK = -1
 
 
 class TargetSource(Protocol):
@@ -31,6 +32,7 @@ class TrainingWindows(torch.utils.data.Dataset):
     Each word counts in the loss exactly once: in the window that owns it. With ``subwords="all"`` the later pieces of
     a word carry its label too (B becomes I there), which is what the plain pipeline with
     ``aggregation_strategy="simple"`` needs; with ``"first"`` they are masked, as in the papers' code (METHODS, traps).
+    Index `BLANK` is an example of which nothing is learned, to fill up the share of a process.
 
     Args:
         rows (`Dataset`): From :func:`hf_bionerkd.data.corpus.join_corpora`.
@@ -91,7 +93,7 @@ class TrainingWindows(torch.utils.data.Dataset):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        batch = self.windows[list(map(int, indices))]
+        batch = self.windows[[max(0, int(index)) for index in indices]]
         targets = self.targets.rows([int(row) for row in batch["row"]]) if self.targets is not None else None
         examples = []
         for position, index in enumerate(indices):
@@ -104,6 +106,8 @@ class TrainingWindows(torch.utils.data.Dataset):
                 "labels": np.pad(batch["labels"][position], (len(before), len(after)), constant_values=IGNORED),
                 "annotated": self.annotated[corpus],
             }
+            if index == BLANK:
+                example["labels"].fill(IGNORED)
             if targets is not None:
                 pieces = self._piece_targets(targets[position], batch["word_ids"][position], batch["heads"][position])
                 example["targets"] = np.pad(pieces, ((len(before), len(after)), (0, 0)))

@@ -117,6 +117,9 @@ def render_readme(
 
 def _metadata(card: CorpusCard, types: Sequence[str], manifest: Mapping[str, Any]) -> DatasetCardData:
     data_files = [{"split": split, "path": entry["file"]} for split, entry in manifest["splits"].items()]
+    # `load_dataset` keys its cache of a local folder by this configuration, not by what the files hold: without their
+    # hash here, a corpus built anew under its old name would be read from the old one's cache (datasets 5.2).
+    content = " ".join(f"{split} {entry['sha256'][:16]}" for split, entry in manifest["splits"].items())
     return DatasetCardData(
         language=card.language,
         license=card.license,
@@ -124,7 +127,7 @@ def _metadata(card: CorpusCard, types: Sequence[str], manifest: Mapping[str, Any
         task_categories=["token-classification"],
         task_ids=["named-entity-recognition"],
         tags=["biology", "medical", "biomedical-ner", "hf_bionerkd", *map(str.lower, types), *card.tags],
-        configs=[{"config_name": "default", "data_files": data_files}],
+        configs=[{"config_name": "default", "description": f"sha256: {content}", "data_files": data_files}],
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import Trainer
 
-from hf_bionerkd.data.collators import IGNORED, TrainingWindows
+from hf_bionerkd.data.collators import BLANK, IGNORED, TrainingWindows
 from hf_bionerkd.losses.hard import TokenNLL, allowed_labels
 from hf_bionerkd.losses.mixture import Mixture, WeightedTerm
 from hf_bionerkd.losses.reduction import LossSum
@@ -163,9 +163,14 @@ class TokenClassificationTrainer(Trainer):
         if self.args.train_sampling_strategy == "sequential":
             return super()._get_train_sampler(train_dataset)
         dataset = train_dataset if train_dataset is not None else self.train_dataset
-        step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.accelerator.num_processes
+        batch = self.args.train_batch_size * self.accelerator.num_processes
         grouped = self.args.train_sampling_strategy == "group_by_length"
-        return EpochOrder(dataset, self.args.data_seed or self.args.seed, step if grouped else 0)
+        return EpochOrder(
+            dataset,
+            self.args.data_seed or self.args.seed,
+            batch * self.args.gradient_accumulation_steps if grouped else 0,
+            1 if self.accelerator.num_processes == 1 or self.args.dataloader_drop_last else batch,
+        )
 
 
 class EpochOrder(torch.utils.data.Sampler):
@@ -176,15 +181,18 @@ class EpochOrder(torch.utils.data.Sampler):
         seed (`int`): Seed.
         step_size (`int`, *optional*, defaults to 0): Examples of one optimiser step. When given, examples of similar
             length fall into the same step: within pools of 50 steps, sorted by length; the steps' order stays random.
+        multiple_of (`int`, *optional*, defaults to 1): Fill the epoch up to a multiple of this with blank examples
+            (index -1). Several processes need equal shares, and accelerate would repeat sentences to make them.
     """
 
-    def __init__(self, dataset: TrainingWindows, seed: int, step_size: int = 0) -> None:
+    def __init__(self, dataset: TrainingWindows, seed: int, step_size: int = 0, multiple_of: int = 1) -> None:
         self.dataset = dataset
         self.seed = seed
         self.step_size = step_size
+        self.blanks = -len(dataset) % multiple_of
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.dataset) + self.blanks
 
     def __iter__(self) -> Iterator[int]:
         generator = np.random.default_rng([self.seed, self.dataset.epoch])
@@ -200,4 +208,4 @@ class EpochOrder(torch.utils.data.Sampler):
             full = [step for step in steps if len(step) == self.step_size]
             short = [step for step in steps if len(step) < self.step_size]  # at most one, kept last
             order = np.concatenate([full[i] for i in generator.permutation(len(full))] + short)
-        return iter(order.tolist())
+        return iter(order.tolist() + [BLANK] * self.blanks)

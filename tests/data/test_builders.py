@@ -97,6 +97,7 @@ def test_manifest_records_sources_counts_and_versions(tmp_path, source):
     assert manifest["sources"] == [{"file": "train.tsv", "bytes": 12, "sha256": digest}]
     assert manifest["splits"]["train"] == {
         "file": "data/train-00000-of-00001.parquet",
+        "sha256": hashlib.sha256((tmp_path / "toy/data/train-00000-of-00001.parquet").read_bytes()).hexdigest(),
         "documents": 2,
         "words": 4,
         "mentions": {"Gene": 2},

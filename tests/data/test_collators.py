@@ -105,7 +105,7 @@ def test_special_tokens_and_tags_are_never_learned_pain_2(wordpiece, tags):
         assert len(example["input_ids"]) == len(example["labels"]) <= 16
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(order=st.permutations(range(14)))
 def test_targets_follow_their_words_in_any_order_pain_3(wordpiece, order):
     rows = corpus(random_sentences(14)).select(order)

@@ -22,13 +22,23 @@ def document(identifier, *mentions, text="aspirin cures colon cancer of IL-2 mic
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A built corpus that annotates chemicals and diseases, with a train and a test split."""
-    path = tmp_path_factory.mktemp("corpora") / "toy"
+    path = tmp_path_factory.mktemp("corpora") / "toy_of_test_corpus"
     splits = {
         "train": [document("a", ("aspirin", "Chem"), ("colon cancer", "Dis")), document("b")],
         "test": [document("c", ("colon cancer", "Dis"))],
     }
     build_corpus(path, splits, ("Chem", "Dis"), CARD, [])
     return str(path)
+
+
+def test_another_corpus_of_the_same_name_and_a_rebuilt_one_are_read_anew_pain_18(tmp_path):
+    def built(folder, word, **options):
+        build_corpus(folder, {"train": [Document("x", word)]}, ("Gene",), CARD, [], **options)
+        return load_corpus("Toy", str(folder)).splits["train"]["tokens"][0]
+
+    assert built(tmp_path / "here" / "toy", "one") == ["one"]
+    assert built(tmp_path / "there" / "toy", "two") == ["two"]
+    assert built(tmp_path / "here" / "toy", "three", overwrite=True) == ["three"]
 
 
 RENAMED = {"Chem": "Chemical", "Dis": "Disease"}

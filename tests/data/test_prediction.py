@@ -32,6 +32,25 @@ def test_a_long_document_gets_what_a_model_of_longer_context_gives_pain_6(kind, 
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_each_word_is_read_from_the_window_that_owns_it_pain_6(wordpiece, make_bert):
+    model = make_bert(len(wordpiece), LABELS)  # its answers depend on the context
+    (document,) = sentences(1, longest=80, seed=1)
+    tagger = WordTagger(model, wordpiece, 2, max_length=20, overlap=12)
+    (found,) = tagger.log_probs([document])
+    (windows,) = tagger.encoder([document])
+    differences = []
+    for window in windows:
+        ids = torch.tensor([[*tagger.prefix, *window.input_ids, *tagger.suffix]])
+        with torch.inference_mode():
+            values = model(input_ids=ids).logits[0, 1:-1].log_softmax(-1).numpy()
+        for own, head, owned, word in zip(values, window.heads, window.owned, window.word_ids, strict=True):
+            if head and owned:
+                np.testing.assert_allclose(found[word], own, atol=1e-5)
+            elif head:
+                differences.append(np.abs(found[word] - own).max())
+    assert max(differences) > 1e-3
+
+
 def test_a_document_of_twenty_thousand_words_is_read_to_its_end_pain_4(wordpiece, make_token_model):
     model = make_token_model(wordpiece, LABELS, max_position_embeddings=512)
     tagger = WordTagger(model, wordpiece, 2, max_length=512)

@@ -13,7 +13,14 @@ from datasets import Dataset
 
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
-from hf_bionerkd.teachers.cache import CachedTargets, CacheError, OnlineTargets, WordArrays, cache_teacher, sentence_keys
+from hf_bionerkd.teachers.cache import (
+    CachedTargets,
+    CacheError,
+    OnlineTargets,
+    WordArrays,
+    cache_teacher,
+    sentence_keys,
+)
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
 
 TYPES = ("Disease", "Gene")

@@ -46,9 +46,7 @@ def test_iobes_and_bilou_become_bio(make, last_and_single):
     teacher = make(labels)
     own = random_log_probs(50, len(labels))
     p = {label: np.exp(own[:, i]) for i, label in enumerate(labels)}
-    expected = [
-        p[f"{a}-{kind}"] + p[f"{b}-{kind}"] for kind in BOTH for a, b in (("B", single), ("I", last))
-    ]
+    expected = [p[f"{a}-{kind}"] + p[f"{b}-{kind}"] for kind in BOTH for a, b in (("B", single), ("I", last))]
     found = np.exp(teacher.convert(own).astype(np.float64))
     np.testing.assert_allclose(found, np.stack([*expected, p["O"]], axis=1), rtol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)

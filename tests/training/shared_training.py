@@ -1,4 +1,4 @@
-"""Run by test_processes.py under `accelerate launch`: train on corpora, write weights, losses and scores.
+"""Run by test_processes.py, as it is and under `accelerate launch`: train on corpora, write weights and scores.
 
 python shared_training.py CORPORA_FOLDER SENTENCES_PER_PROCESS OUTPUT
 """
@@ -19,7 +19,7 @@ from hf_bionerkd.training.training_run import measure  # noqa: E402
 
 def main(folder: Path, size: int, output: Path) -> None:
     """Two epochs of distillation with terms of different counts, evaluated on validation; then scores on test."""
-    state = PartialState(cpu=True)
+    state = PartialState()
     with state.main_process_first():
         corpora = [load_corpus(path.name, str(path)) for path in sorted(folder.iterdir())]
         job = tiny.make_job(

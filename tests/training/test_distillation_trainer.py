@@ -143,7 +143,7 @@ def test_a_killed_distillation_resumes_to_the_same_weights(corpora, tmp_path):
     job = tiny.make_job(corpora, training, lam=0.9)
     job.targets = tiny.random_targets(corpora, job.space)
     whole = tiny.train(job, tmp_path / "whole", dropout=0.2)
-    tiny.train_and_kill(job, tmp_path / "killed", 12, dropout=0.2)
+    tiny.train_and_kill(tiny.make_trainer(job, tmp_path / "killed", dropout=0.2), 12)
     resumed = tiny.make_trainer(job, tmp_path / "killed", dropout=0.2)
     resumed.train(resume_from_checkpoint=last_checkpoint(tmp_path / "killed"))
     assert tiny.largest_difference(tiny.weights(whole.model), tiny.weights(resumed.model)) < 1e-6

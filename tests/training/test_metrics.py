@@ -103,7 +103,7 @@ def test_processes_share_the_rows_and_add_up(evaluator):
 
     for index in range(3):
         parts.append(evaluator("m", tagging, process_index=index, num_processes=3, reduce=record))
-    summed = [sum(shares[i :: 2][1:], shares[i]) for i in range(2)]
+    summed = [sum(shares[i::2][1:], shares[i]) for i in range(2)]
     for mode, counts in zip(("strict", "lenient"), summed, strict=True):
         assert [Counts(*map(int, row)) for row in counts] == [r.counts for r in whole[mode]]
     assert parts[0] != whole

@@ -85,7 +85,7 @@ def card_info(tags):
         "m",
         ("Gene",),
         tiny.bio("Gene"),
-        tag_pairs={name: "x" for name in tags.names},
+        tag_pairs=dict.fromkeys(tags.names, "x"),
         default_tag=tags.default,
         metrics=METRICS,
         results_model="m",

@@ -1,8 +1,10 @@
+import shutil
 from pathlib import Path
 
 import pytest
 import tiny
 import torch
+from datasets import load_dataset
 from transformers import AutoModelForTokenClassification
 
 from hf_bionerkd.data.tag_pairs import TagPairs
@@ -49,6 +51,14 @@ def test_missing_corpora_are_built_once(script):
     for _ in range(2):
         assert named_types(load_corpora(configs)) == [("a", ("Gene",)), ("b", ("Gene",))]
     assert (script.parent / "calls").read_text() == "a b "
+
+
+def test_a_corpus_built_anew_under_its_old_name_is_read_anew(tmp_path):
+    for count, parent in ((5, "a"), (7, "b"), (9, "a")):
+        shutil.rmtree(tmp_path / parent, ignore_errors=True)
+        path = tiny.write_corpus(tmp_path / parent, "same", ("Gene",), {"train": count})
+        assert len(load_corpora([CorpusConfig("c", path)])[0].splits["train"]) == count
+        assert len(load_dataset(path)["train"]) == count  # for users who load it by themselves
 
 
 def test_corpora_that_cannot_be_had_are_named(script, tmp_path):
@@ -102,7 +112,10 @@ def test_tokenizers_from_file_and_folder(tmp_path, corpora):
     pieces = sorted(tiny.wordpiece().get_vocab().items(), key=lambda item: item[1])
     (tmp_path / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in pieces))
     from_file = ModelConfig(architecture=tiny.ARCHITECTURE, tokenizer=str(tmp_path / "vocab.txt"))
-    assert make_tokenizer(from_file, corpora, 32)("TP53 in gout")["input_ids"] == tiny.wordpiece()("TP53 in gout")["input_ids"]
+    assert (
+        make_tokenizer(from_file, corpora, 32)("TP53 in gout")["input_ids"]
+        == tiny.wordpiece()("TP53 in gout")["input_ids"]
+    )
     tiny.wordpiece().save_pretrained(tmp_path / "folder")
     from_folder = ModelConfig(architecture=tiny.ARCHITECTURE, tokenizer=str(tmp_path / "folder"))
     assert make_tokenizer(from_folder, corpora, 32).get_vocab() == tiny.wordpiece().get_vocab()

@@ -8,7 +8,6 @@ import torch
 from transformers import TrainerCallback
 
 from hf_bionerkd.data.collators import IGNORED
-from hf_bionerkd.data.corpus import join_corpora
 from hf_bionerkd.evaluation.entities import score_spans
 from hf_bionerkd.labels import tags_to_spans
 from hf_bionerkd.losses.hard import TokenNLL
@@ -146,7 +145,7 @@ def test_a_killed_run_resumes_to_the_same_weights_pain_18(corpora, tmp_path, ord
     }
     job = tiny.make_job(corpora, training)
     whole = tiny.train(job, tmp_path / "whole", dropout=0.2)
-    tiny.train_and_kill(job, tmp_path / "killed", killed, dropout=0.2)
+    tiny.train_and_kill(tiny.make_trainer(job, tmp_path / "killed", dropout=0.2), killed)
     if killed == saved:  # killed before the checkpoint of that step
         assert last_checkpoint(tmp_path / "killed") is None
     else:
@@ -163,7 +162,7 @@ def test_a_run_killed_after_its_best_epoch_resumes_to_the_same_model(corpora, tm
     training = {"num_train_epochs": 3, "eval_strategy": "epoch", "save_strategy": "epoch", "save_total_limit": 1}
     job = tiny.make_job(corpora, {**training, "learning_rate": 0.02})
     whole = tiny.train(job, tmp_path / "whole", dropout=0.1)
-    tiny.train_and_kill(job, tmp_path / "killed", 20, dropout=0.1)
+    tiny.train_and_kill(tiny.make_trainer(job, tmp_path / "killed", dropout=0.1), 20)
     resumed = tiny.make_trainer(job, tmp_path / "killed", dropout=0.1)
     resumed.train(resume_from_checkpoint=last_checkpoint(tmp_path / "killed"))
     assert tiny.losses(resumed, "eval_f1") == tiny.losses(whole, "eval_f1")
@@ -232,7 +231,11 @@ def test_a_document_of_20000_words_trains_and_is_predicted_pain_4(tmp_path):
     (corpus,) = tiny.make_corpora(tmp_path, {"c": ("Gene",)})
     names = corpus.splits["train"].features["ner_tags"].feature.names
     tags = [names.index("B-Gene" if word in tiny.NAMES["Gene"] else "O") for word in words]
-    train = corpus.splits["train"].select(range(2)).map(lambda _, i: [{"tokens": words, "ner_tags": tags}, {}][i], with_indices=True)
+    train = (
+        corpus.splits["train"]
+        .select(range(2))
+        .map(lambda _, i: [{"tokens": words, "ner_tags": tags}, {}][i], with_indices=True)
+    )
     object.__setattr__(corpus, "splits", {**corpus.splits, "train": train})
     job = tiny.make_job([corpus], {"max_steps": 2}, encoding=EncodingConfig(max_length=64, subwords="first"))
     trainer = tiny.train(job, tmp_path / "run")
@@ -255,17 +258,23 @@ def test_orders_are_shuffles_of_seed_and_epoch():
         def __len__(self):
             return 101
 
-    orders = [list(EpochOrder(Data(epoch), seed, size)) for epoch, seed, size in itertools.product((0, 1), (0, 1), (0, 8))]
+    orders = [
+        list(EpochOrder(Data(epoch), seed, size)) for epoch, seed, size in itertools.product((0, 1), (0, 1), (0, 8))
+    ]
     assert all(sorted(order) == list(range(101)) for order in orders)
     assert len({tuple(order) for order in orders}) == len(orders)
     assert list(EpochOrder(Data(1), 0, 8)) == orders[5]
+    filled = EpochOrder(Data(1), 0, 8, multiple_of=16)
+    assert list(filled) == orders[5] + [-1] * 11 and len(filled) == 112
     by_length = orders[1]
     spread = [
         max(by_length[i + j] % 13 for j in range(8)) - min(by_length[i + j] % 13 for j in range(8))
         for i in range(0, 96, 8)
     ]
     assert max(spread) <= 2
-    assert [by_length[i] % 13 for i in range(0, 96, 8)] != sorted((by_length[i] % 13 for i in range(0, 96, 8)), reverse=True)
+    assert [by_length[i] % 13 for i in range(0, 96, 8)] != sorted(
+        (by_length[i] % 13 for i in range(0, 96, 8)), reverse=True
+    )
 
 
 def test_trainers_refuse_what_they_cannot_do(corpora, tmp_path):
