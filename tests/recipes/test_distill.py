@@ -144,7 +144,7 @@ def test_a_finished_run_is_shown_and_not_repeated(demo, distill, monkeypatch):
     assert "holds this run already, finished" in again
     assert again.partition("\n")[2] == printed[printed.index("\nstrict F1") :]
     with pytest.raises(ConfigError, match="holds another run, which differs in `loss`.*overwrite=true"):
-        distill(load_config(DistillConfig, path, ["loss.lam=0.5"]))
+        distill(load_config(DistillConfig, path, ["loss.lam=0.123"]))
     assert {name: (folder / name).stat().st_mtime_ns for name in files(folder)} == before
 
 
