@@ -28,30 +28,26 @@ def main(config: DistillConfig) -> None:
 
     from hf_bionerkd.evaluation.report import Metrics, read_metrics
     from hf_bionerkd.training.arguments import training_arguments
-    from hf_bionerkd.training.distillation import make_targets, prepare_teachers
-    from hf_bionerkd.training.runs import DONE_FILE, finish, open_run
+    from hf_bionerkd.training.distillation import make_targets, plan_teachers, prepare_teachers
+    from hf_bionerkd.training.runs import DONE_FILE, claim_run, finish
     from hf_bionerkd.training.setup import check_splits, label_space, load_corpora, make_tags
     from hf_bionerkd.training.training_run import Job
 
     state = PartialState()
     folder = Path(config.output_dir)
     training_arguments(config.training, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
-    with state.main_process_first():
-        first = state.is_main_process
-        opened = open_run(
-            folder, to_dict(config), resume=config.resume or not first, overwrite=config.overwrite and first
-        )
-    if opened == "finished":
-        if state.is_main_process:
-            print(f"{folder} holds this run already, finished; overwrite=true runs it again.")
-            show(read_metrics(folder / DONE_FILE), folder)
-        return
-
     corpora = load_corpora(config.corpora)
     check_splits(corpora, config.training)
     space = label_space(config.types, corpora)
     tags = make_tags(config.encoding.tag_pair, corpora, neutral=True, end_tag=config.encoding.end_tag)
-    teachers = prepare_teachers(config, space)
+    plan = plan_teachers(config, space)
+    # Only now, with everything checked that can be, does the run claim its folder.
+    if claim_run(folder, to_dict(config), resume=config.resume, overwrite=config.overwrite) == "finished":
+        if state.is_main_process:
+            print(f"{folder} holds this run already, finished; overwrite=true runs it again.")
+            show(read_metrics(folder / DONE_FILE), folder)
+        return
+    teachers = prepare_teachers(plan, space)
     targets = make_targets(config, teachers, corpora, space)
 
     shared: dict[str, Any] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,25 @@ def make_aggregator(config: DistillConfig, space: LabelSpace, teachers: Sequence
     return Aggregator(space, teachers, settings.method, settings.normalise, settings.combine)
 
 
-def prepare_teachers(config: DistillConfig, space: LabelSpace) -> list[Teacher]:
-    """Train the teachers that are to be trained first, and open all of them, in the configuration's order.
+@dataclass
+class TeacherPlan:
+    """Teachers of a run before any is trained.
 
-    What every teacher covers is checked before the first is trained.
+    Args:
+        order (`list[str]`): Names, in the configuration's order.
+        ready (`dict[str, Teacher]`): Those that are published models.
+        recipes (`dict[str, FinetuneConfig]`): How the others are trained.
+        specs (`dict[str, TeacherSpec]`): How each is read.
+    """
+
+    order: list[str]
+    ready: dict[str, Teacher]
+    recipes: dict[str, FinetuneConfig]
+    specs: dict[str, TeacherSpec]
+
+
+def plan_teachers(config: DistillConfig, space: LabelSpace) -> TeacherPlan:
+    """Check what the teachers cover, or will cover, before anything is trained or written.
 
     Raises:
         ConfigError: No teachers, or two of one name.
@@ -37,17 +53,19 @@ def prepare_teachers(config: DistillConfig, space: LabelSpace) -> list[Teacher]:
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"distillation needs teachers with distinct names; got {names}")
     recipes = {t.name: load_config(FinetuneConfig, t.finetune) for t in config.teachers if t.finetune}
-    ready = {t.name: Teacher(_spec(t, t.path), space.types) for t in config.teachers if t.path}
-    planned = [
-        ready[t.name].covers if t.name in ready else _planned(t, recipes[t.name], space) for t in config.teachers
-    ]
-    make_aggregator(config, space, planned)
-    for teacher in config.teachers:
-        if teacher.name in recipes:
-            recipe = dataclasses.replace(recipes[teacher.name], resume=True)
-            finetune(recipe)
-            ready[teacher.name] = Teacher(_spec(teacher, recipe.output_dir), space.types)
-    return [ready[name] for name in names]
+    specs = {t.name: _spec(t, t.path or recipes[t.name].output_dir) for t in config.teachers}
+    ready = {t.name: Teacher(specs[t.name], space.types) for t in config.teachers if t.path}
+    covers = [ready[t.name].covers if t.name in ready else _planned(t, recipes[t.name]) for t in config.teachers]
+    make_aggregator(config, space, covers)
+    return TeacherPlan(names, ready, recipes, specs)
+
+
+def prepare_teachers(plan: TeacherPlan, space: LabelSpace) -> list[Teacher]:
+    """Train the teachers that are to be trained (finished ones are not repeated) and open all, in order."""
+    for name, recipe in plan.recipes.items():
+        finetune(dataclasses.replace(recipe, resume=True))
+        plan.ready[name] = Teacher(plan.specs[name], space.types)
+    return [plan.ready[name] for name in plan.order]
 
 
 def cache_outputs(config: DistillConfig, teachers: Sequence[Teacher], rows: Any) -> list[WordArrays]:
@@ -74,8 +92,7 @@ def cache_dir(config: DistillConfig) -> Path:
     return Path(config.teacher_outputs.cache_dir or Path(config.output_dir) / OUTPUTS_FOLDER)
 
 
-def _spec(config: TeacherConfig, path: str | None) -> TeacherSpec:
-    assert path is not None  # the configuration has `path` or `finetune`
+def _spec(config: TeacherConfig, path: str) -> TeacherSpec:
     return TeacherSpec(
         config.name,
         path,
@@ -89,7 +106,7 @@ def _spec(config: TeacherConfig, path: str | None) -> TeacherSpec:
     )
 
 
-def _planned(config: TeacherConfig, recipe: FinetuneConfig, space: LabelSpace) -> TeacherTypes:
+def _planned(config: TeacherConfig, recipe: FinetuneConfig) -> TeacherTypes:
     """What a teacher will cover, from the corpora that it is to be trained on."""
     from hf_bionerkd.training.setup import label_space, load_corpora
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from hf_bionerkd.evaluation.report import Metrics, read_metrics
 from hf_bionerkd.training.arguments import training_arguments
 from hf_bionerkd.training.config import FinetuneConfig, to_dict
-from hf_bionerkd.training.runs import DONE_FILE, open_run, publish, versions
+from hf_bionerkd.training.runs import DONE_FILE, claim_run, publish, versions
 from hf_bionerkd.training.setup import (
     add_adapters,
     check_splits,
@@ -38,20 +38,12 @@ def finetune(config: FinetuneConfig) -> Metrics:
     state = PartialState()
     folder = Path(config.output_dir)
     training_arguments(config.training, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
-    with state.main_process_first():
-        # Processes after the first find the run it has just opened.
-        first = state.is_main_process
-        opened = open_run(
-            folder,
-            to_dict(config),
-            resume=config.resume or not first,
-            overwrite=config.overwrite and first,
-        )
-    if opened == "finished":
-        return read_metrics(folder / DONE_FILE)
     corpora = load_corpora(config.corpora)
     check_splits(corpora, config.training)
     space = label_space(config.types, corpora)
+    opened = claim_run(folder, to_dict(config), resume=config.resume, overwrite=config.overwrite)
+    if opened == "finished":
+        return read_metrics(folder / DONE_FILE)
     tags = make_tags(config.encoding.tag_pair, corpora, neutral=False, end_tag=config.encoding.end_tag)
     job = Job(corpora, space, tags, config.encoding, config.training, config.seed, config.gold_outside)
     set_seed(config.seed)

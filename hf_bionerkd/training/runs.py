@@ -34,7 +34,7 @@ def open_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, ove
         folder (`str`): The run's `output_dir`.
         config (`Mapping`): The run's configuration as plain values; written there as `run.yaml`.
         resume (`bool`): Continue the killed run that the folder holds.
-        overwrite (`bool`): Delete what the folder holds.
+        overwrite (`bool`): Delete what the folder holds, but for the teachers' outputs: those have fingerprints.
 
     Returns:
         `"new"`; `"resumed"`; or `"finished"` when this very run is there already, complete.
@@ -49,7 +49,10 @@ def open_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, ove
             raise ConfigError(
                 f"overwrite: {folder} holds files but no {RUN_FILE}, so no run of ours made it; delete it yourself"
             )
-        shutil.rmtree(folder)
+        # The run's file goes last: until then a killed deletion can be repeated.
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == RUN_FILE):
+            if path.name != OUTPUTS_FOLDER:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
     if _is_occupied(folder):
         found = read_run(folder)
         if found is None:
@@ -69,6 +72,17 @@ def open_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, ove
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RUN_FILE, yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True))
     return "new"
+
+
+def claim_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> State:
+    """:func:`open_run` for all processes of a launch: the main one claims, the others find the run it has opened."""
+    from accelerate import PartialState
+
+    state = PartialState()
+    with state.main_process_first():
+        if state.is_main_process:
+            return open_run(folder, config, resume=resume, overwrite=overwrite)
+        return open_run(folder, config, resume=True, overwrite=False)
 
 
 def read_run(folder: str | Path) -> dict[str, Any] | None:
