@@ -275,3 +275,10 @@ def test_ci_leaves_a_given_corpora_folder_alone(tmp_path: Path) -> None:
 
 def test_ci_fails_when_the_tests_fail(tmp_path: Path) -> None:
     assert ci(tmp_path, make_exits=2).returncode == 2
+
+
+def test_every_pain_that_contributing_lists_is_held_by_a_test() -> None:
+    listed = re.findall(r"^\| (\d+) \|", (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py"))
+    held = set(re.findall(r"def test_\w*?pain_(\d+)\(", tests))
+    assert set(listed) == held and len(listed) == 23

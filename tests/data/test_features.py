@@ -43,7 +43,7 @@ def test_documents_come_back_from_rows_with_all_their_mentions_pain_20(document)
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(documents(), min_size=1, max_size=4))
-def test_documents_come_back_from_arrow(some):
+def test_documents_come_back_from_arrow_with_their_words_offsets_pain_10(some):
     dataset = Dataset.from_list([document_to_row(d, SPACE)[0] for d in some], features=corpus_features(TYPES))
     assert [row_to_document(row) for row in dataset] == some
 

@@ -68,7 +68,7 @@ def test_tags_that_do_not_fit_are_named():
         EntityF1().compute(predictions=[["O"]], references=[["O"]])
 
 
-def test_works_without_any_connection(monkeypatch):
+def test_works_without_any_connection_pain_16(monkeypatch):
     def refuse(*_):
         raise AssertionError("the metric opened a connection")
 
