@@ -26,7 +26,7 @@ def main(config: DistillConfig) -> None:
     """Teachers, their outputs, the student, its baselines, one table."""
     from accelerate import PartialState
 
-    from hf_bionerkd.evaluation.report import Metrics, read_metrics
+    from hf_bionerkd.evaluation.report import read_metrics
     from hf_bionerkd.training.arguments import training_arguments
     from hf_bionerkd.training.distillation import make_targets, plan_teachers, prepare_teachers
     from hf_bionerkd.training.runs import DONE_FILE, claim_run, finish
@@ -69,12 +69,9 @@ def main(config: DistillConfig) -> None:
             teachers=[teacher.covers for teacher in teachers],
         ),
     }
-    parts = [measure_teachers(jobs["student"], teachers)]
+    metrics = measure_teachers(jobs["student"], teachers)
     for name in (*config.baselines, "student"):
-        parts.append(train_model(config, jobs[name], name, teachers, parts))
-    metrics = Metrics(
-        tuple(result for part in parts for result in part.strict), tuple(r for part in parts for r in part.lenient)
-    )
+        metrics += train_model(config, jobs[name], name, teachers, metrics)
     if state.is_main_process:
         finish(folder, metrics)
         show(metrics, folder)
@@ -90,27 +87,23 @@ def measure_teachers(job: Job, teachers: list[Teacher]) -> Metrics:
 
     evaluator = MentionEvaluator(join_corpora(job.corpora, "test", job.space), job.space, named_types(job.corpora))
     found = [score(evaluator, f"teacher {t.name}", t.log_probs, t.space) for t in teachers]
-    return Metrics(tuple(r for one in found for r in one.strict), tuple(r for one in found for r in one.lenient))
+    return sum(found, Metrics(()))
 
 
-def train_model(config: DistillConfig, job: Job, name: str, teachers: list[Teacher], before: list[Metrics]) -> Metrics:
-    """Train, measure and publish the student or a baseline; a finished one is read back."""
+def train_model(config: DistillConfig, job: Job, name: str, teachers: list[Teacher], before: Metrics) -> Metrics:
+    """Train, measure and publish the student (its card shows `before` too) or a baseline; finished, it is read back."""
     from accelerate import PartialState
     from transformers import set_seed
 
-    from hf_bionerkd.evaluation.report import Metrics, read_metrics
+    from hf_bionerkd.evaluation.report import read_metrics
     from hf_bionerkd.hub.cards import TeacherInfo
     from hf_bionerkd.training.runs import DONE_FILE, publish, versions
     from hf_bionerkd.training.setup import make_model, make_tokenizer
-    from hf_bionerkd.training.training_run import card_info, drop_checkpoints, measure, train
+    from hf_bionerkd.training.training_run import card_info, corpus_tags, drop_checkpoints, measure, train
 
     folder = Path(config.output_dir) / name
     if (folder / DONE_FILE).exists():
-        kept = read_metrics(folder / DONE_FILE)
-        own = (name, f"{name}, corpus tags")
-        return Metrics(
-            tuple(r for r in kept.strict if r.model in own), tuple(r for r in kept.lenient if r.model in own)
-        )
+        return read_metrics(folder / DONE_FILE).of(name, corpus_tags(name))
     set_seed(config.seed)
     length = int(config.student.architecture.get("max_position_embeddings", 512))
     tokenizer = make_tokenizer(config.student, job.corpora, length)
@@ -120,20 +113,17 @@ def train_model(config: DistillConfig, job: Job, name: str, teachers: list[Teach
     metrics = measure(job, model, tokenizer, name)
     state = PartialState()
     if state.is_main_process:
-        shown = before if name == "student" else []
+        is_student = name == "student"
         info = card_info(
             job,
             model,
             name,
-            Metrics(
-                tuple(r for part in shown for r in part.strict) + metrics.strict,
-                tuple(r for part in shown for r in part.lenient) + metrics.lenient,
-            ),
+            before + metrics if is_student else metrics,
             mixture=trainer.mixture,
             results_model=name,
             base_model=config.student.path,
             teachers=[TeacherInfo(t.name, t.spec.path, t.space.types, t.commit or t.revision) for t in teachers]
-            if name == "student"
+            if is_student
             else [],
             versions=versions(),
         )

@@ -72,6 +72,18 @@ class Metrics:
     lenient: tuple[Result, ...] = ()
     scheme: Scheme = "BIO"
 
+    def __add__(self, other: Metrics) -> Metrics:
+        """The rows of both, these first."""
+        return Metrics(self.strict + other.strict, self.lenient + other.lenient, self.scheme)
+
+    def of(self, *models: str) -> Metrics:
+        """The rows of some models."""
+        return Metrics(
+            tuple(row for row in self.strict if row.model in models),
+            tuple(row for row in self.lenient if row.model in models),
+            self.scheme,
+        )
+
 
 def results_of(model: str, corpus: str, scores: EntityScores) -> list[Result]:
     """One row per type of a model's scores on a corpus."""

@@ -115,15 +115,19 @@ def taggings(job: Job, model: Any, tokenizer: Any, batch_size: int) -> dict[str,
 def measure(job: Job, model: Any, tokenizer: Any, name: str, split: str = "test") -> Metrics:
     """Score a trained model on a split under its default tag and, where it has tags, under each corpus's own.
 
-    The latter rows carry the name ``<name>, corpus tags``. Processes share the rows.
+    The latter rows carry the name :func:`corpus_tags`. Processes share the rows.
     """
     evaluator = MentionEvaluator(join_corpora(job.corpora, split, job.space), job.space, named_types(job.corpora))
     ways = taggings(job, model, tokenizer, 32)
     found = score(evaluator, name, ways[job.tags.default or ""])
     if job.tags.neutral:
-        own = score(evaluator, f"{name}, corpus tags", [ways[corpus.name] for corpus in job.corpora])
-        found = Metrics(found.strict + own.strict, found.lenient + own.lenient)
+        found += score(evaluator, corpus_tags(name), [ways[corpus.name] for corpus in job.corpora])
     return found
+
+
+def corpus_tags(name: str) -> str:
+    """What the tables call a model that was asked under each corpus's own tag pair."""
+    return f"{name}, corpus tags"
 
 
 def score(evaluator: MentionEvaluator, name: str, tagging: Any, space: LabelSpace | None = None) -> Metrics:

@@ -148,3 +148,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         write_text(path, "new")
     assert [file.name for file in tmp_path.iterdir()] == ["metrics.json"]
     assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_metrics_add_up_and_are_picked_by_model():
+    first, second = (Result(name, "c", "Gene", Counts(tp=1)) for name in ("merged", "student"))
+    both = Metrics((first,), (first,)) + Metrics((second,))
+    assert both.strict == (first, second) and both.lenient == (first,)
+    assert both.of("student") == Metrics((second,))
