@@ -91,7 +91,7 @@ def measure_teachers(job: Job, teachers: list[Teacher]) -> Metrics:
 
 
 def train_model(config: DistillConfig, job: Job, name: str, teachers: list[Teacher], before: Metrics) -> Metrics:
-    """Train, measure and publish the student (its card shows `before` too) or a baseline; finished, it is read back."""
+    """Train, measure and publish the student (its card shows `before` too) or a baseline; read it back if finished."""
     from accelerate import PartialState
     from transformers import set_seed
 
