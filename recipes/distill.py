@@ -142,7 +142,7 @@ def show(metrics: Metrics, folder: Path) -> None:
     print(f"\n{text_table(metrics.strict, 'strict F1 on test, percent')}\n\nstudent: {student}\ntry it:\n")
     print(
         f"{python} -c \"from transformers import pipeline; print(*pipeline('token-classification', '{student}', "
-        "aggregation_strategy='simple')('Aspirin induced asthma in patients with TP53 mutations .'), sep='\\n')\""
+        "aggregation_strategy='simple')('In patients with aspirin-induced asthma, expression of TP53 was reduced.'), sep='\\n')\""
     )
 
 
