@@ -139,10 +139,11 @@ def show(metrics: Metrics, folder: Path) -> None:
 
     python = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else sys.executable
     student = folder / "student"
+    text = "In patients with aspirin-induced asthma, expression of TP53 was reduced."
     print(f"\n{text_table(metrics.strict, 'strict F1 on test, percent')}\n\nstudent: {student}\ntry it:\n")
     print(
         f"{python} -c \"from transformers import pipeline; print(*pipeline('token-classification', '{student}', "
-        "aggregation_strategy='simple')('In patients with aspirin-induced asthma, expression of TP53 was reduced.'), sep='\\n')\""
+        f"aggregation_strategy='simple')('{text}'), sep='\\n')\""
     )
 
 
