@@ -144,6 +144,11 @@ def test_the_snippets_are_python():
         compile(code, "card", "exec")
 
 
+def test_the_card_says_how_long_text_and_whole_words_are_read():
+    usage = render_model_card(BARE).partition("## How to use")[2].partition("## Labels")[0]
+    assert "stride=32" in usage and 'aggregation_strategy="first"' in usage
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
