@@ -58,6 +58,8 @@ def test_unix_sockets_connect(tmp_path: Path) -> None:
         server.bind(path)
         server.listen()
         client.connect(path)
+        client.sendall(b"here")
+        assert server.accept()[0].recv(4) == b"here"
 
 
 def test_hub_client_is_offline_and_at_home_in_a_temporary_folder() -> None:

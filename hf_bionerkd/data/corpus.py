@@ -11,7 +11,7 @@ from typing import Any
 from datasets import Dataset, DatasetDict, List, Value, concatenate_datasets, load_dataset
 
 from hf_bionerkd.data.features import annotated_types
-from hf_bionerkd.labels import LabelError, LabelSpace, WordSpan
+from hf_bionerkd.labels import LabelError, LabelSpace
 
 SPLITS = ("train", "validation", "test")
 
@@ -27,6 +27,7 @@ class Corpus:
         own_types (`tuple[str, ...]`): The same types under the corpus's own names, in the same order.
         path (`str`, *optional*): Where it was loaded from.
         revision (`str`, *optional*): The Hub revision asked for.
+        fingerprints (`Mapping[str, str]`, *optional*): Split name to a hash of its words and tags.
     """
 
     name: str
@@ -130,11 +131,6 @@ def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Da
     if not parts:
         raise ValueError(f"none of the corpora {[corpus.name for corpus in corpora]} has a split {split!r}")
     return concatenate_datasets(parts)
-
-
-def gold_spans(labels: Sequence[int], space: LabelSpace) -> list[WordSpan]:
-    """Gold word spans of one row of :func:`join_corpora`."""
-    return space.decode(labels, orphans="start")
 
 
 def content_fingerprint(dataset: Any) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from hf_bionerkd.evaluation.entities import Counts, EntityScores
+from hf_bionerkd.evaluation.entities import Counts
 from hf_bionerkd.labels import SCHEMES, Scheme
 
 MEAN_TEACHER = "mean teacher"
@@ -83,11 +83,6 @@ class Metrics:
             tuple(row for row in self.lenient if row.model in models),
             self.scheme,
         )
-
-
-def results_of(model: str, corpus: str, scores: EntityScores) -> list[Result]:
-    """One row per type of a model's scores on a corpus."""
-    return [Result(model, corpus, name, counts) for name, counts in scores.per_type.items()]
 
 
 def macro_averages(results: Iterable[Result]) -> dict[str, Average]:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_bionerkd.data.builders import build_corpus
-from hf_bionerkd.data.corpus import Corpus, content_fingerprint, gold_spans, join_corpora, load_corpus
+from hf_bionerkd.data.corpus import Corpus, content_fingerprint, join_corpora, load_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard
 from hf_bionerkd.data.features import row_to_document
 from hf_bionerkd.documents import Document, Mention
@@ -63,14 +63,14 @@ def test_joined_rows_carry_the_run_s_labels(folder):
     both = ["B-Chemical", "O", "B-Disease", "I-Disease", *["O"] * 5]
     assert names == [both, ["O"] * 9, ["O", *both[1:]], ["O"] * 9]
     assert rows["tokens"][0] == ["aspirin", "cures", "colon", "cancer", "of", "IL", "-", "2", "mice"]
-    assert gold_spans(rows["labels"][0], SPACE) == [(0, 1, "Chemical"), (2, 4, "Disease")]
+    assert SPACE.decode(rows["labels"][0]) == [(0, 1, "Chemical"), (2, 4, "Disease")]
 
 
 def test_types_may_be_merged_under_one_name(folder):
     corpus = load_corpus("one", folder, types={"Chem": "Gene", "Dis": "Gene"})
     assert corpus.types == ("Gene", "Gene")
     rows = join_corpora([corpus], "train", SPACE)
-    assert gold_spans(rows["labels"][0], SPACE) == [(0, 1, "Gene"), (2, 4, "Gene")]
+    assert SPACE.decode(rows["labels"][0]) == [(0, 1, "Gene"), (2, 4, "Gene")]
 
 
 def test_a_corpus_without_the_split_is_passed_over(folder):
@@ -168,7 +168,7 @@ def test_any_tag_scheme_and_label_order_becomes_the_run_s(scheme, lengths, order
     corpus = as_corpus(foreign([tags], names), {"Dis": "Disease", "Gene": "Gene"})
     rows = join_corpora([corpus], "train", SPACE)
     renamed = {"Dis": "Disease", "Gene": "Gene"}
-    assert gold_spans(rows["labels"][0], SPACE) == [(a, b, renamed[kind]) for a, b, kind in spans if kind in renamed]
+    assert SPACE.decode(rows["labels"][0]) == [(a, b, renamed[kind]) for a, b, kind in spans if kind in renamed]
 
 
 def test_a_mention_that_starts_with_inside_is_read_as_scoring_reads_it_pain_17():

@@ -4,14 +4,13 @@ import json
 
 import pytest
 
-from hf_bionerkd.evaluation.entities import Counts, score_spans
+from hf_bionerkd.evaluation.entities import Counts
 from hf_bionerkd.evaluation.report import (
     Metrics,
     Result,
     macro_averages,
     markdown_table,
     read_metrics,
-    results_of,
     text_table,
     write_metrics,
     write_text,
@@ -91,14 +90,6 @@ def test_two_results_for_one_thing_are_refused():
         markdown_table([RESULTS[1], RESULTS[1]])
     with pytest.raises(ValueError, match="no results"):
         text_table([])
-
-
-def test_results_of_scores():
-    scores = score_spans([[(0, 1, "A")]], [[(0, 1, "A"), (2, 3, "B")]], ["A", "B"])
-    assert results_of("student", "C", scores) == [
-        Result("student", "C", "A", Counts(1, 0, 0)),
-        Result("student", "C", "B", Counts(0, 1, 0)),
-    ]
 
 
 @pytest.mark.parametrize("lenient", [(), tuple(RESULTS[:1])])

@@ -140,7 +140,9 @@ def test_each_section_comes_with_its_field(field, heading):
 
 
 def test_the_snippets_are_python():
-    for code in re.findall(r"```python\n(.*?)```", render_model_card(FULL), re.DOTALL):
+    snippets = re.findall(r"```python\n(.*?)```", render_model_card(FULL), re.DOTALL)
+    assert len(snippets) == 2
+    for code in snippets:
         compile(code, "card", "exec")
 
 
