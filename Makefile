@@ -22,7 +22,7 @@ TEST := $(VENV)/.installed-test
 # Asked only when a demo runs. Small models gain nothing from more than a few threads, and accelerate warns when unset.
 DEVICE = $(if $(shell nvidia-smi -L 2>/dev/null | grep '^GPU'),gpu,cpu)
 THREADS = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $${OMP_NUM_THREADS:-$$(( n < 8 ? n : 8 ))})
-LAUNCH = OMP_NUM_THREADS=$(THREADS) $(BIN)/accelerate launch --config_file recipes/accelerate_configs/$(DEVICE).yaml
+LAUNCH = OMP_NUM_THREADS=$(THREADS) $(BIN)/accelerate launch --quiet --config_file recipes/accelerate_configs/$(DEVICE).yaml
 
 # Sets the shell variable "python", or ends the recipe with a message. Running the candidate is the point: a name on
 # the PATH may be a shim for a version that is not there, and some systems ship Python without venv.
@@ -51,8 +51,8 @@ help: ## list these targets
 	@echo '  PIP_ARGS="…"               extra arguments for every pip install'
 
 .PHONY: demo
-demo: $(RUNTIME) ## install, then distil three single-type teachers into one student: the main job, small
-	$(LAUNCH) recipes/distill.py
+demo: $(RUNTIME) ## install, then (or after an interruption go on to) distil three single-type teachers into one student: the main job, small
+	$(LAUNCH) recipes/distill.py resume=true
 
 .PHONY: test
 test: lint ## install what tests need, check style and types, run every test
