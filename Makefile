@@ -51,7 +51,7 @@ help: ## list these targets
 	@echo '  PIP_ARGS="…"               extra arguments for every pip install'
 
 .PHONY: demo
-demo: $(RUNTIME) ## install, then (or after an interruption go on to) distil three single-type teachers into one student: the main job, small
+demo: $(RUNTIME) ## install, then distil three single-type teachers into one student: the main job, small
 	$(LAUNCH) recipes/distill.py resume=true
 
 .PHONY: test
