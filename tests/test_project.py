@@ -164,8 +164,17 @@ def test_a_changed_declaration_installs_again(bare: Path, changed: str, calls: l
     runtime = ".venv/.installed-runtime"
     make(runtime, "PYTHON=./python", cwd=bare)
     before = len(pip_calls(bare))
+    # Seconds apart and in the past: stamps made within one tick of the clock would leave the order to chance.
+    ages = {
+        "pyproject.toml": 40,
+        "constraints.txt": 40,
+        ".venv/bin/python": 40,
+        ".venv/.installed-torch": 30,
+        runtime: 20,
+    }
     now = (bare / runtime).stat().st_mtime
-    os.utime(bare / changed, (now + 5, now + 5))
+    for name, age in {**ages, changed: 10}.items():
+        os.utime(bare / name, (now - age, now - age))
     assert make(runtime, "PYTHON=./python", cwd=bare).returncode == 0
     again = pip_calls(bare)[before:]
     assert len(again) == len(calls)
