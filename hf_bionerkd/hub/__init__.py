@@ -1,1 +1,1 @@
-"""Model cards: what a published model says of itself. Rendered offline."""
+"""The Hugging Face Hub: cards, pushes, revisions, and clear words when it says no. Loads no torch."""

@@ -18,13 +18,9 @@ from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hf_bionerkd.evaluation.report import Metrics, markdown_row, markdown_table, write_text
+from hf_bionerkd.hub.secrets import SecretError, holds_token
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_TOKEN = re.compile(r"hf_[A-Za-z0-9]{20,}")
-
-
-class SecretError(ValueError):
-    """A value on its way into a card looks like an access token of the Hub."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +225,7 @@ def _other_tag(info: ModelCardInfo) -> str:
 
 def _refuse_secrets(info: ModelCardInfo) -> None:
     for place, text in _texts(info, "ModelCardInfo"):
-        if _TOKEN.search(text):
+        if holds_token(text):
             raise SecretError(
                 f"{place} holds what looks like a Hub token (hf_ and 20 or more letters or digits): take it out, "
                 "and revoke it if it was ever published"

@@ -14,11 +14,11 @@ from hf_bionerkd.hub.cards import (
     CorpusInfo,
     LossInfo,
     ModelCardInfo,
-    SecretError,
     TeacherInfo,
     render_model_card,
     save_model_card,
 )
+from hf_bionerkd.hub.secrets import SecretError
 
 TOKEN = "hf_" + "a1B2" * 6
 STRICT = (
