@@ -19,6 +19,11 @@ TORCH_STAMP := $(VENV)/.installed-torch
 RUNTIME := $(VENV)/.installed-runtime
 TEST := $(VENV)/.installed-test
 
+# Published models are loaded in the series before, too. It lies beside the packages and not among them, for it needs
+# other versions of them: whoever wants it puts its folder first on PYTHONPATH.
+SERIES4 := $(VENV)/transformers-4.57
+SERIES4_STAMP := $(VENV)/.installed-transformers-4.57
+
 # Asked only when a demo runs. Small models gain nothing from more than a few threads, and accelerate warns when unset.
 DEVICE = $(if $(shell nvidia-smi -L 2>/dev/null | grep '^GPU'),gpu,cpu)
 THREADS = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $${OMP_NUM_THREADS:-$$(( n < 8 ? n : 8 ))})
@@ -55,7 +60,7 @@ demo: $(RUNTIME) ## install, then distil three single-type teachers into one stu
 	$(LAUNCH) recipes/distill.py resume=true
 
 .PHONY: test
-test: lint ## install what tests need, check style and types, run every test
+test: $(SERIES4_STAMP) lint ## install what tests need, check style and types, run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -r s
 
 .PHONY: lint
@@ -116,3 +121,9 @@ $(TEST): $(TORCH_STAMP) pyproject.toml
 	@echo 'installing the package, what it needs and what tests need …'
 	@$(PIP) install --quiet $(PIP_ARGS) -c constraints.txt -e '.[test]'
 	@touch $(RUNTIME) $@
+
+$(SERIES4_STAMP): $(BIN)/python tests/transformers-4.57.txt
+	@echo 'installing what models are tested in besides …'
+	@rm -rf $(SERIES4)
+	@$(PIP) install --quiet $(PIP_ARGS) --no-deps --target $(SERIES4) -r tests/transformers-4.57.txt
+	@touch $@

@@ -13,9 +13,12 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from loopback_hub import LoopbackHub
 
 # A developer's own settings; each would lead the libraries out of the temporary home or onto the network.
 _DROPPED = ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "HF_METRICS_CACHE")
@@ -84,6 +87,21 @@ def _no_network() -> Iterator[None]:
             patch.setattr(socket.socket, call, _guarded_connect(call, getattr(socket.socket, call)))
         patch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo(socket.getaddrinfo))
         yield
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    """A Hub on this machine: ann may write for herself and for org, bob for himself alone, rita only reads for org.
+
+    Clients run in fresh processes (`fresh.run_fresh`) under `hub.environment(home, TOKENS["ann"])`.
+    """
+    from loopback_hub import TOKENS, LoopbackHub
+
+    with LoopbackHub() as hub:
+        hub.add_user("ann", TOKENS["ann"], orgs=("org",))
+        hub.add_user("bob", TOKENS["bob"])
+        hub.add_user("rita", TOKENS["rita"], role="read", orgs=("org",))
+        yield hub
 
 
 def _why_no_corpora() -> str | None:

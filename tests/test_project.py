@@ -91,7 +91,7 @@ def test_constraints_hold_on_any_linux_machine() -> None:
     assert f"TORCH := torch=={pins['torch']}\n" in MAKEFILE
 
 
-@pytest.mark.parametrize("name", ["Makefile", "constraints.txt", ".ci/run"])
+@pytest.mark.parametrize("name", ["Makefile", "constraints.txt", "tests/transformers-4.57.txt", ".ci/run"])
 def test_installation_names_no_host(name: str) -> None:
     assert "://" not in (REPOSITORY / name).read_text(encoding="utf-8")
 
@@ -120,8 +120,9 @@ def bare(tmp_path: Path) -> Path:
 
     Its pip fails while a file `offline` exists.
     """
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-        shutil.copy(REPOSITORY / name, tmp_path)
+    (tmp_path / "tests").mkdir()
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "tests/transformers-4.57.txt"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
     interpreter = tmp_path / "python"
     interpreter.write_text(
         "#!/bin/sh\n"
@@ -156,6 +157,45 @@ def test_test_installation_covers_the_runtime(bare: Path) -> None:
     assert calls[-1].endswith("-e .[test]")
     assert make(".venv/.installed-runtime", "PYTHON=./python", cwd=bare).returncode == 0
     assert pip_calls(bare) == calls
+
+
+SERIES4 = ".venv/transformers-4.57"
+SERIES4_STAMP = ".venv/.installed-transformers-4.57"
+
+
+def test_the_series_before_is_pinned_exactly() -> None:
+    lines = (REPOSITORY / "tests" / "transformers-4.57.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert pins["transformers"].startswith("4.57.") and set(pins) == {"transformers", "huggingface-hub", "tokenizers"}
+    assert all(re.fullmatch(r"[\d.]+", version) for version in pins.values())
+
+
+@needs_make
+def test_the_series_before_is_installed_into_a_folder_of_its_own_and_once(bare: Path) -> None:
+    (bare / SERIES4 / "left" / "over").mkdir(parents=True)
+    assert make(SERIES4_STAMP, "PYTHON=./python", "PIP_ARGS=--some-index", cwd=bare).returncode == 0
+    (call,) = pip_calls(bare)
+    assert call.endswith(f"--some-index --no-deps --target {SERIES4} -r tests/transformers-4.57.txt")
+    assert not (bare / SERIES4 / "left").exists()
+
+    assert make(SERIES4_STAMP, "PYTHON=./python", cwd=bare).returncode == 0
+    assert pip_calls(bare) == [call]
+    past = (bare / SERIES4_STAMP).stat().st_mtime - 10
+    os.utime(bare / SERIES4_STAMP, (past, past))
+    (bare / "tests" / "transformers-4.57.txt").touch()
+    (bare / "offline").touch()
+    assert make(SERIES4_STAMP, "PYTHON=./python", cwd=bare).returncode != 0
+    (bare / "offline").unlink()
+    assert make(SERIES4_STAMP, "PYTHON=./python", cwd=bare).returncode == 0
+    assert len(pip_calls(bare)) == 3  # the failed one is not taken for done
+
+
+@needs_make
+def test_tests_run_after_both_installations(bare: Path) -> None:
+    planned = make("-n", "test", "PYTHON=./python", cwd=bare).stdout
+    assert planned.index(f"--target {SERIES4}") < planned.index("-m pytest")
+    assert planned.index("-e '.[test]'") < planned.index("-m pytest")
+    assert SERIES4 not in make("-n", "demo", "PYTHON=./python", cwd=bare).stdout
 
 
 @needs_make
