@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
 from hf_bionerkd.documents import Document
 
@@ -14,32 +15,47 @@ from hf_bionerkd.documents import Document
 class CorpusStatistics:
     """Running counts of one split; feed it documents one by one, so that no corpus has to fit into memory.
 
-    It keeps a digest of 16 bytes a document and each distinct mention text, which :func:`split_overlap` compares.
+    It keeps digests of 16 bytes (of each text, and of each name of a source document) and each distinct mention text;
+    :func:`split_overlap` compares texts.
 
     Args:
         documents (`int`, *optional*, defaults to 0): Documents, or sentences where a corpus has one a row.
         words (`int`, *optional*, defaults to 0): Words of all documents.
         texts (`Counter[bytes]`, *optional*): Digest of each text, see :func:`fold`, to how often it occurs.
         mention_texts (`dict[str, Counter[str]]`, *optional*): Type to folded mention texts to how often each occurs.
+        named (`int`, *optional*, defaults to 0): How many of `documents` say which document they are, or come from
+            (``metadata["document_id"]``, a PMID).
+        names (`set[bytes]`, *optional*): Digests of those documents' names.
+        sources (`Counter[tuple[str, str]]`, *optional*): Type and source of mentions to how many there are; mentions
+            of unknown source are left out.
 
     Example:
         >>> from hf_bionerkd.documents import Mention
-        >>> corpus_statistics([Document("1", "Gout and gout", (Mention(0, 4, "D"), Mention(9, 13, "D")))]).as_dict()
-        {'documents': 1, 'words': 3, 'mentions': {'D': 2}, 'unique_mention_texts': {'D': 1}}
+        >>> counts = corpus_statistics([Document("1", "Gout, gout", (Mention(0, 4, "D"), Mention(6, 10, "D")))])
+        >>> counts.words, counts.mentions, counts.unique_mention_texts, counts.mention_sources
+        (3, {'D': 2}, {'D': 1}, {'D': {'gold': 2}})
     """
 
     documents: int = 0
     words: int = 0
     texts: Counter[bytes] = field(default_factory=Counter)
     mention_texts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    named: int = 0
+    names: set[bytes] = field(default_factory=set)
+    sources: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, document: Document) -> None:
         """Count one more document."""
         self.documents += 1
         self.words += len(document.words)
-        self.texts[blake2b(fold(document.text).encode(), digest_size=16).digest()] += 1
+        self.texts[_digest(fold(document.text))] += 1
+        if name := document.metadata.get("document_id"):
+            self.named += 1
+            self.names.add(_digest(name))
         for mention in document.mentions:
             self.mention_texts[mention.type][fold(mention.text)] += 1
+            if mention.source:
+                self.sources[mention.type, mention.source] += 1
 
     @property
     def mentions(self) -> dict[str, int]:
@@ -51,14 +67,32 @@ class CorpusStatistics:
         """Distinct mention texts by type, white space and case ignored."""
         return {kind: len(texts) for kind, texts in sorted(self.mention_texts.items())}
 
-    def as_dict(self) -> dict[str, int | dict[str, int]]:
-        """The counts alone, for a manifest or a table."""
-        return {
+    @property
+    def source_documents(self) -> int | None:
+        """Distinct documents that the rows come from (abstracts, by PMID); None where a row does not say."""
+        return len(self.names) if self.documents and self.named == self.documents else None
+
+    @property
+    def mention_sources(self) -> dict[str, dict[str, int]]:
+        """Where labels come from: type to source to mentions, in order of names; only sources that are known."""
+        found: dict[str, dict[str, int]] = {}
+        for (kind, source), times in sorted(self.sources.items()):
+            found.setdefault(kind, {})[source] = times
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts alone, for a manifest or a table; what is unknown has no key."""
+        counts: dict[str, Any] = {
             "documents": self.documents,
             "words": self.words,
             "mentions": self.mentions,
             "unique_mention_texts": self.unique_mention_texts,
         }
+        if self.source_documents is not None:
+            counts["source_documents"] = self.source_documents
+        if self.sources:
+            counts["mention_sources"] = self.mention_sources
+        return counts
 
 
 @dataclass(frozen=True)
@@ -91,6 +125,10 @@ def fold(text: str) -> str:
         True
     """
     return "".join(text.split()).casefold()
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=16).digest()
 
 
 def corpus_statistics(documents: Iterable[Document]) -> CorpusStatistics:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
+import json
 import os
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from huggingface_hub import DatasetCardData
 
 from hf_bionerkd.corpora.statistics import CorpusStatistics, SplitOverlap, split_overlap
+from hf_bionerkd.hub.human_card import check_keys, read_mapping, texts
 
-
-class CardError(ValueError):
-    """A card.yaml with an unknown, missing or wrongly typed key."""
+_LOAD = re.compile(r'^corpus = load_dataset\(".*"\)$', re.MULTILINE)
+_SOURCES = {
+    "gold": "as the makers of the corpus published it",
+    "human": "annotated by people",
+}
+_SIZES = {"n<1K": 1_000, "1K<n<10K": 10_000, "10K<n<100K": 100_000, "100K<n<1M": 1_000_000, "1M<n<10M": 10_000_000}
 
 
 @dataclass(frozen=True)
@@ -52,33 +56,10 @@ def load_card(path: str | os.PathLike[str]) -> tuple[CorpusCard, dict[str, Any]]
     Raises:
         CardError: The file is not a mapping, or a key is unknown, missing or no string; names file and key.
     """
-    values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    if not isinstance(values, dict):
-        raise CardError(f"{path}: expected keys and values such as 'name: …'; found {type(values).__name__}")
+    values = read_mapping(path)
     build = values.pop("build", None) or {}
-    tags = values.pop("tags", None) or []
-    check_keys(CorpusCard, {**values, "tags": tags}, path)
-    for key, value in {**values, **{f"tags[{i}]": tag for i, tag in enumerate(tags)}}.items():
-        if not isinstance(value, str):
-            raise CardError(f"{path}: key {key!r} is {value!r}; expected a string")
-    texts = {key: value.strip() for key, value in values.items()}
-    return CorpusCard(**texts, tags=tuple(tags)), build
-
-
-def check_keys(schema: type, values: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Compare the keys of a mapping with the fields of a dataclass.
-
-    Raises:
-        CardError: A key is unknown (the nearest known one is named) or a field without default is missing.
-    """
-    known = {field.name: field for field in fields(schema)}
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
-            raise CardError(f"{path}: unknown key {key!r}; the nearest known one is {near[0]!r}, of {sorted(known)}")
-    for key, field in known.items():
-        if key not in values and field.default is MISSING and field.default_factory is MISSING:
-            raise CardError(f"{path}: key {key!r} is missing; expected {sorted(known)}")
+    check_keys(CorpusCard, values, path)
+    return CorpusCard(**texts(CorpusCard, values, path)), build
 
 
 def render_readme(
@@ -103,7 +84,9 @@ def render_readme(
         f"# {card.pretty_name}\n\n{card.description}",
         f"Annotated types: {', '.join(f'`{name}`' for name in types)}. Whatever else the text mentions is not "
         "annotated: `O` says no more than that a word is none of these.",
+        _usage_section(card.name),
         "## Size\n\n" + _size_table(types, statistics),
+        _labels_section(types, statistics),
         _overlap_section(statistics),
         _changes_section(manifest),
         _columns_section(manifest),
@@ -112,10 +95,31 @@ def render_readme(
         f"## Citation\n\n```bibtex\n{card.citation}\n```",
     ]
     body = "\n\n".join(section for section in sections if section)
-    return f"---\n{_metadata(card, types, manifest).to_yaml()}\n---\n\n{body}\n"
+    return f"---\n{_metadata(card, types, statistics, manifest).to_yaml()}\n---\n\n{body}\n"
 
 
-def _metadata(card: CorpusCard, types: Sequence[str], manifest: Mapping[str, Any]) -> DatasetCardData:
+def name_corpus(folder: str | os.PathLike[str], repo_id: str) -> None:
+    """Have the card of a built corpus load it by its name on the Hub.
+
+    Args:
+        folder (`str` or `PathLike`): A corpus that `build_corpus` made.
+        repo_id (`str`): ``org/name``.
+
+    A README.md that does not say how to load the corpus, because people have written their own, stays as it is.
+    """
+    path = Path(folder) / "README.md"
+    found = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = _LOAD.sub(lambda _: _load_line(repo_id), found)
+    if text == found:
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(temporary, path)
+
+
+def _metadata(
+    card: CorpusCard, types: Sequence[str], statistics: Mapping[str, CorpusStatistics], manifest: Mapping[str, Any]
+) -> DatasetCardData:
     data_files = [{"split": split, "path": entry["file"]} for split, entry in manifest["splits"].items()]
     # `load_dataset` keys its cache of a local folder by this configuration, not by what the files hold: without their
     # hash here, a corpus built anew under its old name would be read from the old one's cache (datasets 5.2).
@@ -126,6 +130,7 @@ def _metadata(card: CorpusCard, types: Sequence[str], manifest: Mapping[str, Any
         pretty_name=card.pretty_name,
         task_categories=["token-classification"],
         task_ids=["named-entity-recognition"],
+        size_categories=[_size_category(statistics)],
         tags=["biology", "medical", "biomedical-ner", "hf_bionerkd", *map(str.lower, types), *card.tags],
         configs=[{"config_name": "default", "description": f"sha256: {content}", "data_files": data_files}],
     )
@@ -136,17 +141,55 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def _size_category(statistics: Mapping[str, CorpusStatistics]) -> str:
+    """The Hub's word for a number of rows."""
+    rows = sum(counts.documents for counts in statistics.values())
+    return next((name for name, bound in _SIZES.items() if rows < bound), "n>10M")
+
+
+def _load_line(name: str) -> str:
+    return f"corpus = load_dataset({json.dumps(name)})"
+
+
+def _usage_section(name: str) -> str:
+    return (
+        "## How to load\n\nBy its name on the Hub, or by the path of this folder:\n\n```python\n"
+        f"from datasets import load_dataset\n\n{_load_line(name)}\n"
+        'for mention in corpus["train"][0]["mentions"]:\n'
+        '    print(mention["type"], mention["start"], mention["end"], mention["text"])\n```'
+    )
+
+
 def _size_table(types: Sequence[str], statistics: Mapping[str, CorpusStatistics]) -> str:
-    header = ["split", "rows", "words"]
+    """The counts that the papers' tables of corpora give (Zhou et al. 2021, Table 1), and rows and words."""
+    documents = all(counts.source_documents is not None for counts in statistics.values())
+    header = ["split", *(["documents"] if documents else []), "rows", "words"]
     for name in types:
         header += [f"{name} mentions", f"distinct {name} mentions"]
     rows = []
     for split, counts in statistics.items():
-        row = [split, f"{counts.documents:,}", f"{counts.words:,}"]
+        row = [split, *([f"{counts.source_documents:,}"] if documents else [])]
+        row += [f"{counts.documents:,}", f"{counts.words:,}"]
         for name in types:
             row += [f"{counts.mentions.get(name, 0):,}", f"{counts.unique_mention_texts.get(name, 0):,}"]
         rows.append(row)
     return _table(header, rows)
+
+
+def _labels_section(types: Sequence[str], statistics: Mapping[str, CorpusStatistics]) -> str:
+    """Who or what labelled how many mentions; nothing where no mention says."""
+    found = {split: counts.mention_sources for split, counts in statistics.items()}
+    rows = []
+    for kind in types:
+        for source in sorted({source for sources in found.values() for source in sources.get(kind, {})}):
+            numbers = [f"{sources.get(kind, {}).get(source, 0):,}" for sources in found.values()]
+            rows.append([kind, f"`{source}`", *numbers, _SOURCES.get(source, "")])
+    if not rows:
+        return ""
+    glossary = any(row[-1] for row in rows)
+    header = ["type", "source", *found, *(["meaning"] if glossary else [])]
+    table = _table(header, rows if glossary else [row[:-1] for row in rows])
+    return f"## Where the labels come from\n\nMentions by the `source` that each carries.\n\n{table}"
 
 
 def _overlap_section(statistics: Mapping[str, CorpusStatistics]) -> str:
@@ -181,8 +224,13 @@ def _columns_section(manifest: Mapping[str, Any]) -> str:
     )
 
 
+def _place(address: str) -> str:
+    """An address as a link; a folder of this project as code, since Markdown would take ``<a/b>`` for HTML."""
+    return f"<{address}>" if "://" in address else f"`{address}`"
+
+
 def _sources_section(card: CorpusCard, manifest: Mapping[str, Any]) -> str:
-    text = f"## Sources\n\nDescribed at <{card.homepage}>; files published at <{card.source_url}>."
+    text = f"## Sources\n\nDescribed at {_place(card.homepage)}; files published at {_place(card.source_url)}."
     if manifest["sources"]:
         rows = [[entry["file"], f"{entry['bytes']:,}", f"`{entry['sha256']}`"] for entry in manifest["sources"]]
         text += "\n\n" + _table(["file", "bytes", "sha256"], rows)

@@ -2,7 +2,8 @@
 
 Tables show percent, the file holds fractions in [0, 1]. Both close with one macro average per model, the mean over its
 (corpus, type) rows. Teachers, which answer for one corpus each, are averaged together as ``mean teacher``: every model
-named ``teacher`` or ``teacher …`` is one.
+named ``teacher`` or ``teacher …`` is one. Where rows were resampled, each result carries the bootstrap interval of its
+F1; macro averages have none, because their rows come from corpora of their own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hf_bionerkd.evaluation.entities import Counts
+from hf_bionerkd.evaluation.significance import Bootstrap
 from hf_bionerkd.labels import SCHEMES, Scheme
 
 MEAN_TEACHER = "mean teacher"
@@ -31,12 +33,14 @@ class Result:
         corpus (`str`): Name of the corpus.
         type (`str`): A type that the corpus annotates.
         counts (`Counts`): Right, spurious and missed mentions.
+        interval (`tuple[float, float]`, *optional*): Bootstrap interval of F1, as fractions in [0, 1].
     """
 
     model: str
     corpus: str
     type: str
     counts: Counts
+    interval: tuple[float, float] | None = None
 
     @property
     def is_teacher(self) -> bool:
@@ -66,15 +70,33 @@ class Metrics:
         strict (`tuple[Result, ...]`): Strict scores; see :func:`~hf_bionerkd.evaluation.entities.score_tags`.
         lenient (`tuple[Result, ...]`, *optional*): Lenient (conlleval) scores of the same predictions.
         scheme (`str`, *optional*, defaults to `"BIO"`): Tag scheme of the scored tags.
+        bootstrap (`Bootstrap`, *optional*): How the results' intervals were computed.
+
+    Raises:
+        ValueError: Results have intervals, and `bootstrap` does not say how they were computed.
     """
 
     strict: tuple[Result, ...]
     lenient: tuple[Result, ...] = ()
     scheme: Scheme = "BIO"
+    bootstrap: Bootstrap | None = None
+
+    def __post_init__(self) -> None:
+        if self.bootstrap is None and any(row.interval for row in (*self.strict, *self.lenient)):
+            raise ValueError("results have intervals, but bootstrap does not say how they were computed; give it too")
 
     def __add__(self, other: Metrics) -> Metrics:
-        """The rows of both, these first."""
-        return Metrics(self.strict + other.strict, self.lenient + other.lenient, self.scheme)
+        """The rows of both, these first.
+
+        Raises:
+            ValueError: Their intervals were computed in different ways.
+        """
+        if self.bootstrap and other.bootstrap and self.bootstrap != other.bootstrap:
+            raise ValueError(
+                f"one table cannot hold intervals of {self.bootstrap} and of {other.bootstrap}; score both alike"
+            )
+        bootstrap = self.bootstrap or other.bootstrap
+        return Metrics(self.strict + other.strict, self.lenient + other.lenient, self.scheme, bootstrap)
 
     def of(self, *models: str) -> Metrics:
         """The rows of some models."""
@@ -82,6 +104,7 @@ class Metrics:
             tuple(row for row in self.strict if row.model in models),
             tuple(row for row in self.lenient if row.model in models),
             self.scheme,
+            self.bootstrap,
         )
 
 
@@ -118,6 +141,8 @@ def macro_averages(results: Iterable[Result]) -> dict[str, Average]:
 def text_table(results: Iterable[Result], caption: str = "strict, percent") -> str:
     """Lay results out for a terminal of 100 columns: a block per corpus and type, a line per model, one decimal.
 
+    Intervals are left to :func:`markdown_table`: there is no room for them beside names.
+
     Args:
         results (`Iterable[Result]`): Rows in any order; corpora, types and models keep the order of their first row.
         caption (`str`, *optional*, defaults to `"strict, percent"`): What stands over the names.
@@ -150,20 +175,30 @@ def text_table(results: Iterable[Result], caption: str = "strict, percent") -> s
     return "\n".join(lines)
 
 
-def markdown_table(results: Iterable[Result]) -> str:
+def markdown_table(results: Iterable[Result], level: float = 0.95) -> str:
     """Lay results out as a GitHub table with two decimals, in the order of :func:`text_table`.
+
+    Args:
+        results (`Iterable[Result]`): Rows in any order. The column of intervals is there when one of them has one.
+        level (`float`, *optional*, defaults to 0.95): Level of the intervals, for their column's name.
 
     Raises:
         ValueError: No results, or two for one model, corpus and type.
     """
     results = list(results)
-    lines = ["| corpus | type | model | P | R | F1 | gold |", "|---|---|---|---:|---:|---:|---:|"]
+    shown = any(result.interval for result in results)
+    header, rule = ["corpus", "type", "model", "P", "R", "F1"], ["---"] * 3 + ["---:"] * 3
+    if shown:
+        header, rule = [*header, f"{100 * level:.4g} % interval"], [*rule, ":---:"]
+    lines = [markdown_row([*header, "gold"]), f"|{'|'.join([*rule, '---:'])}|"]
     for (corpus, kind), rows in _blocks(results).items():
         for result in rows:
-            cells = (corpus, kind, result.model, *_percent(result.counts, 2), str(result.counts.support))
-            lines.append(markdown_row(cells))
+            cells = [corpus, kind, result.model, *_percent(result.counts, 2)]
+            cells += [_interval(result)] if shown else []
+            lines.append(markdown_row([*cells, result.counts.support]))
     for model, mean in macro_averages(results).items():
-        lines.append(markdown_row(("**macro average**", f"rows: {mean.rows}", model, *_percent(mean, 2), "")))
+        cells = ["**macro average**", f"rows: {mean.rows}", model, *_percent(mean, 2)]
+        lines.append(markdown_row([*cells, *([""] if shown else []), ""]))
     return "\n".join(lines)
 
 
@@ -174,14 +209,17 @@ def markdown_row(cells: Iterable[object]) -> str:
 
 def write_metrics(path: str | Path, metrics: Metrics) -> None:
     """Write `metrics.json`: counts and ratios of every row, and the macro averages. All of it or nothing."""
-    content: dict[str, Any] = {"scheme": metrics.scheme, "strict": _section(metrics.strict)}
+    content: dict[str, Any] = {"scheme": metrics.scheme}
+    if metrics.bootstrap:
+        content["bootstrap"] = metrics.bootstrap.as_dict()
+    content["strict"] = _section(metrics.strict)
     if metrics.lenient:
         content["lenient"] = _section(metrics.lenient)
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_metrics(path: str | Path) -> Metrics:
-    """Read what :func:`write_metrics` wrote; ratios and averages are computed again from the counts.
+    """Read what :func:`write_metrics` wrote, files without intervals included; ratios follow again from the counts.
 
     Raises:
         ValueError: The file is no such JSON; the message names the file and the key.
@@ -194,7 +232,11 @@ def read_metrics(path: str | Path) -> Metrics:
     if scheme not in SCHEMES:
         raise ValueError(f"{path}: scheme is {scheme!r}; expected one of {', '.join(SCHEMES)}")
     lenient = _read_section(content, "lenient", path) if "lenient" in content else ()
-    return Metrics(_read_section(content, "strict", path), lenient, cast(Scheme, scheme))
+    strict, bootstrap = _read_section(content, "strict", path), _read_bootstrap(content, path)
+    try:
+        return Metrics(strict, lenient, cast(Scheme, scheme), bootstrap)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -237,9 +279,18 @@ def _shorten(name: str, width: int) -> str:
     return f"{name[: width - 1 - tail]}…{name[len(name) - tail :]}"
 
 
+def _interval(result: Result) -> str:
+    return "" if result.interval is None else "{:.2f} – {:.2f}".format(*(100 * end for end in result.interval))
+
+
+def _row(result: Result) -> dict[str, Any]:
+    row = {"model": result.model, "corpus": result.corpus, "type": result.type, **result.counts.as_dict()}
+    return row if result.interval is None else {**row, "f1_interval": list(result.interval)}
+
+
 def _section(results: Sequence[Result]) -> dict[str, Any]:
     return {
-        "results": [{"model": r.model, "corpus": r.corpus, "type": r.type, **r.counts.as_dict()} for r in results],
+        "results": [_row(result) for result in results],
         "macro": {model: mean.as_dict() for model, mean in macro_averages(results).items()},
     }
 
@@ -251,8 +302,29 @@ def _read_section(content: Mapping[str, Any], name: str, path: str | Path) -> tu
         place = f"{path}: {name}.results[{index}]."
         model, corpus, kind = (_get(row, key, str, place) for key in ("model", "corpus", "type"))
         tp, fp, fn = (_get(row, key, int, place) for key in ("tp", "fp", "fn"))
-        results.append(Result(model, corpus, kind, Counts(tp, fp, fn)))
+        results.append(Result(model, corpus, kind, Counts(tp, fp, fn), _read_interval(row, place)))
     return tuple(results)
+
+
+def _read_interval(row: Mapping[str, Any], place: str) -> tuple[float, float] | None:
+    ends = row.get("f1_interval")
+    if ends is None:
+        return None
+    if not isinstance(ends, list) or len(ends) != 2 or not all(type(end) in (int, float) for end in ends):
+        raise ValueError(f"{place}f1_interval is {ends!r}; expected two numbers. Write the file with write_metrics.")
+    return float(ends[0]), float(ends[1])
+
+
+def _read_bootstrap(content: Mapping[str, Any], path: str | Path) -> Bootstrap | None:
+    if "bootstrap" not in content:
+        return None
+    found, place = _get(content, "bootstrap", dict, f"{path}: "), f"{path}: bootstrap."
+    level, unit = _get(found, "level", float, place), _get(found, "unit", str, place)
+    samples, seed = (_get(found, key, int, place) for key in ("samples", "seed"))
+    try:
+        return Bootstrap(level, samples, seed, unit)
+    except ValueError as error:
+        raise ValueError(f"{path}: bootstrap: {error}") from None
 
 
 def _get(mapping: object, key: str, kind: type, place: str) -> Any:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from hf_bionerkd.data.prediction import WordTagger
-from hf_bionerkd.evaluation.entities import Counts, EntityScorer
+from hf_bionerkd.evaluation.entities import Counts
 from hf_bionerkd.evaluation.report import Result
-from hf_bionerkd.labels import LabelSpace, Orphans, tags_to_spans
+from hf_bionerkd.evaluation.significance import Bootstrap, f1_interval
+from hf_bionerkd.labels import LabelSpace, Orphans, WordSpan, tags_to_spans
 
 Tagging = Callable[[Sequence[Sequence[str]]], list[np.ndarray]]
 _ORPHANS: dict[str, Orphans] = {"strict": "drop", "lenient": "start"}
@@ -40,6 +41,7 @@ class MentionEvaluator:
         num_processes: int = 1,
         reduce: Callable[[np.ndarray], np.ndarray] = lambda counts: counts,
         chunk: int = 1024,
+        bootstrap: Bootstrap | None = None,
     ) -> dict[str, list[Result]]:
         """Score a model.
 
@@ -51,54 +53,60 @@ class MentionEvaluator:
                 it holds are passed over.
             process_index (`int`, *optional*, defaults to 0): This process.
             num_processes (`int`, *optional*, defaults to 1): How many share the rows.
-            reduce (`Callable`, *optional*): Adds an integer array over all processes.
+            reduce (`Callable`, *optional*): Adds an integer array over all processes; called once a corpus.
             chunk (`int`, *optional*, defaults to 1024): Sentences at a time.
+            bootstrap (`Bootstrap`, *optional*): How to compute the interval of every F1; none by default, as each
+                epoch's evaluation has no use for them.
 
         Returns:
             `{"strict": [...], "lenient": [...]}`, one result a corpus and type.
         """
         space = space or self.space
         corpus_of = np.asarray(self.rows.with_format("numpy")["corpus"][:])
-        answered = [
-            # a corpus without rows in this split has no score, rather than one of zero
-            tuple(kind for kind in types if kind in space.types) if index in corpus_of else ()
-            for index, (_, types) in enumerate(self.corpora)
-        ]
-        scorers = {mode: [EntityScorer(types) if types else None for types in answered] for mode in _ORPHANS}
-        names, own_names = self.space.labels, space.labels
-        for index, types in enumerate(answered):
-            if not types:
-                continue
+        results: dict[str, list[Result]] = {mode: [] for mode in _ORPHANS}
+        for index, (corpus, types) in enumerate(self.corpora):
+            rows = np.flatnonzero(corpus_of == index)
+            answered = [kind for kind in types if kind in space.types]
+            if not answered or not len(rows):
+                continue  # a corpus without rows in this split has no score, rather than one of zero
             tagging = log_probs if callable(log_probs) else log_probs[index]
-            mine = np.flatnonzero(corpus_of == index)[process_index::num_processes]
+            counts = np.zeros((len(_ORPHANS), len(rows), len(answered), 3), dtype=np.int32)
+            mine = np.arange(len(rows))[process_index::num_processes]
             for start in range(0, len(mine), chunk):
-                batch = self.rows[[int(row) for row in mine[start : start + chunk]]]
-                for gold, scores in zip(batch["labels"], tagging(batch["tokens"]), strict=True):
-                    predicted = [own_names[best] for best in scores.argmax(axis=1)]
-                    gold_spans = tags_to_spans([names[label] for label in gold], orphans="start")
-                    for mode, orphans in _ORPHANS.items():
-                        scorers[mode][index].add(gold_spans, tags_to_spans(predicted, space.scheme, orphans))
-        return {mode: self._results(model_name, scorers[mode], answered, reduce) for mode in _ORPHANS}
+                part = mine[start : start + chunk]
+                counts[:, part] = self._count(rows[part], tagging, space, answered)
+            if bootstrap is None:
+                counts = counts.sum(axis=1, keepdims=True, dtype=np.int64)
+            for mode, of_rows in zip(_ORPHANS, reduce(counts), strict=True):
+                for column, kind in enumerate(answered):
+                    own = of_rows[:, column]
+                    total = Counts(*map(int, own.sum(axis=0)))
+                    interval = f1_interval(own, bootstrap) if bootstrap else None
+                    results[mode].append(Result(model_name, corpus, kind, total, interval))
+        return results
 
-    def _results(
-        self,
-        model_name: str,
-        scorers: Sequence[EntityScorer | None],
-        answered: Sequence[Sequence[str]],
-        reduce: Callable[[np.ndarray], np.ndarray],
-    ) -> list[Result]:
-        keys = [(index, kind) for index, types in enumerate(answered) for kind in types]
-        counts = np.zeros((len(keys), 3), dtype=np.int64)
-        for row, (index, kind) in enumerate(keys):
-            scorer = scorers[index]
-            assert scorer is not None  # `keys` holds only corpora with a scorer
-            own = scorer.scores().per_type[kind]
-            counts[row] = own.tp, own.fp, own.fn
-        counts = reduce(counts)
-        return [
-            Result(model_name, self.corpora[index][0], kind, Counts(*map(int, row)))
-            for (index, kind), row in zip(keys, counts, strict=True)
-        ]
+    def _count(
+        self, rows: Sequence[int] | np.ndarray, tagging: Tagging, space: LabelSpace, types: Sequence[str]
+    ) -> np.ndarray:
+        """Right, spurious and missed mentions of some rows: (modes, rows, types, 3)."""
+        batch = self.rows[[int(row) for row in rows]]
+        gold_names, own_names = self.space.labels, space.labels
+        counts = np.zeros((len(_ORPHANS), len(rows), len(types), 3), dtype=np.int32)
+        for row, (gold, scores) in enumerate(zip(batch["labels"], tagging(batch["tokens"]), strict=True)):
+            predicted = [own_names[best] for best in scores.argmax(axis=1)]
+            gold_spans = tags_to_spans([gold_names[label] for label in gold], orphans="start")
+            for mode, orphans in enumerate(_ORPHANS.values()):
+                _add(counts[mode, row], gold_spans, tags_to_spans(predicted, space.scheme, orphans), types)
+        return counts
+
+
+def _add(counts: np.ndarray, gold: Sequence[WordSpan], predicted: Sequence[WordSpan], types: Sequence[str]) -> None:
+    """Count one row's mentions into (types, 3); those of other types are neither right nor wrong."""
+    here, there = set(gold), set(predicted)
+    for column, spans in enumerate((here & there, there - here, here - there)):
+        for _, _, kind in spans:
+            if kind in types:
+                counts[types.index(kind), column] += 1
 
 
 def model_tagging(

@@ -20,6 +20,7 @@ def test_counts_of_a_worked_example():
         "words": 6 + 2 + 2,
         "mentions": {"Disease": 3, "Gene": 1},
         "unique_mention_texts": {"Disease": 1, "Gene": 1},
+        "mention_sources": {"Disease": {"gold": 3}, "Gene": {"gold": 1}},
     }
 
 
@@ -27,6 +28,29 @@ def test_no_documents():
     empty = corpus_statistics([])
     assert empty.as_dict() == {"documents": 0, "words": 0, "mentions": {}, "unique_mention_texts": {}}
     assert split_overlap(empty, empty).unseen_share == 0.0
+
+
+def of(name, *sources):
+    metadata = {"document_id": name} if name else {}
+    mentions = tuple(Mention(i, i + 1, kind, source=source) for i, (kind, source) in enumerate(sources))
+    return Document("x", "abcdef", mentions, metadata=metadata)
+
+
+def test_rows_are_sentences_and_documents_are_what_they_come_from():
+    assert corpus_statistics([of("1"), of("2"), of("1")]).as_dict()["source_documents"] == 2
+    partly = corpus_statistics([of("1"), of(""), of("1")])
+    assert partly.source_documents is None and "source_documents" not in partly.as_dict()
+    assert corpus_statistics([]).source_documents is None
+
+
+def test_sources_of_labels_are_counted_by_type_and_unknown_ones_left_out():
+    found = corpus_statistics(
+        [of("", ("Gene", "tagger"), ("Disease", "gold"), ("Gene", "")), of("", ("Gene", "tagger"), ("Gene", "gold"))]
+    )
+    assert found.mention_sources == {"Disease": {"gold": 1}, "Gene": {"gold": 1, "tagger": 2}}
+    assert found.mentions == {"Disease": 1, "Gene": 4}
+    unknown = corpus_statistics([of("", ("Gene", ""))])
+    assert unknown.mention_sources == {} and "mention_sources" not in unknown.as_dict()
 
 
 def test_overlap_ignores_white_space_and_case_and_respects_types():

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from hf_bionerkd.data.builders import CorpusContractError, build_corpus, check_row
 from hf_bionerkd.data.conll_corpus import build_conll_corpus
-from hf_bionerkd.data.corpus_card import CardError, CorpusCard, load_card
+from hf_bionerkd.data.corpus_card import CorpusCard, load_card
 from hf_bionerkd.data.features import annotated_types, corpus_features, document_to_row, row_to_document
 from hf_bionerkd.documents import ConceptRef, Document, Mention
+from hf_bionerkd.hub.human_card import CardError
 from hf_bionerkd.labels import LabelSpace
 
 CARD = CorpusCard("Toy", "Toy corpus", "What it is.", "cc-by-4.0", "https://h.org/x", "https://s.org/y", "@misc{toy}")
@@ -102,6 +103,7 @@ def test_manifest_records_sources_counts_and_versions(tmp_path, source):
         "words": 4,
         "mentions": {"Gene": 2},
         "unique_mention_texts": {"Gene": 2},
+        "mention_sources": {"Gene": {"gold": 2}},
     }
     assert manifest["counts"] == {"mentions_left_out_of_flat_view": 1}
     assert manifest["set_aside"] == 0 and manifest["settings"] == {"seed": 3}

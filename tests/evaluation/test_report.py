@@ -15,6 +15,7 @@ from hf_bionerkd.evaluation.report import (
     write_metrics,
     write_text,
 )
+from hf_bionerkd.evaluation.significance import Bootstrap
 
 RESULTS = [
     Result("teacher disease", "NCBI-disease", "Disease", Counts(9, 1, 3)),  # P .9, R .75, F1 .8182
@@ -22,6 +23,11 @@ RESULTS = [
     Result("teacher gene", "BC2GM", "Gene", Counts(1, 1, 1)),  # all .5
     Result("merged", "BC2GM", "Gene", Counts(0, 4, 2)),  # all 0
     Result("student", "BC2GM", "Gene", Counts(2, 0, 0)),  # all 1
+]
+
+MEASURED = [
+    Result("teacher disease", "NCBI-disease", "Disease", Counts(9, 1, 3)),
+    Result("student", "NCBI-disease", "Disease", Counts(8, 2, 4), (0.51004, 1.0)),
 ]
 
 
@@ -60,6 +66,21 @@ def test_markdown_table():
             r"| **macro average** | rows: 1 | a\|b c | 100.00 | 100.00 | 100.00 |  |",
         ]
     )
+
+
+def test_intervals_get_a_column_of_their_own_and_averages_have_none():
+    assert markdown_table(MEASURED, 0.9) == "\n".join(
+        [
+            "| corpus | type | model | P | R | F1 | 90 % interval | gold |",
+            "|---|---|---|---:|---:|---:|:---:|---:|",
+            "| NCBI-disease | Disease | teacher disease | 90.00 | 75.00 | 81.82 |  | 12 |",
+            "| NCBI-disease | Disease | student | 80.00 | 66.67 | 72.73 | 51.00 – 100.00 | 12 |",
+            "| **macro average** | rows: 1 | mean teacher | 90.00 | 75.00 | 81.82 |  |  |",
+            "| **macro average** | rows: 1 | student | 80.00 | 66.67 | 72.73 |  |  |",
+        ]
+    )
+    assert "| F1 | 95 % interval | gold |" in markdown_table(MEASURED)
+    assert text_table(MEASURED) == text_table(RESULTS[:2])
 
 
 def test_long_names_fit_a_terminal_and_keep_both_ends():
@@ -102,6 +123,52 @@ def test_metrics_survive_the_file(tmp_path, lenient):
     assert content["strict"]["results"][1]["precision"] == 0.8
     assert content["strict"]["macro"]["mean teacher"]["rows"] == 2
     assert ("lenient" in content) == bool(lenient)
+
+
+def test_intervals_survive_the_file_and_old_files_have_none(tmp_path):
+    path, how = tmp_path / "metrics.json", Bootstrap(0.9, 500, 7, "document")
+    metrics = Metrics((*MEASURED, Result("student", "BC2GM", "Gene", Counts(), (0.1, 0.1 + 0.2))), bootstrap=how)
+    write_metrics(path, metrics)
+    assert read_metrics(path) == metrics
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content["bootstrap"] == {"level": 0.9, "samples": 500, "seed": 7, "unit": "document"}
+    assert content["strict"]["results"][1]["f1_interval"] == [0.51004, 1.0]
+    assert "f1_interval" not in content["strict"]["results"][0]
+    assert "interval" not in json.dumps(content["strict"]["macro"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("bootstrap"), "metrics.json: results have intervals, but bootstrap does not say how"),
+        (lambda c: c.update(bootstrap=3), "metrics.json: bootstrap is 3; expected dict"),
+        (lambda c: c["bootstrap"].pop("seed"), "metrics.json: bootstrap.seed is None; expected int"),
+        (lambda c: c["bootstrap"].update(level=2.5), "metrics.json: bootstrap: the level of an interval is a share"),
+        (
+            lambda c: c["strict"]["results"][1].update(f1_interval=[1]),
+            r"strict.results\[1\].f1_interval is \[1\]; expected two numbers",
+        ),
+        (lambda c: c["strict"]["results"][1].update(f1_interval=[0, None]), r"f1_interval is \[0, None\]"),
+    ],
+)
+def test_a_damaged_interval_is_named(tmp_path, change, message):
+    path = tmp_path / "metrics.json"
+    write_metrics(path, Metrics(tuple(MEASURED), bootstrap=Bootstrap()))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        read_metrics(path)
+
+
+def test_metrics_know_how_their_intervals_were_computed():
+    with pytest.raises(ValueError, match="bootstrap does not say how"):
+        Metrics((), tuple(MEASURED))
+    measured, plain = Metrics(tuple(MEASURED), bootstrap=Bootstrap()), Metrics(tuple(RESULTS[2:]))
+    assert (plain + measured).bootstrap == (measured + plain).bootstrap == Bootstrap()
+    assert measured.of("student").bootstrap == Bootstrap()
+    with pytest.raises(ValueError, match="seed=13.*seed=14.*score both alike"):
+        measured + Metrics((), bootstrap=Bootstrap(seed=14))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import tiny
 
 from hf_bionerkd.data.corpus import join_corpora
 from hf_bionerkd.evaluation.entities import Counts, score_spans
+from hf_bionerkd.evaluation.significance import Bootstrap, f1_interval
 from hf_bionerkd.labels import LabelSpace, tags_to_spans
 from hf_bionerkd.training.metrics import MentionEvaluator
 from hf_bionerkd.training.setup import named_types
@@ -93,20 +94,65 @@ def test_each_corpus_may_be_asked_in_its_own_way(evaluator):
     assert found == evaluator("m", tagging)
 
 
-def test_processes_share_the_rows_and_add_up(evaluator):
-    whole = evaluator("m", tagging)
-    shares, parts = [], []
+def shared(evaluator, processes, **options):
+    """What several processes find together, one after the other here: each reduces to the sum of all their arrays."""
+    recorded = []
+    for index in range(processes):
+        own = []
+        evaluator(
+            "m",
+            tagging,
+            process_index=index,
+            num_processes=processes,
+            reduce=lambda a, own=own: own.append(a.copy()) or a,
+            **options,
+        )
+        recorded.append(own)
+    sums = [sum(parts[1:], parts[0]) for parts in zip(*recorded, strict=True)]
+    found = []
+    for index in range(processes):
+        left = iter(sums)
+        found.append(
+            evaluator(
+                "m",
+                tagging,
+                process_index=index,
+                num_processes=processes,
+                reduce=lambda a, left=left: next(left),
+                **options,
+            )
+        )
+    assert recorded[0][0].tolist() != sums[0].tolist()  # no process saw all rows
+    return found
 
-    def record(counts):
-        shares.append(counts)
-        return counts
 
-    for index in range(3):
-        parts.append(evaluator("m", tagging, process_index=index, num_processes=3, reduce=record))
-    summed = [sum(shares[i::2][1:], shares[i]) for i in range(2)]
-    for mode, counts in zip(("strict", "lenient"), summed, strict=True):
-        assert [Counts(*map(int, row)) for row in counts] == [r.counts for r in whole[mode]]
-    assert parts[0] != whole
+@pytest.mark.parametrize("bootstrap", [None, Bootstrap(samples=300)])
+@pytest.mark.parametrize("processes", [2, 3, 11])
+def test_processes_share_the_rows_and_find_the_same(evaluator, processes, bootstrap):
+    whole = evaluator("m", tagging, bootstrap=bootstrap)
+    for found in shared(evaluator, processes, bootstrap=bootstrap, chunk=2):
+        assert found == whole  # counts and, where asked for, intervals, to the last bit
+
+
+def test_intervals_are_those_of_the_rows_of_each_corpus(evaluator, corpora):
+    """Counts row by row come from `score_spans`, one row at a time."""
+    how = Bootstrap(samples=500)
+    found = evaluator("m", tagging, bootstrap=how, chunk=5)
+    for mode in ("strict", "lenient"):
+        for result in found[mode]:
+            index = [corpus.name for corpus in corpora].index(result.corpus)
+            rows = [evaluator.rows.select([i]) for i, c in enumerate(evaluator.rows["corpus"]) if c == index]
+            of_rows = [expected(row, corpora[: index + 1], mode)[result.corpus, result.type] for row in rows]
+            assert sum(of_rows, Counts()) == result.counts
+            assert f1_interval(np.array([[c.tp, c.fp, c.fn] for c in of_rows]), how) == result.interval
+            assert result.interval[0] <= result.counts.f1 <= result.interval[1]
+
+
+def test_without_asking_there_are_no_intervals_and_little_is_exchanged(evaluator):
+    sizes = []
+    found = evaluator("m", tagging, reduce=lambda counts: sizes.append(counts.size) or counts)
+    assert {result.interval for results in found.values() for result in results} == {None}
+    assert sizes == [6, 6, 12]  # two modes, three counts, one type or two
 
 
 def test_a_document_of_20000_words_is_scored(corpora):

@@ -1,0 +1,37 @@
+"""The papers whose methods this package implements, as BibTeX for the cards of models made with them."""
+
+from __future__ import annotations
+
+MOSCATO_2023 = """@article{moscato2023taughtnet,
+  title = {{TaughtNet}: Learning Multi-Task Biomedical Named Entity Recognition From Single-Task Teachers},
+  author = {Moscato, Vincenzo and Postiglione, Marco and Sansone, Carlo and Sperl{\\'i}, Giancarlo},
+  journal = {IEEE Journal of Biomedical and Health Informatics},
+  volume = {27},
+  number = {5},
+  pages = {2512--2523},
+  year = {2023},
+  doi = {10.1109/JBHI.2023.3244044}
+}"""
+
+ZHANG_2022 = """@article{zhang2022combined,
+  title = {Biomedical named entity recognition with the combined feature attention and fully-shared multi-task
+    learning},
+  author = {Zhang, Zhiyu and Chen, Arbee L. P.},
+  journal = {BMC Bioinformatics},
+  volume = {23},
+  year = {2022},
+  doi = {10.1186/s12859-022-04994-3}
+}"""
+
+# How docstrings and losses cite them, to their BibTeX.
+_BIBTEX = {"Moscato et al. 2023": MOSCATO_2023, "Zhang & Chen 2022": ZHANG_2022}
+
+
+def bibtex(citation: str) -> str:
+    """The BibTeX of a paper that is cited in short; the citation itself where the paper is not known here.
+
+    Example:
+        >>> bibtex("Moscato et al. 2023, TaughtNet, eq. 14").splitlines()[0]
+        '@article{moscato2023taughtnet,'
+    """
+    return next((entry for short, entry in _BIBTEX.items() if citation.startswith(short)), citation)
