@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, DatasetDict, List, Value, concatenate_datasets, load_dataset
+from datasets.data_files import EmptyDatasetError
+from huggingface_hub import metadata_load
 
 from hf_bionerkd.data.features import annotated_types
+from hf_bionerkd.hub.errors import HubError
+from hf_bionerkd.hub.snapshots import corpus_folder
 from hf_bionerkd.labels import LabelError, LabelSpace
 
 SPLITS = ("train", "validation", "test")
@@ -28,6 +32,8 @@ class Corpus:
         path (`str`, *optional*): Where it was loaded from.
         revision (`str`, *optional*): The Hub revision asked for.
         fingerprints (`Mapping[str, str]`, *optional*): Split name to a hash of its words and tags.
+        commit (`str`, *optional*): The commit on the Hub that was read; None for a local folder.
+        license (`str`, *optional*): Its licence, as its card states it; empty when it does not.
     """
 
     name: str
@@ -37,6 +43,8 @@ class Corpus:
     path: str = ""
     revision: str | None = None
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    commit: str | None = None
+    license: str = ""
 
 
 def load_corpus(
@@ -51,23 +59,27 @@ def load_corpus(
 
     Args:
         name (`str`): The corpus's name within the run.
-        path (`str`): Local folder or Hub id.
-        revision (`str`, *optional*): Branch, tag or commit on the Hub.
+        path (`str`): Local folder, or ``org/name`` or ``org/name@revision`` on the Hub (in Parquet, JSON or CSV).
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, when `path` does not say.
         types (`Mapping[str, str]`, *optional*): The corpus's type to the run's type, for renaming or to choose some
             of its types; all of them under their own names by default.
         splits (`Mapping[str, str]`, *optional*): `train`/`validation`/`test` to the corpus's split names.
 
     Raises:
         FileNotFoundError: `path` looks like a local folder but is none.
+        HubError: The Hub has no such corpus, gives no access or cannot be reached; or, offline, nor has the cache.
         LabelError: `types` names a type that the corpus does not annotate.
     """
-    local = Path(path)
-    if not local.exists() and (path.startswith((".", "/", "~")) or path.count("/") != 1):
-        raise FileNotFoundError(
-            f"corpus {name!r}: no folder {path!r}. Build it with dataset_scripts/<corpus>/build.py, or give "
-            "`build:` in the configuration, or a Hub id of the form org/name."
-        )
-    loaded: DatasetDict = load_dataset(path, revision=revision)
+    folder, commit = _folder(name, path, revision)
+    try:
+        loaded: DatasetDict = load_dataset(str(folder))
+    except EmptyDatasetError as error:
+        if commit is None:
+            raise
+        raise HubError(
+            f"corpus {name!r}: dataset {path} at {commit} holds no Parquet, JSON or CSV files, or the cache none of "
+            "them. (Loading scripts are not run; a corpus that has one must be published anew.)"
+        ) from error
     wanted = dict(splits) if splits else {split: split for split in SPLITS if split in loaded}
     missing = sorted(set(wanted.values()) - set(loaded))
     if missing or "train" not in wanted:
@@ -89,6 +101,8 @@ def load_corpus(
         path,
         revision,
         {split: content_fingerprint(dataset) for split, dataset in datasets.items()},
+        commit,
+        _license(folder / "README.md"),
     )
 
 
@@ -141,6 +155,31 @@ def content_fingerprint(dataset: Any) -> str:
         for column in columns:
             digest.update(repr((column, batch[column])).encode())
     return digest.hexdigest()[:16]
+
+
+def _folder(name: str, path: str, revision: str | None) -> tuple[Path, str | None]:
+    """The folder of a corpus and, for one of the Hub, its commit."""
+    try:
+        return corpus_folder(path, revision)
+    except HubError as error:
+        raise HubError(f"corpus {name!r}: {error}", temporary=error.temporary) from error
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"corpus {name!r}: no folder {path!r}. Build it with dataset_scripts/<corpus>/build.py, or give "
+            "`build:` in the configuration, or a Hub id of the form org/name or org/name@revision."
+        ) from None
+
+
+def _license(card: Path) -> str:
+    """What the metadata of a dataset card state: one licence or several; empty when nothing does."""
+    try:
+        metadata = metadata_load(card) or {}
+    except OSError:  # there is no card; an invalid one has been refused by `load_dataset`
+        return ""
+    found = metadata.get("license")
+    if found == "other":
+        found = metadata.get("license_name") or found
+    return ", ".join(str(one) for one in (found if isinstance(found, list) else [found]) if one)
 
 
 class _Relabel:

@@ -66,7 +66,7 @@ class TagPairs:
         """Tag tokens before and after the text for a corpus (or `"all"`).
 
         Raises:
-            KeyError: There is no such tag.
+            KeyError: There is no such tag, or its tokens are not in the vocabulary.
         """
         if self.mode == "none":
             return [], []
@@ -133,7 +133,7 @@ def set_default_tag(tokenizer: Any, name: str, tags: Mapping[str, Sequence[Seque
         A new tokenizer; pass it to the pipeline.
 
     Raises:
-        KeyError: There is no such tag.
+        KeyError: There is no such tag, or its tokens are not in the vocabulary.
 
     Example:
         ```python
@@ -147,6 +147,12 @@ def set_default_tag(tokenizer: Any, name: str, tags: Mapping[str, Sequence[Seque
     if name not in known:
         raise KeyError(f"no tag for {name!r}; this tokenizer knows {list(known) or 'no tag pairs'}")
     opening, closing = known[name]
+    vocabulary = tokenizer.get_vocab()
+    missing = [token for token in (*opening, *closing) if token not in vocabulary]
+    if missing:
+        raise KeyError(
+            f"the tag {name!r} needs the tokens {missing}, which this tokenizer lacks: add_tag_tokens first"
+        )
     tag_ids = set(tokenizer.convert_tokens_to_ids([t for pair in known.values() for side in pair for t in side]))
     prefix, suffix = ([i for i in side if i not in tag_ids] for side in special_ids(tokenizer))
     before, after = tokenizer.convert_ids_to_tokens(prefix), tokenizer.convert_ids_to_tokens(suffix)

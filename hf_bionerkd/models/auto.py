@@ -1,9 +1,21 @@
-"""Token classifiers from a Hub id, a local folder, or a configuration alone (trained from scratch)."""
+"""Token classifiers from a Hub id, a local folder, or a configuration alone (trained from scratch).
+
+Classes of one's own travel with their weights: :func:`carry_code`. They run only where ``trust_remote_code`` is on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+_HERE = __name__.partition(".")[0]
+
+
+class CodeError(ValueError):
+    """The code of a model cannot travel to the Hub with it: it would not run there alone."""
 
 
 def load_token_classifier(
@@ -24,6 +36,9 @@ def load_token_classifier(
 
     Raises:
         OSError: No such model, or it has no safetensors weights (pickled weights are never read).
+        CodeError: With `id2label`: the model's own code could not be published again.
+        ValueError: The model needs code of its own and `trust_remote_code` is off; or a new head is needed, and the
+            class does not say which part of the model is the encoder.
     """
     from transformers import AutoConfig, AutoModelForTokenClassification
 
@@ -38,11 +53,10 @@ def load_token_classifier(
         **_labels(id2label),
         **where,
     )
+    carry_code(model)  # what cannot be published is said now, not after its training
     if len(found) == len(id2label) and found != dict(id2label):
         # A head of the same size would be kept, its rows now standing for other labels.
-        fresh = AutoModelForTokenClassification.from_config(model.config, trust_remote_code=trust_remote_code)
-        setattr(fresh, model.base_model_prefix, model.base_model)
-        return fresh.eval()
+        return _with_new_head(model)
     return model
 
 
@@ -78,6 +92,103 @@ def build_token_classifier(
         raise ValueError(f"{unknown} are not configuration values of {model_type}; known ones include {sorted(known)}")
     config = AutoConfig.for_model(model_type, **values, **decided)
     return AutoModelForTokenClassification.from_config(config)
+
+
+def carry_code(model: Any) -> tuple[str, ...]:
+    """Have a model of one's own class take its code along when it is saved.
+
+    `save_pretrained` then copies the files that define the model and its configuration, with what they import
+    relatively, and `pipeline` and the Auto classes load them where ``trust_remote_code`` is on. Stock models need
+    nothing of the kind and are left alone.
+
+    Args:
+        model (`PreTrainedModel`): About to be saved.
+
+    Returns:
+        Names of the files that travel; none for a stock model.
+
+    Raises:
+        CodeError: The code would not run where this package is missing: it imports more than installed libraries and
+            files beside it, or the model would be taken for a stock one.
+
+    Example:
+        ```python
+        carry_code(model)  # ('configuration_my_tagger.py', 'layers.py', 'modeling_my_tagger.py')
+        model.save_pretrained(folder)
+        ```
+    """
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    kinds = [type(model.config), type(model)]
+    stock = [kind for kind in kinds if kind.__module__.partition(".")[0] == "transformers"]
+    if len(stock) == len(kinds):
+        return ()
+    model_type = model.config.model_type
+    if stock or model_type in CONFIG_MAPPING_NAMES or not model_type:
+        raise CodeError(
+            f"{type(model).__name__} with {type(model.config).__name__} (model_type {model_type!r}) cannot be "
+            "published: where remote code is off it would be taken for a stock model. Give the model a configuration "
+            "class of its own with a model_type of its own."
+        )
+    files: dict[str, Path] = {}
+    for path in (path for kind in kinds for path in _code_of(kind)):
+        # The cache of remote code keeps a copy of a file for each class that needs it.
+        if files.setdefault(path.name, path).read_bytes() != path.read_bytes():
+            raise CodeError(
+                f"{path.name} is two files, {files[path.name]} and {path}; on the Hub they lie in one folder"
+            )
+    type(model.config).register_for_auto_class("AutoConfig")
+    type(model).register_for_auto_class("AutoModelForTokenClassification")
+    return tuple(sorted(files))
+
+
+def _code_of(kind: type) -> list[Path]:
+    """The file that defines a class, and those that it imports relatively, however indirectly."""
+    source = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    if kind.__module__ == "__main__" or source is None:
+        raise CodeError(f"{kind.__name__} is defined in {kind.__module__}, which is no file that could travel with it")
+    found = [Path(source)]
+    for path in found:  # grows meanwhile
+        found += [beside for beside in _imported_beside(path, kind.__module__) if beside not in found]
+    return found
+
+
+def _imported_beside(path: Path, module: str) -> Iterator[Path]:
+    """The files of its own folder that a file imports; anything else that is not a library is an error."""
+    package, dot, _ = module.partition(".")
+    homes = {_HERE, "transformers_modules", *((package,) if dot else ())}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            beside = path.parent / f"{node.module}.py"
+            if node.level > 1 or not node.module or not beside.is_file():
+                raise CodeError(
+                    f"{path.name}:{node.lineno} `{ast.unparse(node)}`: code that travels to the Hub is one folder of "
+                    "files; write `from .module import name` for a file beside it"
+                )
+            yield beside
+            continue
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for top in (name.partition(".")[0] for name in names):
+            own = (path.parent / f"{top}.py").is_file() and top not in sys.stdlib_module_names
+            if top in homes or own:
+                raise CodeError(
+                    f"{path.name}:{node.lineno} `{ast.unparse(node)}`: this code travels to the Hub and runs there "
+                    f"without {top}. Move what it needs beside it and write `from .module import name`."
+                )
+
+
+def _with_new_head(model: Any) -> Any:
+    """A model of the same class and configuration, all new but for the encoder."""
+    if model.base_model is model:
+        raise ValueError(
+            f"{type(model).__name__} names no encoder (`base_model_prefix`), so its head cannot be replaced by one "
+            f"for the labels {list(model.config.label2id)}; train with its own labels, or add the attribute"
+        )
+    fresh = type(model)(model.config).to(model.dtype)
+    setattr(fresh, model.base_model_prefix, model.base_model)
+    return fresh.eval()
 
 
 def _labels(id2label: Mapping[int, str]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,10 +12,13 @@ from typing import Any
 import numpy as np
 
 from hf_bionerkd.data.prediction import FLOOR, WordTagger
+from hf_bionerkd.hub.errors import HubError
+from hf_bionerkd.hub.remote_code import explaining_refusals
+from hf_bionerkd.hub.snapshots import MODEL_FILES, model_folder
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.teachers.aggregation import TeacherTypes
 
-_MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.py")
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model")
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class TeacherSpec:
 
     Args:
         name (`str`): How the run calls it.
-        path (`str`): Local folder or Hub id of a token classifier in safetensors.
-        revision (`str`, *optional*): Branch, tag or commit on the Hub.
+        path (`str`): Local folder of a token classifier in safetensors, or ``org/name`` or ``org/name@revision`` on
+            the Hub.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, when `path` does not say.
         types (`Mapping[str, str]`, *optional*): The teacher's type to the student's type. Types left out are read as
             ``O``. By default every type under its own name.
         weight (`float`, *optional*, defaults to 1.0): Its share where several teachers cover one type and are
@@ -51,11 +54,17 @@ class TeacherSpec:
 class Teacher:
     """A teacher whose weights are loaded when its first sentence comes, so that a filled cache never loads them.
 
+    One of the Hub is fetched at once, whole and at one commit.
+
     Args:
         spec (`TeacherSpec`): Which model teaches what.
         student_types (`Sequence[str]`): The student's types, to check against.
 
     Raises:
+        FileNotFoundError: Neither a local folder nor a Hub id, or there are no weights in safetensors, or
+            no tokenizer.
+        HubError: The Hub has no such model, gives no access or cannot be reached; or, offline, nor has the cache.
+        RemoteCodeError: It needs code of its own, and `trust_remote_code` is off.
         LabelError: The labels follow no tag scheme, a mapped type is not among them, or none fits the student.
     """
 
@@ -63,8 +72,17 @@ class Teacher:
         from transformers import AutoConfig
 
         self.spec = spec
-        self.folder, self.commit = local_snapshot(spec.path, spec.revision)
-        config = AutoConfig.from_pretrained(self.folder, trust_remote_code=spec.trust_remote_code)
+        try:
+            self.folder, self.commit = model_folder(spec.path, spec.revision)
+        except HubError as error:
+            raise HubError(f"teacher {spec.name!r}: {error}", temporary=error.temporary) from error
+        # transformers 5 makes a tokenizer up where there is none, and that reads every word as unknown.
+        if not any(path for pattern in _TOKENIZER_FILES for path in Path(self.folder).glob(pattern)):
+            raise FileNotFoundError(
+                f"teacher {spec.name!r} at {spec.path}: there is no tokenizer beside the model (none of "
+                f"{', '.join(_TOKENIZER_FILES)}); save the tokenizer it was trained with into its folder"
+            )
+        config = self._load(AutoConfig)
         labels = [config.id2label[index] for index in range(config.num_labels)]
         try:
             self.own_space, self.order = LabelSpace.from_labels(labels)
@@ -107,9 +125,9 @@ class Teacher:
     def revision(self) -> str:
         """The hash of its files (weights, configuration, tokenizer), which changes when any of them does."""
         digest = hashlib.sha256()
-        files = sorted({path for pattern in _MODEL_FILES for path in Path(self.folder).glob(pattern)})
+        files = sorted({path for pattern in MODEL_FILES for path in Path(self.folder).glob(pattern)})
         for path in files:
-            if path.name in ("metrics.json", "trainer_state.json", "manifest.json"):
+            if path.name in ("metrics.json", "provenance.json", "trainer_state.json", "manifest.json"):
                 continue
             digest.update(path.name.encode())
             with path.open("rb") as handle:
@@ -134,17 +152,22 @@ class Teacher:
 
         from hf_bionerkd.models.auto import load_token_classifier
 
-        trust = self.spec.trust_remote_code
-        model = load_token_classifier(str(self.folder), trust_remote_code=trust)
+        model = load_token_classifier(str(self.folder), trust_remote_code=self.spec.trust_remote_code)
         model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
         return WordTagger(
             model,
-            AutoTokenizer.from_pretrained(self.folder, trust_remote_code=trust),
+            self._load(AutoTokenizer),
             self.order[-1],
             max_length=self.spec.max_length,
             overlap=self.spec.overlap,
             batch_size=self.spec.batch_size,
         )
+
+    def _load(self, auto: Any) -> Any:
+        """A part of the model, by one of the Auto classes of `transformers`."""
+        trust = self.spec.trust_remote_code
+        with explaining_refusals(self.folder, f"teacher {self.name!r} at {self.spec.path}", trust):
+            return auto.from_pretrained(self.folder, trust_remote_code=trust)
 
     def log_probs(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
         """BIO log probabilities of every word, labels as in :attr:`space`; one (words, labels) array a sentence."""
@@ -180,22 +203,6 @@ class Teacher:
                 rest += [begin, inside]
         columns.append(np.logaddexp.reduce(np.stack(rest), axis=0))
         return np.maximum(np.stack(columns, axis=1), FLOOR).astype(np.float32)
-
-
-def local_snapshot(path: str, revision: str | None = None) -> tuple[Path, str | None]:
-    """The local folder of a model and, for a Hub id, the commit it resolved to.
-
-    Raises:
-        FileNotFoundError: Neither a local folder nor of the form ``org/name``.
-    """
-    if Path(path).is_dir():
-        return Path(path), None
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", path):
-        raise FileNotFoundError(f"no folder {path!r}, and it is not a Hub id of the form org/name")
-    from huggingface_hub import snapshot_download
-
-    folder = Path(snapshot_download(path, revision=revision, allow_patterns=list(_MODEL_FILES)))
-    return folder, folder.name
 
 
 def _split_io(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,8 @@ from typing import Any
 from hf_bionerkd.data.corpus import Corpus, load_corpus
 from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens
 from hf_bionerkd.data.vocabulary import learn_wordpiece, read_wordpiece
+from hf_bionerkd.hub.remote_code import explaining_refusals
+from hf_bionerkd.hub.snapshots import model_folder, tokenizer_folder
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models.auto import build_token_classifier, load_token_classifier
 from hf_bionerkd.training.config import ConfigError, CorpusConfig, LoraConfig, ModelConfig
@@ -102,18 +104,37 @@ def make_tags(mode: Any, corpora: Sequence[Corpus], *, neutral: bool, end_tag: b
     return TagPairs(mode, dict(named_types(corpora)), neutral=neutral and mode != "none", end_tag=end_tag)
 
 
-def make_tokenizer(config: ModelConfig, corpora: Sequence[Corpus], max_length: int) -> Any:
-    """The model's tokenizer: its own, a named one, or a vocabulary learned from the training text."""
-    from transformers import AutoTokenizer
+def check_model(config: ModelConfig) -> None:
+    """Make sure, before anything is trained, that a published encoder or tokenizer can be had; fetch it from the Hub.
+
+    Raises:
+        FileNotFoundError: Neither a local folder nor a Hub id, or there are no weights in safetensors.
+        HubError: The Hub has no such model, gives no access or cannot be reached; or, offline, nor has the cache.
+        RemoteCodeError: It needs code of its own, and `trust_remote_code` is off.
+    """
+    from transformers import AutoConfig
 
     if config.path:
-        return AutoTokenizer.from_pretrained(
-            config.path, revision=config.revision, trust_remote_code=config.trust_remote_code
-        )
+        folder, _ = model_folder(config.path, config.revision)
+        with explaining_refusals(folder, config.path, config.trust_remote_code):
+            AutoConfig.from_pretrained(folder, trust_remote_code=config.trust_remote_code)
+    elif config.tokenizer and not Path(config.tokenizer).exists():
+        tokenizer_folder(config.tokenizer)
+
+
+def make_tokenizer(config: ModelConfig, corpora: Sequence[Corpus], max_length: int) -> Any:
+    """The model's tokenizer: its own, a named one, or a vocabulary learned from the training text.
+
+    Raises:
+        FileNotFoundError, HubError, RemoteCodeError: As :func:`check_model`.
+    """
+    if config.path:
+        folder, _ = model_folder(config.path, config.revision)
+        return _load_tokenizer(folder, config.path, config.trust_remote_code)
     if config.tokenizer and Path(config.tokenizer).is_file():
         return read_wordpiece(config.tokenizer, lowercase=config.lowercase, max_length=max_length)
     if config.tokenizer:
-        return AutoTokenizer.from_pretrained(config.tokenizer)
+        return _load_tokenizer(tokenizer_folder(config.tokenizer), config.tokenizer, config.trust_remote_code)
     texts = _training_texts(corpora)
     return learn_wordpiece(texts, config.vocab_size, lowercase=config.lowercase, max_length=max_length)
 
@@ -122,12 +143,17 @@ def make_model(config: ModelConfig, tokenizer: Any, tags: TagPairs, space: Label
     """The model with a head for `space`, and the tokenizer with the tags.
 
     Seed torch before: a new head, new tag embeddings and a model from scratch are random.
+
+    Raises:
+        FileNotFoundError, HubError, RemoteCodeError: As :func:`check_model`.
     """
     tokenizer = add_tag_tokens(tokenizer, tags)
     if config.path:
-        model = load_token_classifier(
-            config.path, space.id2label, revision=config.revision, trust_remote_code=config.trust_remote_code
-        )
+        # A run's configuration names the commit by now (`sources.pin_sources`): it is the tokenizer's too.
+        folder, _ = model_folder(config.path, config.revision)
+        trust = config.trust_remote_code
+        with explaining_refusals(folder, config.path, trust):
+            model = load_token_classifier(str(folder), space.id2label, trust_remote_code=trust)
         if model.get_input_embeddings().num_embeddings < len(tokenizer):
             model.resize_token_embeddings(len(tokenizer))
     else:
@@ -172,6 +198,13 @@ def add_adapters(model: Any, config: LoraConfig, tag_ids: Sequence[int]) -> Any:
             trainable_token_indices={name.rpartition(".")[2]: list(tag_ids)} if tag_ids else None,
         ),
     )
+
+
+def _load_tokenizer(folder: Path, path: str, trust: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    with explaining_refusals(folder, path, trust):
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
 
 
 def _training_texts(corpora: Sequence[Corpus]) -> Iterable[str]:

@@ -1,7 +1,17 @@
+import io
+import json
+import re
+from pathlib import Path
+
 import pytest
+import tiny
+import yaml
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, load_dataset
+from fresh import run_fresh
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loopback_hub import TOKENS
+from loopback_upload import upload
 
 from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus import Corpus, content_fingerprint, join_corpora, load_corpus
@@ -194,3 +204,101 @@ def test_the_fingerprint_follows_words_and_tags_and_nothing_else_pain_18(folder,
         ),
     ]
     assert len({content_fingerprint(rows) for rows in (train, *others)}) == 5
+
+
+LOAD = """
+import json, sys
+from hf_bionerkd.data.corpus import load_corpus
+from hf_bionerkd.hub.errors import HubError
+
+for path in sys.argv[1:]:
+    try:
+        c = load_corpus("toy", path)
+        words = {split: sorted(word for words in rows["tokens"] for word in words) for split, rows in c.splits.items()}
+        print(json.dumps([c.commit, c.license, c.types, words, c.fingerprints]))
+    except (HubError, ValueError) as error:
+        print(json.dumps(f"{type(error).__name__}: {error}"))
+assert "torch" not in sys.modules
+"""
+
+
+def load(env, folder, *paths):
+    """What a fresh process reads at each path: commit, licence, types, words and fingerprints; or the error."""
+    return [json.loads(line) for line in run_fresh(LOAD, env, folder, *paths).stdout.splitlines()]
+
+
+def parquet(words):
+    buffer = io.BytesIO()
+    foreign([["B-Gene"]] * len(words), ["O", "B-Gene", "I-Gene"])["train"].map(
+        lambda _, row: {"tokens": [words[row]]}, with_indices=True
+    ).to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def card(**metadata):
+    return f"---\n{yaml.safe_dump(metadata, sort_keys=False)}---\n\n# Corpus\n"
+
+
+TAGS = {"class_label": {"names": {"0": "O", "1": "B-Gene", "2": "I-Gene"}}}
+FEATURES = [{"name": "tokens", "list": "string"}, {"name": "ner_tags", "list": TAGS}]
+
+
+def test_any_corpus_of_the_hub_is_read_at_its_commit_and_offline_from_the_cache_pain_14(hub, tmp_path):
+    built = [tiny.write_corpus(tmp_path / str(size), "toy", ("Gene",), {"train": size}) for size in (3, 5)]
+    tagged = upload(hub, "org/built", Path(built[0]), "dataset", tag="v1")
+    newest = upload(hub, "org/built", Path(built[1]), "dataset")
+    parts = {f"data/{s}-0000{i}-of-00002.parquet": parquet([f"{s}{i}"]) for s in ("train", "test") for i in range(2)}
+    bare = upload(hub, "org/bare", parts, "dataset")
+    files = [{"split": "train", "path": "data/train-*"}, {"split": "validation", "path": "data/test-*"}]
+    named = card(license=["mit", "cc-by-4.0"], configs=[{"config_name": "default", "data_files": files}])
+    named = upload(hub, "org/named", parts | {"README.md": named}, "dataset")
+    line = '{"tokens": ["TP53"], "ner_tags": [1]}\n'
+    house = card(license="other", license_name="house", dataset_info={"features": FEATURES})
+    lines = upload(hub, "org/lines", {"README.md": house, "train.jsonl": line, "dev.jsonl": line}, "dataset")
+    local = {size: load_corpus("toy", path) for size, path in zip((3, 5), built, strict=True)}
+
+    names = ["org/built@v1", "org/built", f"org/built@{tagged}", "org/bare", "org/named", "org/lines"]
+    env = hub.environment(tmp_path / "train__x" / ".cache" / "its home")  # as awkward as it gets for globs
+    found = load(env, tmp_path, *names)
+    assert [commit for commit, *_ in found] == [tagged, newest, tagged, bare, named, lines]
+    for (_, license, types, _, fingerprints), size in zip(found, (3, 5, 3), strict=False):
+        assert (license, types, fingerprints) == ("cc0-1.0", ["Gene"], local[size].fingerprints)
+    assert [found[i][3] for i in (3, 4, 5)] == [
+        {"train": ["train0", "train1"], "test": ["test0", "test1"]},
+        {"train": ["train0", "train1"], "validation": ["test0", "test1"]},
+        {"train": ["TP53"], "validation": ["TP53"]},
+    ]
+    assert [license for _, license, *_ in found[3:]] == ["", "mit, cc-by-4.0", "house"]
+
+    upload(hub, "org/built", Path(tiny.write_corpus(tmp_path / "7", "toy", ("Gene",), {"train": 7})), "dataset")
+    before = len(hub.requests)
+    assert load(env | {"HF_HUB_OFFLINE": "1"}, tmp_path, *names) == found  # each revision, and not the newest for all
+    assert len(hub.requests) == before
+
+
+def test_a_corpus_that_the_hub_does_not_give_is_named_with_the_reason_pain_15(hub, tmp_path):
+    upload(hub, "org/secret", {"train.csv": "a"}, "dataset", private=True)
+    upload(hub, "org/script", {"README.md": card(license="mit"), "script.py": "import os"}, "dataset")
+    (folder,) = tiny.make_corpora(tmp_path, {"toy": ("Gene",)}, {"test": 1, "train": 1})
+    upload(hub, "org/toy", Path(folder.path), "dataset")
+    names = ["org/secret", "org/script", "org/toy@v1", "org/secret@main"]
+    env = hub.environment(tmp_path / "home", TOKENS["bob"])
+    secret, script, revision, _ = load(env, tmp_path, *names)
+    assert re.match("HubError: corpus 'toy': there is no dataset org/secret at .*private.*HF_TOKEN", secret)
+    assert re.match(
+        r"HubError: corpus 'toy': dataset org/script at \w{40} holds no Parquet.*scripts are not run", script
+    )
+    assert re.match("HubError: corpus 'toy': dataset org/toy has no branch, tag or commit 'v1'", revision)
+    *_, offline = load(env | {"HF_HUB_OFFLINE": "1"}, tmp_path, *names)
+    assert re.match("HubError: corpus 'toy': offline mode is on, and the cache .* org/secret@main", offline)
+
+
+def test_licences_are_read_from_the_card_of_a_folder(folder, tmp_path):
+    corpus = load_corpus("Toy", folder)
+    assert (corpus.license, corpus.commit) == ("cc0-1.0", None)
+    (tmp_path / "train.parquet").write_bytes(parquet(["a"]))
+    cards = {None: "", "# No metadata": "", card(tags=["a"]): "", card(license="other"): "other"}
+    for text, license in cards.items():
+        if text is not None:
+            (tmp_path / "README.md").write_text(text)
+        assert load_corpus("Toy", str(tmp_path)).license == license

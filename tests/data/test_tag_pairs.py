@@ -360,3 +360,8 @@ def test_the_folder_holds_no_code_and_no_pickle_pain_23(student):
     ]
     assert "auto_map" not in (folder / "config.json").read_text()
     assert type(AutoTokenizer.from_pretrained(folder)) is PreTrainedTokenizerFast
+
+
+def test_a_tag_whose_tokens_are_unknown_is_refused(wordpiece):
+    with pytest.raises(KeyError, match="the tag 'other' needs the tokens .*'<other>'"):
+        set_default_tag(wordpiece, "other", {"other": [["<other>"], ["</other>"]]})

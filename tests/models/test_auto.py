@@ -1,7 +1,13 @@
+import importlib
+import itertools
+import json
+
 import pytest
 import torch
 
-from hf_bionerkd.models.auto import build_token_classifier, load_token_classifier
+from hf_bionerkd.models.auto import CodeError, build_token_classifier, carry_code, load_token_classifier
+
+TRUST = True  # these tests run code that they have written themselves
 
 TINY = {
     "model_type": "bert",
@@ -113,3 +119,151 @@ def test_other_labels_get_a_new_head_on_the_same_encoder(saved, labels):
 def test_a_missing_model_is_named(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         load_token_classifier(str(tmp_path / "nowhere"))
+
+
+def test_a_stock_model_carries_no_code(saved):
+    model, folder = saved
+    assert carry_code(model) == ()
+    model.save_pretrained(folder / "again")
+    assert sorted(path.name for path in (folder / "again").iterdir()) == ["config.json", "model.safetensors"]
+    assert "auto_map" not in json.loads((folder / "again" / "config.json").read_text())
+
+
+CONFIGURATION = """
+from transformers import PretrainedConfig
+
+class OwnConfig(PretrainedConfig):
+    model_type = "own"
+"""
+MODEL = """
+import math
+import torch
+from transformers import PreTrainedModel
+from .configuration import OwnConfig
+from .parts import part
+
+class OwnModel(PreTrainedModel):
+    config_class = OwnConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.classifier = torch.nn.Linear(2, config.num_labels)
+        self.post_init()
+"""
+PARTS = "import torch\nfrom .deeper import depth\n\ndef part():\n    return depth()\n"
+DEEPER = "def depth():\n    return 1\n"
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Makes a package with a model of its own, with some of its files changed, and gives an instance."""
+    monkeypatch.syspath_prepend(tmp_path)
+    names = itertools.count()
+
+    def make(changes=()):
+        package = f"own_package_{next(names)}_{tmp_path.name}"
+        (tmp_path / package).mkdir()
+        files = {"configuration.py": CONFIGURATION, "model.py": MODEL, "parts.py": PARTS, "deeper.py": DEEPER}
+        files |= {"__init__.py": "", "unused.py": "import nothing_that_exists\n", "sub.py": "", **dict(changes)}
+        for name, text in files.items():
+            (tmp_path / package / name).write_text(text.replace("own_package", package))
+        model = importlib.import_module(f"{package}.model").OwnModel
+        return model(model.config_class(num_labels=3))
+
+    return make
+
+
+def test_a_model_of_ones_own_takes_along_the_files_it_needs_and_no_others(own, tmp_path):
+    model = own()
+    files = ["configuration.py", "deeper.py", "model.py", "parts.py"]
+    assert carry_code(model) == tuple(files)
+    model.save_pretrained(tmp_path / "saved")
+    assert sorted(path.name for path in (tmp_path / "saved").glob("*.py")) == files
+    assert json.loads((tmp_path / "saved" / "config.json").read_text())["auto_map"] == {
+        "AutoConfig": "configuration.OwnConfig",
+        "AutoModelForTokenClassification": "model.OwnModel",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "message"),
+    [
+        ("parts.py", "import hf_bionerkd", "parts.py:1 `import hf_bionerkd`: .* runs there without hf_bionerkd"),
+        ("deeper.py", "from hf_bionerkd.labels import LabelSpace", "deeper.py:1 .* without hf_bionerkd"),
+        ("deeper.py", "def late():\n    import hf_bionerkd.labels", "deeper.py:2 .* without hf_bionerkd"),
+        ("deeper.py", "def late():\n    from own_package import sub", "deeper.py:2 .* without own_package"),
+        ("deeper.py", "def late():\n    import sub", "deeper.py:2 `import sub`: .*write `from .module import name`"),
+        ("parts.py", "from . import deeper", "parts.py:1 `from . import deeper`: .*write `from .module import name`"),
+        ("parts.py", "def late():\n    from .none import x", "parts.py:2 .*for a file beside it"),
+        ("parts.py", "def late():\n    from ..above import x", "parts.py:2 .*one folder of files"),
+    ],
+)
+def test_code_that_could_not_run_alone_is_refused_before_anything_is_saved(own, name, line, message):
+    rest = {"parts.py": PARTS, "deeper.py": DEEPER}[name]
+    with pytest.raises(CodeError, match=message):
+        carry_code(own({name: f"{line}\n{rest}"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"configuration.py": CONFIGURATION.replace('"own"', '"bert"')},
+            r"OwnModel with OwnConfig \(model_type 'bert'",
+        ),
+        ({"configuration.py": CONFIGURATION.replace('"own"', '""')}, "a model_type of its own"),
+        (
+            {"model.py": MODEL.replace(".configuration import", "transformers import BertConfig as")},
+            "OwnModel with BertConfig .*a configuration class of its own",
+        ),
+    ],
+)
+def test_a_model_that_would_pass_for_a_stock_one_is_refused(own, changes, message):
+    with pytest.raises(CodeError, match=message):
+        carry_code(own(changes))
+
+
+def test_code_from_nowhere_is_refused(own):
+    model = own()
+    nowhere = type("Nowhere", (type(model),), {"__module__": "__main__"})
+    with pytest.raises(CodeError, match="Nowhere is defined in __main__, which is no file"):
+        carry_code(nowhere(model.config))
+
+
+def test_two_files_of_one_name_are_refused(own, tmp_path):
+    configuration, model = own({"configuration.py": f"{CONFIGURATION}\nVERSION = 2\n"}), own()
+    model.config = configuration.config
+    with pytest.raises(CodeError, match="configuration.py is two files"):
+        carry_code(model)
+
+
+def test_a_model_loaded_with_its_code_can_be_published_again(own, tmp_path):
+    model = own()
+    files = carry_code(model)
+    model.save_pretrained(tmp_path / "saved")
+    loaded = load_token_classifier(str(tmp_path / "saved"), {0: "O", 1: "B-X"}, trust_remote_code=TRUST)
+    assert type(loaded).__module__.startswith("transformers_modules.")
+    assert carry_code(loaded) == files
+    loaded.save_pretrained(tmp_path / "again")
+    saved, again = ({p.name: p.read_text() for p in (tmp_path / n).glob("*.py")} for n in ("saved", "again"))
+    assert saved == again and set(saved) == set(files)
+
+
+def test_what_cannot_be_published_is_refused_before_it_is_trained(own, tmp_path):
+    """Not after hours, when the finished model is to be written."""
+    # Another configuration: for one that it has loaded before, transformers takes the model class it knows.
+    model = own({"configuration.py": f"{CONFIGURATION}\nVERSION = 3\n"})
+    carry_code(model)
+    model.save_pretrained(tmp_path / "saved")
+    (tmp_path / "saved" / "deeper.py").write_text(f"try:\n    import hf_bionerkd\nexcept ImportError: ...\n{DEEPER}")
+    with pytest.raises(CodeError, match="without hf_bionerkd"):
+        load_token_classifier(str(tmp_path / "saved"), {0: "O", 1: "B-X"}, trust_remote_code=TRUST)
+    assert load_token_classifier(str(tmp_path / "saved"), trust_remote_code=TRUST)  # a teacher is never published
+
+
+def test_a_head_cannot_be_replaced_where_no_encoder_is_named(own, tmp_path):
+    model = own()
+    carry_code(model)
+    model.save_pretrained(tmp_path / "saved")
+    with pytest.raises(ValueError, match="OwnModel names no encoder .*'B-Cell'"):
+        load_token_classifier(str(tmp_path / "saved"), {0: "O", 1: "B-Cell", 2: "I-Cell"}, trust_remote_code=TRUST)

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from fresh import run_fresh
+from loopback_hub import TOKENS
+from loopback_upload import upload
 
 from hf_bionerkd.labels import LabelError, spans_to_tags
-from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec, local_snapshot
+from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
 
 BOTH = ("Disease", "Gene")
 
@@ -127,8 +130,8 @@ def test_labels_that_do_not_fit_are_named(make, labels, spec, words):
 
 
 def test_a_path_that_is_neither_folder_nor_hub_id():
-    with pytest.raises(FileNotFoundError, match="org/name"):
-        local_snapshot("no/such/folder")
+    with pytest.raises(FileNotFoundError, match="'no/such/folder'.*org/name"):
+        Teacher(TeacherSpec("t", "no/such/folder"), BOTH)
 
 
 def test_opening_a_teacher_loads_no_weights(make):
@@ -174,3 +177,81 @@ def test_pickled_weights_are_never_read_pain_23(tmp_path):
     (folder / "model.safetensors").unlink()
     with pytest.raises(OSError, match="safetensors"):
         Teacher(TeacherSpec("t", str(folder)), ("Gene",)).log_probs([["a"]])
+
+
+ASK = """
+import json, sys
+from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
+
+words, specs = json.loads(sys.argv[1])
+for spec in specs:
+    try:
+        teacher = Teacher(TeacherSpec("genes", **spec), ("Gene",))
+        said = [teacher.commit, teacher.revision, teacher.log_probs([words])[0].tolist()]
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+    print(json.dumps(said))
+"""
+OWN = """
+from transformers import BertConfig, BertForTokenClassification
+
+class OwnConfig(BertConfig):
+    model_type = "own-bert"
+
+class OwnModel(BertForTokenClassification):
+    config_class = OwnConfig
+
+    def forward(self, *args, **kwargs):
+        outputs = super().forward(*args, **kwargs)
+        outputs.logits = -outputs.logits
+        return outputs
+"""
+
+
+def test_teachers_of_the_hub_answer_as_their_folders_do(hub, tmp_path):
+    folders = [Path(tiny.save_teacher(tmp_path / str(seed), tiny.bio("Gene"), seed=seed)) for seed in (1, 2)]
+    old = upload(hub, "org/genes", folders[0], tag="v1", private=True)
+    new = upload(hub, "org/genes", folders[1])
+    config = json.loads((folders[0] / "config.json").read_text()) | {"model_type": "own-bert"}
+    config["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModelForTokenClassification": "own.OwnModel"}
+    upload(hub, "ann/secret", folders[0], private=True)
+    upload(hub, "org/own", folders[0])
+    own = upload(hub, "org/own", {"config.json": json.dumps(config), "own.py": OWN})
+    specs = [
+        {"path": "org/genes@v1"},
+        {"path": "org/genes"},
+        {"path": "org/own"},
+        {"path": "org/own", "trust_remote_code": True},
+        {"path": "org/genes@v2"},
+        {"path": "org/none"},
+        {"path": "ann/secret"},
+    ]
+    words = ["L-dopa", "lowers", "EGFR", "."]
+    env = hub.environment(tmp_path / "home", TOKENS["rita"])
+    done = run_fresh(ASK, env, tmp_path, json.dumps([words, specs]))
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    tagged, newest, refused, trusted, revision, missing, secret = said
+
+    local = [Teacher(TeacherSpec("genes", str(folder)), ("Gene",)) for folder in folders]
+    for found, commit, teacher in ((tagged, old, local[0]), (newest, new, local[1])):
+        assert found[:2] == [commit, teacher.revision]  # so that one cache of outputs serves both
+        np.testing.assert_allclose(found[2], teacher.log_probs([words])[0], atol=1e-6)
+    assert refused.startswith("RemoteCodeError: teacher 'genes' at org/own needs code of its own (own.py)")
+    assert "`trust_remote_code` to true" in refused
+    logits = local[0].tagger.log_probs([words])[0]
+    expected = -logits - np.logaddexp.reduce(-logits, axis=1)[:, None]
+    assert trusted[0] == own
+    np.testing.assert_allclose(trusted[2], expected[:, local[0].order], atol=1e-5)
+    assert revision.startswith("HubError: teacher 'genes': model org/genes has no branch, tag or commit 'v2'")
+    assert missing.startswith("HubError: teacher 'genes': there is no model org/none")
+    assert (
+        secret.startswith("HubError: teacher 'genes': there is no model ann/secret") and "or it is private" in secret
+    )
+
+
+def test_a_teacher_without_its_tokenizer_is_refused(tmp_path):
+    """transformers 5 would make one up, to which every word is unknown."""
+    folder = tiny.save_teacher(tmp_path / "t", tiny.bio("Gene"))
+    (tmp_path / "t" / "tokenizer.json").unlink()
+    with pytest.raises(FileNotFoundError, match="'genes' at .*there is no tokenizer beside the model"):
+        Teacher(TeacherSpec("genes", folder), ("Gene",))

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -8,10 +9,12 @@ from datasets import load_dataset
 from transformers import AutoModelForTokenClassification
 
 from hf_bionerkd.data.tag_pairs import TagPairs
+from hf_bionerkd.hub.remote_code import RemoteCodeError
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.training.config import BuildConfig, ConfigError, CorpusConfig, LoraConfig, ModelConfig
 from hf_bionerkd.training.setup import (
     add_adapters,
+    check_model,
     label_space,
     load_corpora,
     make_model,
@@ -138,9 +141,34 @@ def test_a_pretrained_encoder_gets_a_new_head_and_tag_embeddings(tmp_path):
 def test_a_model_that_is_not_there_or_only_pickled_is_an_os_error_pain_23(tmp_path):
     tiny.build_model(["O", "I-x"], tiny.wordpiece()).config.save_pretrained(tmp_path)
     torch.save({}, tmp_path / "pytorch_model.bin")
-    for path in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(OSError):
-            make_model(ModelConfig(path=str(path)), tiny.wordpiece(), TagPairs("none", {}), GENES)
+    for path, message in ((tmp_path, "no weights in safetensors"), (tmp_path / "absent", "no folder or file")):
+        config = ModelConfig(path=str(path))
+        for use in (check_model, lambda config: make_model(config, tiny.wordpiece(), TagPairs("none", {}), GENES)):
+            with pytest.raises(OSError, match=message):
+                use(config)
+
+
+def test_models_that_can_be_had_pass_the_check(tmp_path, corpora):
+    tiny.save_teacher(tmp_path / "model", tiny.bio("Gene"))
+    (tmp_path / "vocab.txt").write_text("[UNK]\n")
+    check_model(ModelConfig(path=str(tmp_path / "model")))
+    for tokenizer in (None, str(tmp_path / "vocab.txt"), str(tmp_path / "model")):
+        check_model(ModelConfig(architecture=tiny.ARCHITECTURE, tokenizer=tokenizer))
+
+
+def test_code_of_a_model_is_refused_before_training_and_never_asked_about(tmp_path, monkeypatch):
+    folder = Path(tiny.save_teacher(tmp_path / "own", tiny.bio("Gene")))
+    values = json.loads((folder / "config.json").read_text())
+    values |= {"model_type": "own", "auto_map": {"AutoConfig": "configuration_own.Own"}}
+    (folder / "config.json").write_text(json.dumps(values))
+    (folder / "configuration_own.py").write_text("raise SystemExit('this code must not run')")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("the terminal was asked"))
+    config = ModelConfig(path=str(folder))
+    for use in (check_model, lambda config: make_model(config, tiny.wordpiece(), TagPairs("none", {}), GENES)):
+        with pytest.raises(
+            RemoteCodeError, match=r"own needs code .*configuration_own\.py.*`trust_remote_code` to true"
+        ):
+            use(config)
 
 
 def test_adapters_leave_head_and_tags_trainable_and_merge_away():

@@ -1,0 +1,163 @@
+"""Names on the Hub, ``org/name@revision``, and the commits that they stand for.
+
+A branch or tag moves, a commit does not: what a run reads it reads at a commit, which is written into its record.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import RevisionResolutionError
+from huggingface_hub.file_download import repo_folder_name
+
+from hf_bionerkd.evaluation.report import write_text
+from hf_bionerkd.hub.errors import HubError, RepoType, hub_error, is_missing
+
+_NAME = r"\w[\w.-]*"
+_HUB_ID = re.compile(rf"(?P<repo_id>(?:{_NAME}/)?{_NAME})(?:@(?P<revision>\S+))?", re.ASCII)
+_COMMIT = re.compile("[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A repository on the Hub at a revision; ``str()`` writes it as ``org/name@revision``.
+
+    Args:
+        repo_id (`str`): ``org/name``.
+        revision (`str`, *optional*): Branch, tag or commit that was asked for; the main branch by default.
+        repo_type (`str`, *optional*, defaults to `"model"`): `"model"`, `"dataset"` or `"space"`.
+        commit (`str`, *optional*): The commit that `revision` stands for, once :func:`resolve` has found it.
+    """
+
+    repo_id: str
+    revision: str | None = None
+    repo_type: RepoType = "model"
+    commit: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.repo_id}@{self.revision}" if self.revision else self.repo_id
+
+
+def parse_reference(text: str, revision: str | None = None, repo_type: RepoType = "model") -> Reference | None:
+    """Tell a name on the Hub from a folder or file that is here.
+
+    A name with a revision is always one on the Hub, even where a folder ``org/name`` exists: folders have none.
+
+    Args:
+        text (`str`): ``org/name``, ``org/name@revision`` or a local path. Models may have no ``org/``, as the oldest
+            ones on the Hub do.
+        revision (`str`, *optional*): Branch, tag or commit, when it is given apart.
+        repo_type (`str`, *optional*, defaults to `"model"`): `"model"`, `"dataset"` or `"space"`.
+
+    Returns:
+        The reference, not resolved yet; None for an existing folder or file.
+
+    Raises:
+        ValueError: Two different revisions are given, or one for a local path.
+        FileNotFoundError: Neither an existing folder or file nor a name on the Hub.
+
+    Example:
+        >>> parse_reference("org/student@v1")
+        Reference(repo_id='org/student', revision='v1', repo_type='model', commit=None)
+    """
+    is_here = text != "" and Path(text).exists()
+    if is_here and revision is None:
+        return None
+    found = _HUB_ID.fullmatch(text)
+    if found is None or (repo_type != "model" and "/" not in found["repo_id"]):
+        if is_here:
+            raise ValueError(f"revision {revision!r} is given for the local path {text!r}: leave it out")
+        raise FileNotFoundError(
+            f"no folder or file {text!r}, and it is not a Hub id of the form org/name or org/name@revision"
+        )
+    if revision is not None and found["revision"] not in (None, revision):
+        raise ValueError(
+            f"{text!r} names the revision {found['revision']!r}, but `revision` says {revision!r}: give one of them"
+        )
+    return Reference(found["repo_id"], found["revision"] or revision, repo_type)
+
+
+def resolve(reference: Reference) -> Reference:
+    """Find the commit that a reference stands for.
+
+    The Hub is asked; in offline mode (``HF_HUB_OFFLINE=1``) the cache, which remembers what the Hub said last. A
+    reference that has a commit, or names one in full, is taken at its word.
+
+    Args:
+        reference (`Reference`): From :func:`parse_reference`.
+
+    Returns:
+        The reference with its `commit`.
+
+    Raises:
+        HubError: There is no such repository or revision, or no access; the Hub cannot be reached; or the cache does
+            not know.
+    """
+    if reference.commit is not None:
+        return reference
+    if reference.revision is not None and _COMMIT.fullmatch(reference.revision):
+        return replace(reference, commit=reference.revision)
+    commit = _commit_in_cache(reference) if constants.HF_HUB_OFFLINE else _commit_on_hub(reference)
+    return replace(reference, commit=commit)
+
+
+def _commit_on_hub(reference: Reference) -> str:
+    repo_id, repo_type, revision = reference.repo_id, reference.repo_type, reference.revision
+    try:
+        commit: str | None = HfApi().repo_info(repo_id, repo_type=repo_type, revision=revision).sha
+    except Exception as error:
+        raise _explained(hub_error(error, repo_id, repo_type, revision), error, reference) from error
+    if commit is None:
+        raise HubError(f"{constants.ENDPOINT} does not say which commit {repo_type} {reference} is at")
+    try:
+        ref = _cached(reference) / "refs" / (revision or constants.DEFAULT_REVISION)
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        write_text(ref, commit)  # where the client keeps them, and looks offline
+    except OSError:
+        pass  # a cache that may only be read still serves this run
+    return commit
+
+
+def _commit_in_cache(reference: Reference) -> str:
+    commit = _known_commit(reference)
+    if commit is None:
+        raise HubError(
+            f"offline mode is on, and the cache {constants.HF_HUB_CACHE} does not know {reference.repo_type} "
+            f"{reference}. Unset HF_HUB_OFFLINE once to fetch it.{_nor_here(reference)}"
+        )
+    return commit
+
+
+def _known_commit(reference: Reference) -> str | None:
+    """What the cache last heard of a branch or tag."""
+    repo_id, repo_type, revision = reference.repo_id, reference.repo_type, reference.revision
+    try:
+        found = HfApi().resolve_revision(repo_id, repo_type=repo_type, revision=revision, local_files_only=True)
+    except (RevisionResolutionError, ValueError):  # a ValueError is about the name, which no Hub would have
+        return None
+    return found.resolved
+
+
+def _explained(found: HubError, error: Exception, reference: Reference) -> HubError:
+    """The error with what the user may do here: take the cache, or correct a path."""
+    text = str(found)
+    if is_missing(error):
+        text += _nor_here(reference)
+    commit = _known_commit(reference) if found.temporary else None
+    if commit and (_cached(reference) / "snapshots" / commit).is_dir():
+        text += f" The cache holds {reference} at commit {commit}: HF_HUB_OFFLINE=1 makes do with that."
+    return HubError(text, temporary=found.temporary)
+
+
+def _nor_here(reference: Reference) -> str:
+    """Said of a name that a mistyped or missing local path would look like."""
+    return "" if reference.revision else f" There is no folder {reference.repo_id!r} here either."
+
+
+def _cached(reference: Reference) -> Path:
+    """The folder of a repository in the client's cache."""
+    folder: str = repo_folder_name(repo_id=reference.repo_id, repo_type=reference.repo_type)
+    return Path(constants.HF_HUB_CACHE) / folder
