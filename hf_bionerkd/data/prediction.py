@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from hf_bionerkd.data.encoding import EncodedWindow, WordEncoder
+from hf_bionerkd.data.encoding import EncodedWindow, EncodingError, WordEncoder
 
 FLOOR = -30.0  # log probability that stands for "never": exp(-30) is below float32 resolution beside 1
 
@@ -27,6 +27,9 @@ class WordTagger:
         batch_size (`int`, *optional*, defaults to 32): Windows a forward pass.
         around (`tuple[Sequence[str], Sequence[str]]`, *optional*): Tag tokens before and after the text, beside what
             the tokenizer itself adds.
+
+    Raises:
+        EncodingError: A tag is no token of the tokenizer, or `max_length` and `overlap` leave no room for text.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class WordTagger:
         self.model = model
         self.outside = outside
         self.batch_size = batch_size
+        _check_tags(tokenizer, [*around[0], *around[1]])
         opening, closing = (tokenizer.convert_tokens_to_ids(list(side)) for side in around)
         self.encoder = WordEncoder(
             tokenizer, max_length or longest_input(model, tokenizer), overlap, len(opening) + len(closing)
@@ -51,11 +55,15 @@ class WordTagger:
         self.suffix = [*closing, *self.encoder.suffix]
         self.pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
 
-    def log_probs(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+    def log_probs(
+        self, sentences: Sequence[Sequence[str]], on_progress: Callable[[int, int], None] | None = None
+    ) -> list[np.ndarray]:
         """Log probabilities of every word.
 
         Args:
             sentences (`Sequence[Sequence[str]]`): Words of each sentence.
+            on_progress (`Callable[[int, int], None]`, *optional*): Called after each forward pass with how many
+                windows are done and how many there are.
 
         Returns:
             One float32 array of shape (words, labels) a sentence.
@@ -87,6 +95,8 @@ class WordTagger:
                         words_of = [window.word_ids[i] for i in chosen]
                         offset = len(self.prefix)
                         results[row][words_of] = values[[offset + i for i in chosen]]
+                    if on_progress is not None:
+                        on_progress(min(start + self.batch_size, len(windows)), len(windows))
         finally:
             self.model.train(was_training)
         return [np.maximum(values, FLOOR) for values in results]
@@ -100,6 +110,16 @@ class WordTagger:
             "input_ids": torch.tensor([row + [self.pad] * (longest - len(row)) for row in rows]),
             "attention_mask": torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows]),
         }
+
+
+def _check_tags(tokenizer: Any, tags: Sequence[str]) -> None:
+    # An unknown token would silently be read as [UNK], and the model asked under no tag at all.
+    unknown = set(tags) - set(tokenizer.get_vocab()) if tags else set()
+    if unknown:
+        raise EncodingError(
+            f"the tokenizer does not know the tags {sorted(unknown)}: add them with add_tag_tokens, and resize the "
+            "model's embeddings, before a model is asked under them"
+        )
 
 
 def longest_input(model: Any, tokenizer: Any, most: int = 512) -> int:

@@ -1,9 +1,11 @@
 import random
+import re
 
 import numpy as np
 import pytest
 import torch
 
+from hf_bionerkd.data.encoding import EncodingError
 from hf_bionerkd.data.prediction import FLOOR, WordTagger, longest_input
 from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens, save_tokenizer
 
@@ -84,6 +86,20 @@ def test_windows_are_batched_by_length_pain_22(wordpiece, make_bert):
     assert shapes == [(4, 5), (4, 32)]
 
 
+def test_progress_is_told_after_each_pass(wordpiece, make_bert):
+    model = make_bert(len(wordpiece), LABELS)
+    tagger = WordTagger(model, wordpiece, 2, max_length=12, batch_size=2)
+    told = []
+    found = tagger.log_probs([["-"] * 30, ["("]], lambda done, total: told.append((done, total)))
+    (windows, one) = tagger.encoder([["-"] * 30, ["("]])
+    total = len(windows) + len(one)
+    assert total % 2 == 1  # the last pass is not full, and must not be told as if it were
+    assert told == [(done, total) for done in (*range(2, total, 2), total)]
+    for with_progress, without in zip(found, tagger.log_probs([["-"] * 30, ["("]]), strict=True):
+        assert np.array_equal(with_progress, without)
+    assert tagger.log_probs([[]], lambda *_: told.clear()) and told
+
+
 def test_rows_are_distributions_and_equal_the_model_s_own_softmax(wordpiece, make_bert):
     model = make_bert(len(wordpiece), LABELS)
     words = ["IL-2", "aspirin"]
@@ -150,6 +166,13 @@ def test_tags_stand_around_the_text_and_take_its_room(wordpiece, make_bert):
     seen = [[token for token in ids if token != tokenizer.pad_token_id] for ids in seen]
     ends = {tuple(tokenizer.convert_ids_to_tokens([*ids[:2], *ids[-2:]])) for ids in seen}
     assert ends == {("[CLS]", "<BC2GM>", "</BC2GM>", "[SEP]")}
+
+
+def test_a_tag_that_the_tokenizer_does_not_know_is_refused(wordpiece, make_bert):
+    """It would be read as [UNK]."""
+    model = make_bert(len(wordpiece), LABELS)
+    with pytest.raises(EncodingError, match=re.escape("does not know the tags ['</BC2GM>', '<BC2GM>']")):
+        WordTagger(model, wordpiece, 2, around=(["<BC2GM>"], ["</BC2GM>"]))
 
 
 def test_a_published_student_s_own_default_tag_is_used(wordpiece, make_bert, tmp_path):

@@ -1,0 +1,224 @@
+"""A student and what it finds: any token classifier in safetensors, on text of any length."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+from sentences import split_sentences
+
+from hf_bionerkd.data.prediction import WordTagger
+from hf_bionerkd.data.tag_pairs import set_default_tag
+from hf_bionerkd.documents import Document, Mention
+from hf_bionerkd.hub.errors import HubError
+from hf_bionerkd.hub.references import parse_reference
+from hf_bionerkd.hub.remote_code import RemoteCodeError, explaining_refusals
+from hf_bionerkd.hub.secrets import redact
+from hf_bionerkd.hub.snapshots import model_folder
+from hf_bionerkd.labels import LabelError, LabelSpace, WordSpan, spans_to_mentions
+
+_VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")
+_LONGEST_QUOTE = 300  # characters of an error message
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Progress = Callable[[int, int], None]
+
+
+class StudentError(RuntimeError):
+    """A student that cannot be loaded or asked; the message is for the person at the page."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A text with the mentions that a student found in it.
+
+    Args:
+        document (`Document`): The text and its mentions, which do not overlap.
+        scores (`tuple[float, ...]`): One a mention, between 0 and 1: the mean, over the mention's words, of the
+            probability that the student gives to the word's tag. The plain pipeline prints the same number with
+            `aggregation_strategy="first"`.
+        model (`str`): Hub id or folder of the student.
+        types (`tuple[str, ...]`): The types that it knows.
+        revision (`str`, *optional*): The branch, tag or commit asked for.
+        commit (`str`, *optional*): The commit that it was loaded at; None for a folder.
+        tag (`str`, *optional*): The tag pair that it was asked under; None where it has none.
+    """
+
+    document: Document
+    scores: tuple[float, ...]
+    model: str
+    types: tuple[str, ...]
+    revision: str | None = None
+    commit: str | None = None
+    tag: str | None = None
+
+    @property
+    def scored(self) -> list[tuple[Mention, float]]:
+        """Mentions with their scores, in order of the text."""
+        return list(zip(self.document.mentions, self.scores, strict=True))
+
+
+class Student:
+    """A token classifier, ready to be asked from several threads.
+
+    Args:
+        name (`str`): Hub id ``org/name``, ``org/name@revision``, or a local folder.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub.
+
+    Raises:
+        StudentError: It cannot be reached or loaded, or is no token classifier in safetensors of a stock architecture.
+
+    Example:
+        ```python
+        >>> found = Student("org/student").annotate("Aspirin helps.")
+        >>> [(mention.text, mention.type) for mention in found.document.mentions]
+        [('Aspirin', 'Chemical')]
+        ```
+    """
+
+    def __init__(self, name: str, revision: str | None = None) -> None:
+        try:
+            reference = parse_reference(name, revision)
+            folder, self.commit = model_folder(name, revision)
+        except (FileNotFoundError, ValueError, HubError) as error:
+            raise StudentError(redact(str(error))) from error
+        self.name = name if reference is None else reference.repo_id
+        self.revision = None if reference is None else reference.revision
+        self._taggers: dict[str | None, WordTagger] = {}
+        self._lock = threading.Lock()
+        with _explaining(self.name, folder):
+            self.space, self._order = _label_space(folder)
+            self._model, self._tokenizer = _load(folder)
+            self._tag_pairs: Mapping[str, Any] = self._tokenizer.init_kwargs.get("bionerkd_tag_pairs") or {}
+            self._tagger(self.default_tag)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The entity types it finds."""
+        return self.space.types
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tag pairs that it may be asked under, by name; none for models without."""
+        return tuple(self._tag_pairs)
+
+    @property
+    def default_tag(self) -> str | None:
+        """The tag pair of the published tokenizer."""
+        recorded = getattr(self._model.config, "bionerkd_tag_pairs", None) or {}
+        default = recorded.get("default")
+        return default if default in self._tag_pairs else next(iter(self._tag_pairs), None)
+
+    def annotate(self, text: str, tag: str | None = None, on_progress: Progress | None = None) -> Annotation:
+        """Find the mentions in a text of any length.
+
+        Each sentence is read by itself, as in training; one longer than the model's input is read in windows.
+
+        Args:
+            text (`str`): Any text. Lone surrogates, which no file can hold, become U+FFFD; offsets stay.
+            tag (`str`, *optional*): Name of a tag pair; the default one by default.
+            on_progress (`Callable[[int, int], None]`, *optional*): Told how many windows are read, of how many.
+
+        Raises:
+            StudentError: The student has no such tag.
+        """
+        tag = self.default_tag if tag is None else tag
+        if tag is not None and tag not in self.tags:
+            known = f"it knows {', '.join(self.tags)}" if self.tags else "it has none"
+            raise StudentError(f"{self.name} has no tag {tag!r}; {known}")
+        text = _SURROGATE.sub("\ufffd", text)
+        document = Document("1", text)
+        sentences = split_sentences(text, document.words)
+        tokens = document.tokens
+        found = self.read([tokens[first:last] for first, last in sentences], tag, on_progress)
+        spans = [
+            (first + offset, last + offset, kind)
+            for (offset, _), (own, _) in zip(sentences, found, strict=True)
+            for first, last, kind in own
+        ]
+        mentions = spans_to_mentions(spans, document, source=self.name)
+        scores = tuple(score for _, scores in found for score in scores)
+        document = Document(document.id, text, mentions, document.words)
+        return Annotation(document, scores, self.name, self.types, self.revision, self.commit, tag)
+
+    def read(
+        self, sentences: Sequence[Sequence[str]], tag: str | None = None, on_progress: Progress | None = None
+    ) -> list[tuple[list[WordSpan], list[float]]]:
+        """Find the mentions of sentences that are divided into words already.
+
+        Args:
+            sentences (`Sequence[Sequence[str]]`): Words of each sentence.
+            tag (`str`, *optional*): Name of a tag pair; the default one by default.
+            on_progress (`Callable[[int, int], None]`, *optional*): Told how many windows are read, of how many.
+
+        Returns:
+            For each sentence its word spans and their scores.
+        """
+        found = []
+        for log_probs in self._tagger(tag or self.default_tag).log_probs(sentences, on_progress):
+            own = log_probs[:, list(self._order)]
+            spans = self.space.decode(own.argmax(axis=1))
+            probabilities = np.exp(own.max(axis=1))
+            found.append((spans, [float(probabilities[first:last].mean()) for first, last, _ in spans]))
+        return found
+
+    def _tagger(self, tag: str | None) -> WordTagger:
+        with self._lock:
+            if tag not in self._taggers:
+                tokenizer = self._tokenizer if tag is None else set_default_tag(self._tokenizer, tag, self._tag_pairs)
+                tagger = WordTagger(self._model, tokenizer, self._order[-1])
+                # The first call writes settings into the Rust tokenizer, and must be over before threads share it.
+                tagger.log_probs([["a"]])
+                self._taggers[tag] = tagger
+            return self._taggers[tag]
+
+
+def _label_space(folder: Path) -> tuple[LabelSpace, Sequence[int]]:
+    """The labels that a folder's configuration names, before any weights are read."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    return LabelSpace.from_labels([config.id2label[index] for index in range(config.num_labels)])
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoTokenizer
+
+    from hf_bionerkd.models.auto import load_token_classifier
+
+    model = load_token_classifier(str(folder)).eval().requires_grad_(False)
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return model, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
+@contextmanager
+def _explaining(name: str, folder: Path) -> Iterator[None]:
+    """Whatever is wrong with a model, in a sentence for the page."""
+    try:
+        if not (folder / "config.json").is_file():
+            raise StudentError(f"{name} is no model for transformers: it has no config.json.")
+        if not any(path for pattern in _VOCABULARIES for path in folder.glob(pattern)):
+            # transformers 5 would make up a tokenizer without any words
+            raise StudentError(f"{name} has no tokenizer: save one into its repository with save_pretrained.")
+        with explaining_refusals(folder, name, trusted=False):
+            yield
+    except StudentError:
+        raise
+    except RemoteCodeError as error:
+        raise StudentError(
+            f"{name} needs code of its own, and this page runs none that comes with a model. To use the model, read "
+            "its code, then load it in Python."
+        ) from error
+    except LabelError as error:
+        raise StudentError(f"{name} is no tagger of mentions: {error}") from error
+    except Exception as error:  # a repository may be broken in as many ways as there are libraries that read it
+        said = shorten(redact(str(error)) or type(error).__name__, _LONGEST_QUOTE, placeholder=" …")
+        raise StudentError(f"{name} could not be loaded: {said}") from error

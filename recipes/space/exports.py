@@ -1,0 +1,79 @@
+"""An annotation as a file: PubTator text, or JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotation import Annotation
+
+from hf_bionerkd.corpora.pubtator import write_pubtator
+from hf_bionerkd.documents import Document, Mention, Passage
+
+_NOT_IN_PUBTATOR = re.compile(r"[\t\r\n\0]")
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file to download: its name, its media type, and what it holds."""
+
+    name: str
+    media_type: str
+    content: str
+
+
+def pubtator(annotation: Annotation) -> Export:
+    """PubTator text with the document ID 1.
+
+    A text of several lines becomes a title (its first line) and an abstract. Line breaks and tabs, which the format
+    cannot hold, become blanks, so that every offset stays. Scores have no place in the format.
+
+    Raises:
+        CorpusError: A type's name holds what PubTator cannot.
+    """
+    source = annotation.document
+    text = _NOT_IN_PUBTATOR.sub(" ", source.text)
+    first_line = source.text.find("\n")
+    passages: tuple[Passage, ...] = ()
+    if source.text[:first_line].strip() and source.text[first_line + 1 :].strip() and first_line > 0:
+        passages = (Passage(0, first_line, "title"), Passage(first_line + 1, len(text), "abstract"))
+    mentions = tuple(Mention(m.start, m.end, m.type, text[m.start : m.end]) for m in source.mentions)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "annotation.txt"
+        write_pubtator(path, [Document(source.id, text, mentions, source.words, passages)])
+        return Export(f"{_stem(annotation)}.pubtator.txt", "text/plain", path.read_text(encoding="utf-8"))
+
+
+def as_json(annotation: Annotation) -> Export:
+    """JSON with the text, the model and its commit, the tag, and every mention with its score."""
+    values = {
+        "text": annotation.document.text,
+        "model": {"id": annotation.model, "revision": annotation.revision, "commit": annotation.commit},
+        "tag": annotation.tag,
+        "types": list(annotation.types),
+        "offsets": "code points, from 0, end exclusive",
+        "score": "mean over the mention's words of the probability of the word's tag",
+    }
+    mentions = [
+        {
+            "start": mention.start,
+            "end": mention.end,
+            "type": mention.type,
+            "text": mention.text,
+            "score": round(score, 4),
+        }
+        for mention, score in annotation.scored
+    ]
+    head = json.dumps(values, ensure_ascii=False, indent=2).removesuffix("\n}")
+    rows = ",\n".join(f"    {json.dumps(mention, ensure_ascii=False)}" for mention in mentions)  # a line each
+    content = f'{head},\n  "mentions": [\n{rows}\n  ]\n}}\n'
+    return Export(f"{_stem(annotation)}.json", "application/json", content)
+
+
+def _stem(annotation: Annotation) -> str:
+    """A file name that says who found it: ``org-student.all``."""
+    parts = [annotation.model.strip("./"), *([annotation.tag] if annotation.tag else [])]
+    return ".".join(re.sub(r"[^\w.-]+", "-", part) for part in parts)
