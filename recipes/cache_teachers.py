@@ -17,8 +17,10 @@ def main(config: DistillConfig) -> None:
 
     from hf_bionerkd.training.distillation import cache_dir, make_targets, plan_teachers, prepare_teachers
     from hf_bionerkd.training.setup import label_space, load_corpora
+    from hf_bionerkd.training.sources import pin_sources
 
     config.teacher_outputs.mode = "cached"
+    config, _ = pin_sources(config, config.output_dir)
     corpora = load_corpora(config.corpora)
     space = label_space(config.types, corpora)
     make_targets(config, prepare_teachers(plan_teachers(config, space), space), corpora, space)

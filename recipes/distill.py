@@ -2,6 +2,7 @@
 
     accelerate launch recipes/distill.py                                               # the demo: offline, on the CPU
     accelerate launch recipes/distill.py --config recipes/taughtnet/scratch_cpu.yaml loss.lam=0.5
+    accelerate launch recipes/distill.py push_to_hub=org/student card=model_cards/demo-student/card.yaml
 
 Any key of the YAML can be overridden by ``key=value``. A killed run continues with ``resume=true``.
 """
@@ -18,6 +19,7 @@ from hf_bionerkd.training.config import DistillConfig, to_dict
 
 if TYPE_CHECKING:
     from hf_bionerkd.evaluation.report import Metrics
+    from hf_bionerkd.hub.human_card import HumanCard
     from hf_bionerkd.teachers.teacher import Teacher
     from hf_bionerkd.training.training_run import Job
 
@@ -29,23 +31,31 @@ def main(config: DistillConfig) -> None:
     from hf_bionerkd.evaluation.report import read_metrics
     from hf_bionerkd.training.arguments import training_arguments
     from hf_bionerkd.training.distillation import make_targets, plan_teachers, prepare_teachers
+    from hf_bionerkd.training.publishing import check_publication, fetch_run
     from hf_bionerkd.training.runs import DONE_FILE, claim_run, finish
     from hf_bionerkd.training.setup import check_splits, label_space, load_corpora, make_tags
+    from hf_bionerkd.training.sources import pin_sources
     from hf_bionerkd.training.training_run import Job
 
     state = PartialState()
     folder = Path(config.output_dir)
     training_arguments(config.training, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
+    human = check_publication(config)
+    fetch_run(config, folder / "student" / "checkpoints")
+    asked = to_dict(config)
+    config, resolved = pin_sources(config, folder)
     corpora = load_corpora(config.corpora)
     check_splits(corpora, config.training)
     space = label_space(config.types, corpora)
     tags = make_tags(config.encoding.tag_pair, corpora, neutral=True, end_tag=config.encoding.end_tag)
     plan = plan_teachers(config, space)
     # Only now, with everything checked that can be, does the run claim its folder.
-    if claim_run(folder, to_dict(config), resume=config.resume, overwrite=config.overwrite) == "finished":
+    opened = claim_run(folder, asked, resume=config.resume, overwrite=config.overwrite, resolved=resolved)
+    if opened == "finished":
         if state.is_main_process:
             print(f"{folder} holds this run already, finished; overwrite=true runs it again.")
             show(read_metrics(folder / DONE_FILE), folder)
+            push_student(config)
         return
     teachers = prepare_teachers(plan, space)
     targets = make_targets(config, teachers, corpora, space)
@@ -71,10 +81,11 @@ def main(config: DistillConfig) -> None:
     }
     metrics = measure_teachers(jobs["student"], teachers)
     for name in (*config.baselines, "student"):
-        metrics += train_model(config, jobs[name], name, teachers, metrics)
+        metrics += train_model(config, jobs[name], name, teachers, metrics, human)
     if state.is_main_process:
         finish(folder, metrics)
         show(metrics, folder)
+        push_student(config)
 
 
 def measure_teachers(job: Job, teachers: list[Teacher]) -> Metrics:
@@ -90,14 +101,18 @@ def measure_teachers(job: Job, teachers: list[Teacher]) -> Metrics:
     return sum(found, Metrics(()))
 
 
-def train_model(config: DistillConfig, job: Job, name: str, teachers: list[Teacher], before: Metrics) -> Metrics:
+def train_model(
+    config: DistillConfig, job: Job, name: str, teachers: list[Teacher], before: Metrics, human: HumanCard
+) -> Metrics:
     """Train, measure and publish the student (its card shows `before` too) or a baseline; read it back if finished."""
     from accelerate import PartialState
     from transformers import set_seed
 
     from hf_bionerkd.evaluation.report import read_metrics
     from hf_bionerkd.hub.cards import TeacherInfo
-    from hf_bionerkd.training.runs import DONE_FILE, publish, versions
+    from hf_bionerkd.hub.human_card import HumanCard
+    from hf_bionerkd.training.publishing import checkpoint_callbacks
+    from hf_bionerkd.training.runs import DONE_FILE, publish, read_run, versions
     from hf_bionerkd.training.setup import make_model, make_tokenizer
     from hf_bionerkd.training.training_run import card_info, corpus_tags, drop_checkpoints, measure, train
 
@@ -108,29 +123,41 @@ def train_model(config: DistillConfig, job: Job, name: str, teachers: list[Teach
     length = int(config.student.architecture.get("max_position_embeddings", 512))
     tokenizer = make_tokenizer(config.student, job.corpora, length)
     model, tokenizer = make_model(config.student, tokenizer, job.tags, job.space)
-    trainer = train(job, model, tokenizer, folder / "checkpoints", resume=True)
+    is_student = name == "student"
+    callbacks = checkpoint_callbacks(config, tokenizer, job.tags) if is_student else []
+    trainer = train(job, model, tokenizer, folder / "checkpoints", resume=True, callbacks=callbacks)
     model = trainer.accelerator.unwrap_model(trainer.model)
     metrics = measure(job, model, tokenizer, name)
     state = PartialState()
     if state.is_main_process:
-        is_student = name == "student"
         info = card_info(
             job,
             model,
-            name,
+            (config.push_to_hub if is_student else None) or name,
             before + metrics if is_student else metrics,
             mixture=trainer.mixture,
             results_model=name,
+            tokenizer=tokenizer,
             base_model=config.student.path,
+            base_commit=config.student.revision,
             teachers=[TeacherInfo(t.name, t.spec.path, t.space.types, t.commit or t.revision) for t in teachers]
             if is_student
             else [],
             versions=versions(),
+            human=human if is_student else HumanCard(),
         )
-        publish(folder, model, tokenizer, job.tags, info, to_dict(config))
+        publish(folder, model, tokenizer, job.tags, info, read_run(config.output_dir) or {})
         drop_checkpoints(folder / "checkpoints")
     state.wait_for_everyone()
     return metrics
+
+
+def push_student(config: DistillConfig) -> None:
+    """Publish the student, if the run asks for it; the table has been printed by then, whatever happens here."""
+    from hf_bionerkd.training.publishing import push_finished
+
+    if pushed := push_finished(Path(config.output_dir) / "student", config):
+        print(f"\n{pushed}")
 
 
 def show(metrics: Metrics, folder: Path) -> None:

@@ -1,8 +1,9 @@
 """Build BC2GM as Parquet with a card, so that `load_dataset` loads it.
 
-Command, where the folder holds train.tsv, devel.tsv and test.tsv:
+Commands, where the folder holds train.tsv, devel.tsv and test.tsv:
 
     python dataset_scripts/bc2gm/build.py --source <folder> --output data/bc2gm
+    python dataset_scripts/bc2gm/build.py --source <folder> --output data/bc2gm --push ORG/BC2GM
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Build BC5CDR-chem as Parquet with a card, so that `load_dataset` loads it.
 
-Command, where the folder holds train.tsv, devel.tsv and test.tsv:
+Commands, where the folder holds train.tsv, devel.tsv and test.tsv:
 
     python dataset_scripts/bc5cdr_chem/build.py --source <folder> --output data/bc5cdr_chem
+    python dataset_scripts/bc5cdr_chem/build.py --source <folder> --output data/bc5cdr_chem --push ORG/BC5CDR-CHEM
 """
 
 from __future__ import annotations

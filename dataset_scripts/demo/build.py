@@ -2,6 +2,7 @@
 
     python dataset_scripts/demo/build.py --output data/demo
     python dataset_scripts/demo/build.py --output data/demo --seed 7 --train 600 --validation 100 --test 200
+    python dataset_scripts/demo/build.py --output data/demo --push ORG/demo --private
 
 The sentences come from the shapes in `sentences.yaml` and the names in `names.yaml`. All three corpora draw from the
 same shapes and the same names, so most sentences mention types that their corpus leaves unlabelled and nothing in a
@@ -24,8 +25,15 @@ from typing import TypeVar
 import yaml
 
 from hf_bionerkd.data.builders import build_corpus
-from hf_bionerkd.data.corpus_card import CorpusCard, load_card
+from hf_bionerkd.data.corpus_card import CorpusCard, load_card, name_corpus
 from hf_bionerkd.documents import Document, Mention, split_words
+from hf_bionerkd.hub.command_line import (
+    add_push_options,
+    errors_on_one_line,
+    push_built,
+    pushes_asked_for,
+    this_command,
+)
 
 HERE = Path(__file__).resolve().parent
 NAMES, SENTENCES, CARD = HERE / "names.yaml", HERE / "sentences.yaml", HERE / "card.yaml"
@@ -348,13 +356,26 @@ def main() -> None:
     parser.add_argument("--validation", type=int, default=200, help="validation sentences a corpus (default: 200)")
     parser.add_argument("--test", type=int, default=400, help="test sentences a corpus (default: 400)")
     parser.add_argument("--overwrite", action="store_true", help="replace corpora that differ")
-    options = vars(parser.parse_args())
-    try:
-        results = build(options.pop("output"), **options)
-    except (ValueError, OSError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
-    for corpus, result in results.items():
-        print(f"{corpus}: {result}")
+    names = ", ".join(f"ORG/PREFIX-{kind}" for kind in TYPES)
+    add_push_options(parser, "ORG/PREFIX", f"the three corpora, as {names},")
+    options = parser.parse_args()
+    with errors_on_one_line():
+        pushes = pushes_asked_for(options, [f"{options.push}-{kind.lower()}" for kind in CORPORA.values()])
+        results = build(
+            options.output,
+            seed=options.seed,
+            train=options.train,
+            validation=options.validation,
+            test=options.test,
+            overwrite=options.overwrite,
+        )
+        for corpus, result in results.items():
+            print(f"{corpus}: {result}")
+        for corpus, push in zip(CORPORA, pushes, strict=bool(pushes)):  # none without --push
+            retry = this_command(without=("--overwrite",))
+            if not options.dry_run:
+                name_corpus(Path(options.output) / corpus, push.repo_id)
+            push_built(Path(options.output) / corpus, push, dry_run=options.dry_run, retry=retry)
 
 
 if __name__ == "__main__":

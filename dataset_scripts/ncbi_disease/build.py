@@ -1,8 +1,9 @@
 """Build NCBI-disease as Parquet with a card, so that `load_dataset` loads it.
 
-Command, where the folder holds train.tsv, devel.tsv and test.tsv:
+Commands, where the folder holds train.tsv, devel.tsv and test.tsv:
 
     python dataset_scripts/ncbi_disease/build.py --source <folder> --output data/ncbi_disease
+    python dataset_scripts/ncbi_disease/build.py --source <folder> --output data/ncbi_disease --push ORG/NCBI-DISEASE
 """
 
 from __future__ import annotations

@@ -11,7 +11,14 @@ from typing import Literal
 
 from hf_bionerkd.corpora.conll import read_conll
 from hf_bionerkd.data.builders import build_corpus
-from hf_bionerkd.data.corpus_card import CorpusCard, check_keys, load_card
+from hf_bionerkd.data.corpus_card import CorpusCard, check_keys, load_card, name_corpus
+from hf_bionerkd.hub.command_line import (
+    add_push_options,
+    errors_on_one_line,
+    push_built,
+    pushes_asked_for,
+    this_command,
+)
 from hf_bionerkd.labels import Scheme
 
 CORPORA_VARIABLE = "BIONERKD_CORPORA"
@@ -111,8 +118,10 @@ def main(card_path: str | os.PathLike[str], description: str | None) -> None:
     parser.add_argument("--output", required=True, help="folder to make")
     parser.add_argument("--no-check-counts", action="store_true", help="accept other counts than the documented ones")
     parser.add_argument("--overwrite", action="store_true", help="replace whatever the output folder holds")
+    add_push_options(parser, "ORG/CORPUS", "the corpus")
     options = parser.parse_args()
-    try:
+    with errors_on_one_line():
+        pushes = pushes_asked_for(options, [options.push])
         result = build_conll_corpus(
             card_path,
             options.output,
@@ -120,6 +129,8 @@ def main(card_path: str | os.PathLike[str], description: str | None) -> None:
             check_counts=not options.no_check_counts,
             overwrite=options.overwrite,
         )
-    except (ValueError, OSError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
-    print(f"{options.output}: {result}")
+        print(f"{options.output}: {result}")
+        for push in pushes:
+            if not options.dry_run:
+                name_corpus(options.output, push.repo_id)
+            push_built(options.output, push, dry_run=options.dry_run, retry=this_command(without=("--overwrite",)))

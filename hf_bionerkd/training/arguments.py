@@ -20,7 +20,13 @@ _OWNED = {
     "label_smoothing_factor": "nothing: the losses of this package do not smooth",
     "dataloader_persistent_workers": "nothing: workers start anew each epoch, because tags depend on it",
     "resume_from_checkpoint": "`resume` of the run",
-    "push_to_hub": "nothing yet",
+    "push_to_hub": "`push_to_hub` of the run",
+    "hub_model_id": "`push_to_hub` of the run",
+    "hub_strategy": "`hub.strategy` of the run",
+    "hub_private_repo": "`hub.private` of the run",
+    "hub_revision": "`hub.branch` of the run",
+    "hub_always_push": "nothing: a push that is still under way is not waited for while training",
+    "hub_token": "`hf auth login`, or the variable HF_TOKEN",
 }
 
 

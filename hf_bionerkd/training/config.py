@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import yaml
 
+from hf_bionerkd.hub.secrets import holds_token
+
 T = typing.TypeVar("T")
 
 
@@ -45,8 +47,8 @@ class CorpusConfig:
 
     Args:
         name (`str`): What its sentences carry, its tag pair and the tables show.
-        path (`str`): Folder or Hub id.
-        revision (`str`, *optional*): Branch, tag or commit on the Hub.
+        path (`str`): Folder or Hub id (``org/name`` or ``org/name@revision``).
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
         types (`dict`, *optional*): The corpus's type to the run's type; all types under their own names by default.
         splits (`dict`, *optional*): `train`/`validation`/`test` to the corpus's own split names.
         build (`BuildConfig`, *optional*): What makes the corpus when there is no folder `path`.
@@ -65,11 +67,12 @@ class ModelConfig:
     """The model to train: a published encoder, or an architecture from scratch.
 
     Args:
-        path (`str`, *optional*): Hub id or local folder of an encoder in safetensors.
-        revision (`str`, *optional*): Branch, tag or commit on the Hub.
+        path (`str`, *optional*): Hub id (``org/name`` or ``org/name@revision``) or local folder of an encoder in
+            safetensors.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
         architecture (`dict`, *optional*): Instead of `path`: `model_type` and configuration values.
-        tokenizer (`str`, *optional*): With `architecture`: Hub id or folder of a tokenizer, or a `vocab.txt`. By
-            default a WordPiece vocabulary is learned from the training text.
+        tokenizer (`str`, *optional*): With `architecture`: Hub id (``org/name`` or ``org/name@revision``) or folder of
+            a tokenizer, or a `vocab.txt`. By default a WordPiece vocabulary is learned from the training text.
         vocab_size (`int`, *optional*, defaults to 8000): Upper bound on the learned vocabulary.
         lowercase (`bool`, *optional*, defaults to `False`): Lower-case text (learned vocabulary or `vocab.txt`).
         trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
@@ -145,10 +148,10 @@ class TeacherConfig:
 
     Args:
         name (`str`): What the tables call it.
-        path (`str`, *optional*): Folder or Hub id of a token classifier.
+        path (`str`, *optional*): Folder or Hub id (``org/name`` or ``org/name@revision``) of a token classifier.
         finetune (`str`, *optional*): Instead of `path`: configuration of `recipes/finetune.py` that makes it. It is
             trained where its output folder holds no finished run, and taken from there otherwise.
-        revision (`str`, *optional*): Branch, tag or commit on the Hub.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
         types (`dict`, *optional*): The teacher's type to the student's type; types left out are read as ``O``. All
             under their own names by default.
         weight (`float`, *optional*, defaults to 1.0): Its share under `aggregation.combine: weights`.
@@ -223,6 +226,28 @@ class TeacherOutputsConfig:
 
 
 @dataclass
+class HubConfig:
+    """How a run with `push_to_hub` publishes its model.
+
+    Args:
+        private (`bool`, *optional*): Whether a new repository is private; by default what its owner's settings say.
+        branch (`str`, *optional*): Branch to push to; the main one by default.
+        tag (`str`, *optional*): Tag for the finished model's commit, such as ``v1``.
+        message (`str`, *optional*): Commit message of the finished model.
+        strategy (`str`, *optional*, defaults to `"end"`): What is pushed while training, by the names that
+            `transformers` uses: `"end"` (nothing), `"every_save"` (the weights of each checkpoint), `"checkpoint"`
+            (the last checkpoint too, in ``last-checkpoint/``, from which the run goes on on any machine) or
+            `"all_checkpoints"` (every one of them). The finished model takes the place of all of that.
+    """
+
+    private: bool | None = None
+    branch: str | None = None
+    tag: str | None = None
+    message: str | None = None
+    strategy: Literal["end", "every_save", "checkpoint", "all_checkpoints"] = "end"
+
+
+@dataclass
 class FinetuneConfig:
     """A run of `recipes/finetune.py`: one supervised token classifier.
 
@@ -238,6 +263,9 @@ class FinetuneConfig:
         training (`dict`, *optional*): Values of `transformers.TrainingArguments`.
         resume (`bool`, *optional*, defaults to `False`): Continue a killed run from its last checkpoint.
         overwrite (`bool`, *optional*, defaults to `False`): Delete what `output_dir` holds and start again.
+        push_to_hub (`str`, *optional*): Hub id (``org/name``) that the model is published as.
+        hub (`HubConfig`, *optional*): How it is published.
+        card (`str`, *optional*): A `model_cards/<model>/card.yaml`: what people say of the model on its card.
     """
 
     output_dir: str
@@ -251,6 +279,9 @@ class FinetuneConfig:
     training: dict[str, Any] = field(default_factory=dict)
     resume: bool = False
     overwrite: bool = False
+    push_to_hub: str | None = None
+    hub: HubConfig = field(default_factory=HubConfig)
+    card: str | None = None
 
 
 @dataclass
@@ -273,6 +304,9 @@ class DistillConfig:
         training (`dict`, *optional*): Values of `transformers.TrainingArguments` for student and baselines.
         resume (`bool`, *optional*, defaults to `False`): Continue a killed run.
         overwrite (`bool`, *optional*, defaults to `False`): Delete what `output_dir` holds and start again.
+        push_to_hub (`str`, *optional*): Hub id (``org/name``) that the student is published as.
+        hub (`HubConfig`, *optional*): How it is published.
+        card (`str`, *optional*): A `model_cards/<model>/card.yaml`: what people say of the model on its card.
     """
 
     output_dir: str
@@ -289,6 +323,9 @@ class DistillConfig:
     training: dict[str, Any] = field(default_factory=dict)
     resume: bool = False
     overwrite: bool = False
+    push_to_hub: str | None = None
+    hub: HubConfig = field(default_factory=HubConfig)
+    card: str | None = None
 
     def __post_init__(self) -> None:
         workers = self.training.get("dataloader_num_workers")
@@ -309,7 +346,7 @@ def load_config(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -
             read as YAML.
 
     Raises:
-        ConfigError: The file is missing or no YAML mapping, or a key or value does not fit.
+        ConfigError: The file is missing or no YAML mapping, a key or value does not fit, or a value is a token.
     """
     path = Path(path)
     try:
@@ -322,6 +359,7 @@ def load_config(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -
         raise ConfigError(f"{path}: expected a mapping of keys to values, found {type(data).__name__}")
     for override in overrides:
         _override(data, override)
+    _refuse_tokens(data, str(path))
     return from_dict(cls, data, str(path))
 
 
@@ -337,6 +375,21 @@ def from_dict(cls: type[T], data: Mapping[str, Any], where: str) -> T:
 def to_dict(config: Any) -> dict[str, Any]:
     """Plain values of a configuration, as written beside a run."""
     return dataclasses.asdict(config)
+
+
+def _refuse_tokens(value: Any, where: str, key: str = "") -> None:
+    """A configuration is written beside the run and published with its model: no place for a token."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            _refuse_tokens(item, where, _join(key, str(name)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_tokens(item, where, f"{key}.{index}")
+    elif isinstance(value, str) and holds_token(value):
+        raise ConfigError(
+            f"{where}: `{key}` holds an access token; configurations are published. Take it out, and log in with "
+            "`hf auth login` or set HF_TOKEN instead"
+        )
 
 
 def _override(data: dict[str, Any], override: str) -> None:

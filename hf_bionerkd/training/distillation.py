@@ -61,9 +61,12 @@ def plan_teachers(config: DistillConfig, space: LabelSpace) -> TeacherPlan:
 
 
 def prepare_teachers(plan: TeacherPlan, space: LabelSpace) -> list[Teacher]:
-    """Train the teachers that are to be trained (finished ones are not repeated) and open all, in order."""
+    """Train the teachers that are to be trained (finished ones are not repeated) and open all, in order.
+
+    They are not pushed, whatever their own files say: a distillation publishes its student.
+    """
     for name, recipe in plan.recipes.items():
-        finetune(dataclasses.replace(recipe, resume=True))
+        finetune(dataclasses.replace(recipe, resume=True, push_to_hub=None))
         plan.ready[name] = Teacher(plan.specs[name], space.types)
     return [plan.ready[name] for name in plan.order]
 
@@ -109,8 +112,10 @@ def _spec(config: TeacherConfig, path: str) -> TeacherSpec:
 def _planned(config: TeacherConfig, recipe: FinetuneConfig) -> TeacherTypes:
     """What a teacher will cover, from the corpora that it is to be trained on."""
     from hf_bionerkd.training.setup import label_space, load_corpora
+    from hf_bionerkd.training.sources import pin_sources
 
-    own = label_space(recipe.types, load_corpora(recipe.corpora)).types
+    pinned, _ = pin_sources(recipe, recipe.output_dir, where=config.finetune or "")
+    own = label_space(pinned.types, load_corpora(pinned.corpora)).types
     mapping = config.types or {kind: kind for kind in own}
     unknown = sorted(set(mapping) - set(own))
     if unknown:

@@ -7,7 +7,8 @@ from pathlib import Path
 from hf_bionerkd.evaluation.report import Metrics, read_metrics
 from hf_bionerkd.training.arguments import training_arguments
 from hf_bionerkd.training.config import FinetuneConfig, to_dict
-from hf_bionerkd.training.runs import DONE_FILE, claim_run, publish, versions
+from hf_bionerkd.training.publishing import check_publication, checkpoint_callbacks, fetch_run
+from hf_bionerkd.training.runs import DONE_FILE, claim_run, publish, read_run, versions
 from hf_bionerkd.training.setup import (
     add_adapters,
     check_splits,
@@ -17,11 +18,12 @@ from hf_bionerkd.training.setup import (
     make_tags,
     make_tokenizer,
 )
+from hf_bionerkd.training.sources import pin_sources
 from hf_bionerkd.training.training_run import Job, card_info, drop_checkpoints, measure, train
 
 
 def finetune(config: FinetuneConfig) -> Metrics:
-    """Run a fine-tuning from its configuration to the published folder.
+    """Run a fine-tuning from its configuration to the published folder; pushing that is the caller's.
 
     Args:
         config (`FinetuneConfig`): The run. A finished run is not repeated.
@@ -31,6 +33,7 @@ def finetune(config: FinetuneConfig) -> Metrics:
 
     Raises:
         ConfigError: The output folder holds something else, or the configuration does not fit the corpora.
+        HubError: The run is to be published, and the Hub refuses; known before training.
     """
     from accelerate import PartialState
     from transformers import set_seed
@@ -38,10 +41,15 @@ def finetune(config: FinetuneConfig) -> Metrics:
     state = PartialState()
     folder = Path(config.output_dir)
     training_arguments(config.training, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
+    human = check_publication(config)
+    checkpoints = folder / "checkpoints"
+    fetch_run(config, checkpoints)
+    asked = to_dict(config)
+    config, resolved = pin_sources(config, folder)
     corpora = load_corpora(config.corpora)
     check_splits(corpora, config.training)
     space = label_space(config.types, corpora)
-    opened = claim_run(folder, to_dict(config), resume=config.resume, overwrite=config.overwrite)
+    opened = claim_run(folder, asked, resume=config.resume, overwrite=config.overwrite, resolved=resolved)
     if opened == "finished":
         return read_metrics(folder / DONE_FILE)
     tags = make_tags(config.encoding.tag_pair, corpora, neutral=False, end_tag=config.encoding.end_tag)
@@ -51,8 +59,8 @@ def finetune(config: FinetuneConfig) -> Metrics:
     model, tokenizer = make_model(config.model, make_tokenizer(config.model, corpora, length), tags, space)
     if config.lora:
         model = add_adapters(model, config.lora, tokenizer.convert_tokens_to_ids(tags.tokens))
-    checkpoints = folder / "checkpoints"
-    trainer = train(job, model, tokenizer, checkpoints, resume=opened == "resumed")
+    callbacks = checkpoint_callbacks(config, tokenizer, tags)
+    trainer = train(job, model, tokenizer, checkpoints, resume=opened == "resumed", callbacks=callbacks)
     model = trainer.accelerator.unwrap_model(trainer.model)
     if config.lora:
         model = model.merge_and_unload()
@@ -61,14 +69,17 @@ def finetune(config: FinetuneConfig) -> Metrics:
         info = card_info(
             job,
             model,
-            folder.name,
+            config.push_to_hub or folder.name,
             metrics,
             mixture=trainer.mixture,
             results_model=folder.name,
+            tokenizer=tokenizer,
             base_model=config.model.path,
+            base_commit=config.model.revision,
             versions=versions(),
+            human=human,
         )
-        publish(folder, model, tokenizer, tags, info, to_dict(config))
+        publish(folder, model, tokenizer, tags, info, read_run(folder) or {})
         drop_checkpoints(checkpoints)
     state.wait_for_everyone()
     return metrics

@@ -16,25 +16,37 @@ import yaml
 from hf_bionerkd.data.tag_pairs import TagPairs, save_tokenizer
 from hf_bionerkd.evaluation.report import Metrics, write_metrics, write_text
 from hf_bionerkd.hub.cards import ModelCardInfo, save_model_card
+from hf_bionerkd.hub.provenance import PROVENANCE_FILE, write_provenance
+from hf_bionerkd.models.auto import carry_code
 from hf_bionerkd.training.config import ConfigError
 
 RUN_FILE = "run.yaml"
 DONE_FILE = "metrics.json"
 OUTPUTS_FOLDER = "teacher_outputs"  # may be filled by recipes/cache_teachers.py before the run is opened
-_FLAGS = ("resume", "overwrite")
+_FLAGS = ("resume", "overwrite", "push_to_hub", "hub", "card")  # what may differ between two starts of one run
+RESOLVED = "resolved"  # key of the run's record that no configuration has: which commits its Hub names stood for
 _PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "peft", "evaluate", "numpy")
 
 State = Literal["new", "resumed", "finished"]
 
 
-def open_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> State:
+def open_run(
+    folder: str | Path,
+    config: Mapping[str, Any],
+    *,
+    resume: bool,
+    overwrite: bool,
+    resolved: Mapping[str, Any] | None = None,
+) -> State:
     """Claim an output folder for a run.
 
     Args:
         folder (`str`): The run's `output_dir`.
-        config (`Mapping`): The run's configuration as plain values; written there as `run.yaml`.
+        config (`Mapping`): The run's configuration as plain values, in the user's words; written there as `run.yaml`.
         resume (`bool`): Continue the killed run that the folder holds.
         overwrite (`bool`): Delete what the folder holds, but for the teachers' outputs: those have fingerprints.
+        resolved (`Mapping`, *optional*): What :func:`~hf_bionerkd.training.sources.pin_sources` found; written there
+            too, and left out when runs are compared: a branch that has moved makes no other run.
 
     Returns:
         `"new"`; `"resumed"`; or `"finished"` when this very run is there already, complete.
@@ -43,7 +55,7 @@ def open_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, ove
         ConfigError: The folder holds another run or other files, or an unfinished run and `resume` is not set.
     """
     folder = Path(folder)
-    wanted = {key: value for key, value in config.items() if key not in _FLAGS}
+    record = _comparable(config) | ({RESOLVED: dict(resolved)} if resolved else {})
     if overwrite and _is_occupied(folder):
         if not (folder / RUN_FILE).exists():
             raise ConfigError(
@@ -57,9 +69,9 @@ def open_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, ove
         found = read_run(folder)
         if found is None:
             raise ConfigError(f"{folder} holds files that are no run of ours; choose another output_dir")
-        if found != wanted:
+        if not same_run(found, config):
             raise ConfigError(
-                f"{folder} holds another run, which differs in {_differences(found, wanted)}; choose another "
+                f"{folder} holds another run, which differs in {_differences(found, config)}; choose another "
                 "output_dir, or give overwrite=true to delete it"
             )
         if (folder / DONE_FILE).exists():
@@ -68,25 +80,39 @@ def open_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, ove
             raise ConfigError(
                 f"{folder} holds this run unfinished; give resume=true to continue it, or overwrite=true"
             )
+        if resolved and found.get(RESOLVED) != record[RESOLVED]:
+            _write_record(folder, record)  # of a run that was begun before records held commits
         return "resumed"
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / RUN_FILE, yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True))
+    _write_record(folder, record)
     return "new"
 
 
-def claim_run(folder: str | Path, config: Mapping[str, Any], *, resume: bool, overwrite: bool) -> State:
+def claim_run(
+    folder: str | Path,
+    config: Mapping[str, Any],
+    *,
+    resume: bool,
+    overwrite: bool,
+    resolved: Mapping[str, Any] | None = None,
+) -> State:
     """:func:`open_run` for all processes of a launch: the main one claims, the others find the run it has opened."""
     from accelerate import PartialState
 
     state = PartialState()
     with state.main_process_first():
         if state.is_main_process:
-            return open_run(folder, config, resume=resume, overwrite=overwrite)
+            return open_run(folder, config, resume=resume, overwrite=overwrite, resolved=resolved)
         return open_run(folder, config, resume=True, overwrite=False)
 
 
+def same_run(found: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether a record is of the run that a configuration describes; what may change between two starts aside."""
+    return _comparable(found) == _comparable(config)
+
+
 def read_run(folder: str | Path) -> dict[str, Any] | None:
-    """The configuration of the run that a folder holds; None when it holds none."""
+    """The record of the run that a folder holds: its configuration, and commits under `resolved`; None without one."""
     path = Path(folder) / RUN_FILE
     if not path.exists():
         return None
@@ -104,10 +130,10 @@ def last_checkpoint(folder: str | Path) -> str | None:
 def publish(
     folder: str | Path, model: Any, tokenizer: Any, tags: TagPairs, info: ModelCardInfo, config: Mapping[str, Any]
 ) -> None:
-    """Write a finished model: safetensors, tokenizer, card, configuration, metrics; `metrics.json` comes last.
+    """Write a finished model: safetensors, tokenizer, card, provenance, record, metrics; `metrics.json` comes last.
 
-    Everything is written beside the target and moved there file by file, so a killed run leaves no half file and no
-    `metrics.json`.
+    `config` is the run's record, as :func:`read_run` gives it. Everything is written beside the target and moved there
+    file by file, so a killed run leaves no half file and no `metrics.json`.
     """
     folder = Path(folder)
     staging = folder / ".publishing"
@@ -115,8 +141,8 @@ def publish(
         shutil.rmtree(staging)
     publish_weights(staging, model, tokenizer, tags)
     save_model_card(staging, info)
-    wanted = {key: value for key, value in config.items() if key not in _FLAGS}
-    write_text(staging / RUN_FILE, yaml.safe_dump(wanted, sort_keys=False, allow_unicode=True))
+    write_provenance(staging / PROVENANCE_FILE, info)
+    _write_record(staging, {key: value for key, value in config.items() if key not in _FLAGS})
     for path in sorted(staging.iterdir()):
         os.replace(path, folder / path.name)
     staging.rmdir()
@@ -125,8 +151,12 @@ def publish(
 
 
 def publish_weights(folder: str | Path, model: Any, tokenizer: Any, tags: TagPairs) -> None:
-    """Write a model in safetensors and its tokenizer, which adds the default tag pair by itself."""
+    """Write a model in safetensors and its tokenizer, which adds the default tag pair by itself.
+
+    A model of one's own class is written with its code.
+    """
     Path(folder).mkdir(parents=True, exist_ok=True)
+    carry_code(model)
     model.save_pretrained(folder)
     save_tokenizer(tokenizer, folder, tags)
 
@@ -147,6 +177,15 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _comparable(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a run this run and no other."""
+    return {key: value for key, value in record.items() if key not in (*_FLAGS, RESOLVED)}
+
+
+def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    write_text(folder / RUN_FILE, yaml.safe_dump(dict(record), sort_keys=False, allow_unicode=True))
+
+
 def _is_occupied(folder: Path) -> bool:
     return folder.exists() and any(path.name != OUTPUTS_FOLDER for path in folder.iterdir())
 
@@ -161,6 +200,7 @@ def _is_complete(checkpoint: Path) -> bool:
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    found, wanted = _comparable(found), _comparable(wanted)
     keys = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
     parts = [f"`{key}` ({_short(found.get(key))} there, {_short(wanted.get(key))} here)" for key in keys[:3]]
     return ", ".join(parts) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")

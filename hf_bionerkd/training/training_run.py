@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hf_bionerkd.data.collators import TargetSource, TrainingWindows, WindowCollator
 from hf_bionerkd.data.corpus import Corpus, join_corpora
-from hf_bionerkd.data.encoding import WordEncoder
+from hf_bionerkd.data.encoding import WordEncoder, special_ids
 from hf_bionerkd.data.prediction import longest_input
 from hf_bionerkd.data.tag_pairs import TagPairs
 from hf_bionerkd.evaluation.report import Metrics
-from hf_bionerkd.hub.cards import CorpusInfo, LossInfo, ModelCardInfo, TeacherInfo
+from hf_bionerkd.evaluation.significance import Bootstrap
+from hf_bionerkd.hub.cards import CorpusInfo, LossInfo, ModelCardInfo, TeacherInfo, Throughput
+from hf_bionerkd.hub.human_card import HumanCard
+from hf_bionerkd.hub.public_sources import public_source, without_paths
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses.hard import Outside, TokenNLL
 from hf_bionerkd.losses.mixture import Mixture
+from hf_bionerkd.models.auto import carry_code
 from hf_bionerkd.teachers.aggregation import TeacherTypes
 from hf_bionerkd.training.arguments import training_arguments
 from hf_bionerkd.training.config import ConfigError, EncodingConfig
@@ -25,7 +30,10 @@ from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer
 from hf_bionerkd.training.metrics import MentionEvaluator, model_tagging
 from hf_bionerkd.training.runs import last_checkpoint
 from hf_bionerkd.training.setup import named_types
+from hf_bionerkd.training.speed import measure_throughput, some_sentences
 from hf_bionerkd.training.trainer import TokenClassificationTrainer
+
+_BOOTSTRAP = Bootstrap()
 
 
 @dataclass
@@ -57,7 +65,9 @@ class Job:
     teachers: Sequence[TeacherTypes] = ()
 
 
-def make_trainer(job: Job, model: Any, tokenizer: Any, checkpoints: str | Path) -> TokenClassificationTrainer:
+def make_trainer(
+    job: Job, model: Any, tokenizer: Any, checkpoints: str | Path, callbacks: Sequence[Any] = ()
+) -> TokenClassificationTrainer:
     """Put data, losses, evaluation on the validation split and the Trainer together."""
     encoding, names = job.encoding, named_types(job.corpora)
     longest = longest_input(model, tokenizer, encoding.max_length)
@@ -82,6 +92,7 @@ def make_trainer(job: Job, model: Any, tokenizer: Any, checkpoints: str | Path) 
         "args": args,
         "train_dataset": train,
         "data_collator": WindowCollator(tokenizer.pad_token_id or 0),
+        "callbacks": list(callbacks),
         "gold": TokenNLL(job.gold_outside),
     }
     if args.eval_strategy != "no":
@@ -93,10 +104,10 @@ def make_trainer(job: Job, model: Any, tokenizer: Any, checkpoints: str | Path) 
 
 
 def train(
-    job: Job, model: Any, tokenizer: Any, checkpoints: str | Path, *, resume: bool
+    job: Job, model: Any, tokenizer: Any, checkpoints: str | Path, *, resume: bool, callbacks: Sequence[Any] = ()
 ) -> TokenClassificationTrainer:
     """Train, from the last checkpoint when `resume` is set and there is one; the best epoch on validation is kept."""
-    trainer = make_trainer(job, model, tokenizer, checkpoints)
+    trainer = make_trainer(job, model, tokenizer, checkpoints, callbacks)
     trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints) if resume else None)
     return trainer
 
@@ -130,7 +141,13 @@ def corpus_tags(name: str) -> str:
     return f"{name}, corpus tags"
 
 
-def score(evaluator: MentionEvaluator, name: str, tagging: Any, space: LabelSpace | None = None) -> Metrics:
+def score(
+    evaluator: MentionEvaluator,
+    name: str,
+    tagging: Any,
+    space: LabelSpace | None = None,
+    bootstrap: Bootstrap | None = _BOOTSTRAP,
+) -> Metrics:
     """Score whatever turns sentences into word distributions; all processes share the rows and get the sums."""
     import torch
     from accelerate import PartialState
@@ -144,8 +161,9 @@ def score(evaluator: MentionEvaluator, name: str, tagging: Any, space: LabelSpac
         process_index=state.process_index,
         num_processes=state.num_processes,
         reduce=lambda counts: reduce(torch.from_numpy(counts).to(state.device), reduction="sum").cpu().numpy(),
+        bootstrap=bootstrap,
     )
-    return Metrics(tuple(found["strict"]), tuple(found["lenient"]))
+    return Metrics(tuple(found["strict"]), tuple(found["lenient"]), bootstrap=bootstrap)
 
 
 def card_info(
@@ -154,50 +172,100 @@ def card_info(
     name: str,
     metrics: Metrics,
     *,
+    tokenizer: Any,
     mixture: Mixture,
     results_model: str,
     base_model: str | None,
+    base_commit: str | None = None,
     teachers: Sequence[TeacherInfo] = (),
     versions: dict[str, str],
+    human: HumanCard | None = None,
 ) -> ModelCardInfo:
-    """Gather what the model card says from what the run did."""
-    parameters = sum(p.numel() for p in model.parameters())
-    size = sum(p.numel() * p.element_size() for p in model.parameters()) / 1e6
-    answers = {
-        tag: "every type" if tag not in dict(named_types(job.corpora)) else f"as {tag} annotates"
-        for tag in job.tags.names
-    }
+    """Gather what the model card says from what the run did, and time the model; nothing in it is a local path.
+
+    Args:
+        job (`Job`): What the model was trained on and how.
+        model (`PreTrainedModel`): The trained model.
+        name (`str`): What the card calls it: its Hub id, or its folder's name.
+        metrics (`Metrics`): What was measured.
+        tokenizer (`PreTrainedTokenizerFast`): The model's tokenizer, which knows the tags.
+        mixture (`Mixture`): The loss.
+        results_model (`str`): The rows of `metrics` that are this model's.
+        base_model (`str`, *optional*): What it was initialised from, Hub id or path.
+        base_commit (`str`, *optional*): Commit of that on the Hub.
+        teachers (`Sequence[TeacherInfo]`, *optional*): Their `source` may be a path still.
+        versions (`dict[str, str]`): Of the software.
+        human (`HumanCard`, *optional*): What people say.
+    """
+    distilled = ["Moscato et al. 2023"] if job.lam > 0 else []
     return ModelCardInfo(
         name=name,
         types=job.space.types,
         labels=job.space.labels,
-        base_model=base_model,
-        tag_pairs=answers,
+        human=human or HumanCard(),
+        base_model=public_source(base_model, base_commit) if base_model else None,
+        base_commit=base_commit or "",
+        tag_pairs=_tag_answers(job),
+        tag_templates=_tag_templates(job.tags, tokenizer),
         default_tag=job.tags.default or "",
-        teachers=teachers,
-        corpora=[
-            CorpusInfo(
-                corpus.name,
-                corpus.types,
-                {split: len(rows) for split, rows in corpus.splits.items()},
-                corpus.fingerprints.get("train", ""),
-            )
-            for corpus in job.corpora
-        ],
+        needs_remote_code=bool(carry_code(model)),
+        teachers=[_without_path(teacher) for teacher in teachers],
+        corpora=[_corpus_info(corpus) for corpus in job.corpora],
         losses=_loss_infos(job, mixture),
-        training_arguments=job.training,
-        parameters=parameters,
-        megabytes=size,
+        training_arguments=without_paths(job.training),
+        parameters=sum(p.numel() for p in model.parameters()),
+        megabytes=sum(p.numel() * p.element_size() for p in model.parameters()) / 1e6,
+        throughput=_throughput(job, model, tokenizer),
         seeds={"run": job.seed},
         versions=versions,
         metrics=metrics,
         results_model=results_model,
+        citations=[*distilled, *(["Zhang & Chen 2022"] if job.tags.names else [])],
     )
 
 
 def drop_checkpoints(checkpoints: str | Path) -> None:
     """Remove the checkpoints of a training whose model has been published."""
     shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _without_path(teacher: TeacherInfo) -> TeacherInfo:
+    commit = teacher.revision if re.fullmatch("[0-9a-f]{40}", teacher.revision) else None
+    return replace(teacher, source=public_source(teacher.source, commit))
+
+
+def _tag_answers(job: Job) -> dict[str, str]:
+    """What a model answers under each of its tags; the teachers' targets cover every type under all of them."""
+    answers = dict.fromkeys(job.tags.names, "every type")
+    for corpus in job.corpora:
+        if corpus.name in answers:
+            own = f"{', '.join(corpus.types)} as {corpus.name} annotates"
+            answers[corpus.name] = f"every type; {own}" if job.lam > 0 else own
+    return answers
+
+
+def _tag_templates(tags: TagPairs, tokenizer: Any) -> dict[str, list[str]]:
+    """What the published tokenizer makes of a text ``$A``, by tag."""
+    before, after = (tokenizer.convert_ids_to_tokens(list(side)) for side in special_ids(tokenizer))
+    around = {name: tags.around(name) for name in tags.names}
+    return {name: [*before, *opening, "$A", *closing, *after] for name, (opening, closing) in around.items()}
+
+
+def _throughput(job: Job, model: Any, tokenizer: Any, batch_size: int = 32) -> Throughput:
+    tagging = taggings(job, model, tokenizer, batch_size)[job.tags.default or ""]
+    return measure_throughput(tagging, some_sentences(job.corpora, 2000), model, batch_size)
+
+
+def _corpus_info(corpus: Corpus) -> CorpusInfo:
+    return CorpusInfo(
+        corpus.name,
+        corpus.types,
+        {split: len(rows) for split, rows in corpus.splits.items()},
+        fingerprints=corpus.fingerprints,
+        source=public_source(corpus.path, corpus.commit),
+        commit=corpus.commit or "",
+        license=corpus.license,
+    )
 
 
 def _loss_infos(job: Job, mixture: Mixture) -> list[LossInfo]:

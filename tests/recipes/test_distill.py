@@ -21,6 +21,7 @@ PUBLISHED = {
     "config.json",
     "metrics.json",
     "model.safetensors",
+    "provenance.json",
     "run.yaml",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -199,7 +200,8 @@ def test_a_planned_teacher_that_will_not_fit_is_named_before_it_is_trained(
     configured, tiny_run, distill, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(finetuning, "train", unwanted)
-    values = {"output_dir": str(tmp_path / "t"), "corpora": tiny_run["corpora"][2:], "model": {"path": "org/none"}}
+    model = {"architecture": {"model_type": "bert"}}
+    values = {"output_dir": str(tmp_path / "t"), "corpora": tiny_run["corpora"][2:], "model": model}
     (tmp_path / "teacher.yaml").write_text(yaml.safe_dump(values))
     planned = {"name": "planned", "finetune": str(tmp_path / "teacher.yaml")}
     for types, words in (

@@ -23,6 +23,7 @@ PUBLISHED = {
     "config.json",
     "metrics.json",
     "model.safetensors",
+    "provenance.json",
     "run.yaml",
     "tokenizer.json",
     "tokenizer_config.json",

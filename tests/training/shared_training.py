@@ -45,7 +45,7 @@ def main(folder: Path, size: int, output: Path) -> None:
         output.mkdir(exist_ok=True)
         save_file(tiny.weights(model), output / "weights.safetensors")
         found = {name: tiny.losses(trainer, name) for name in ("loss", "loss_kd", "loss_gold", "eval_f1")}
-        found |= {"counts": [[r.counts.tp, r.counts.fp, r.counts.fn] for r in metrics.strict]}
+        found |= {"counts": [[r.counts.tp, r.counts.fp, r.counts.fn, *r.interval] for r in metrics.strict]}
         found |= {"processes": state.num_processes}
         (output / "found.json").write_text(json.dumps(found))
 

@@ -74,3 +74,10 @@ def test_without_a_default_the_configuration_is_asked_for(run, capsys):
     with pytest.raises(SystemExit):
         run(raising(AssertionError), default=None)
     assert "--config" in capsys.readouterr().err
+
+
+def test_a_token_in_a_message_is_blotted_out(run):
+    token = "hf_" + "Ab1" * 10
+    with pytest.raises(SystemExit) as stopped:
+        run(raising(ConfigError(f"cannot read https://user:{token}@host")))
+    assert str(stopped.value) == "error: cannot read https://user:hf_***@host"

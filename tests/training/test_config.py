@@ -173,3 +173,28 @@ def test_every_key_is_documented(cls):
                     seen.add(part)
                     waiting.append(part)
     assert len(seen) >= 4
+
+
+TOKEN = "hf_" + "Ab1" * 10
+
+
+@pytest.mark.parametrize(
+    ("values", "overrides", "key"),
+    [
+        ({"training": {"hub_token": TOKEN}}, [], "training.hub_token"),
+        ({}, [f"model.path=https://user:{TOKEN}@host/org/encoder"], "model.path"),
+        ({"corpora": [{"name": "c", "path": "p", "build": {"script": "b", "output": "o", "options": {"t": TOKEN}}}]},
+         [], "corpora.0.build.options.t"),
+    ],
+)  # fmt: skip
+def test_a_token_is_refused_by_its_key_and_never_repeated(load, values, overrides, key):
+    with pytest.raises(ConfigError, match=re.escape(f"`{key}` holds an access token")) as caught:
+        load(FinetuneConfig, FINETUNE | values, *overrides)
+    assert TOKEN not in str(caught.value) and "HF_TOKEN" in str(caught.value)
+
+
+def test_how_a_run_is_published(load):
+    run = load(FinetuneConfig, FINETUNE, "push_to_hub=org/model", "hub.private=true", "hub.tag=v1")
+    assert (run.push_to_hub, run.hub.private, run.hub.tag, run.hub.strategy) == ("org/model", True, "v1", "end")
+    with pytest.raises(ConfigError, match="`hub.strategy` is 'always'; use one of end, every_save, checkpoint"):
+        load(FinetuneConfig, FINETUNE, "hub.strategy=always")

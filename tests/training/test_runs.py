@@ -12,7 +12,7 @@ from hf_bionerkd.evaluation.report import Metrics, Result, read_metrics
 from hf_bionerkd.hub.cards import ModelCardInfo
 from hf_bionerkd.training import runs
 from hf_bionerkd.training.config import ConfigError
-from hf_bionerkd.training.runs import finish, last_checkpoint, open_run, publish, read_run, versions
+from hf_bionerkd.training.runs import finish, last_checkpoint, open_run, publish, read_run, same_run, versions
 
 CONFIG = {"output_dir": "x", "seed": 1, "loss": {"lam": 0.5}, "resume": False, "overwrite": False}
 METRICS = Metrics((Result("m", "c", "Gene", Counts(1, 1, 1)),))
@@ -48,6 +48,28 @@ def test_another_run_is_refused_and_nothing_is_lost(tmp_path):
         for word in (str(tmp_path), "`seed` (1 there, 2 here)", "`loss`", "and 2 more", "overwrite=true"):
             assert word in str(error.value)
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+
+
+RESOLVED = {"corpora.0.path": {"source": "org/c", "commit": "1" * 40}}
+
+
+def test_commits_are_recorded_and_make_no_other_run_pain_18(tmp_path):
+    def start_with(resolved, **flags):
+        return open_run(tmp_path, CONFIG, **{"resume": False, "overwrite": False} | flags, resolved=resolved)
+
+    assert start_with(None) == "new" and "resolved" not in read_run(tmp_path)
+    assert start_with(RESOLVED, resume=True) == "resumed"  # begun before records held commits
+    plain = {"output_dir": "x", "seed": 1, "loss": {"lam": 0.5}}
+    assert read_run(tmp_path) == plain | {"resolved": RESOLVED}
+    for resolved in (None, RESOLVED):  # what the processes that do not write know, and those that do
+        assert start_with(resolved, resume=True) == "resumed"
+        assert read_run(tmp_path)["resolved"] == RESOLVED
+    with pytest.raises(ConfigError, match="differs in `seed` \\(1 there, 2 here\\); choose"):
+        open_run(tmp_path, CONFIG | {"seed": 2}, resume=True, overwrite=False, resolved=RESOLVED)
+    assert same_run(read_run(tmp_path), CONFIG | {"push_to_hub": "org/m", "resume": True})
+    assert not same_run(read_run(tmp_path), CONFIG | {"seed": 2})
+    moved = {"corpora.0.path": {"source": "org/c", "commit": "2" * 40}}
+    assert start_with(moved, overwrite=True) == "new" and read_run(tmp_path)["resolved"] == moved
 
 
 def test_overwrite_deletes_a_run_but_no_other_files(tmp_path):
@@ -113,6 +135,12 @@ def test_a_published_folder_holds_everything_and_no_pickle_pain_23(published):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert tokenizer.convert_ids_to_tokens(tokenizer("TP53")["input_ids"])[:2] == ["[CLS]", "<all>"]
     assert json.loads((folder / "config.json").read_text())["id2label"] == {"0": "B-Gene", "1": "I-Gene", "2": "O"}
+
+
+def test_what_is_published_says_which_commits_it_is_made_of(published):
+    folder, parts = published
+    publish(folder, *parts[:-1], CONFIG | {"push_to_hub": "org/m", "resolved": RESOLVED})
+    assert read_run(folder) == {"output_dir": "x", "seed": 1, "loss": {"lam": 0.5}, "resolved": RESOLVED}
 
 
 def test_a_killed_publication_leaves_no_metrics_and_is_repeated_whole(published, monkeypatch):
