@@ -144,6 +144,5 @@ def test_command_line_prints_what_it_did_and_fails_clearly(corpora_dir, tmp_path
     monkeypatch.setattr("sys.argv", ["build.py", "--output", str(tmp_path / "other"), "--source", source])
     with pytest.raises(SystemExit) as exit_:
         main(SCRIPTS / "ncbi_disease" / "card.yaml", "")
-    assert exit_.value.code == 1
-    assert "mentions types ['Species'], but the corpus annotates ['Disease']" in capsys.readouterr().err
+    assert "mentions types ['Species'], but the corpus annotates ['Disease']" in str(exit_.value)  # and exit code 1
     assert not (tmp_path / "other").exists()
