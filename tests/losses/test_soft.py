@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_bionerkd.losses.reduction import select
-from hf_bionerkd.losses.soft import SoftCrossEntropy
+from hf_bionerkd.losses.soft import SoftCrossEntropy, SoftL1, SoftL2, TemperedCrossEntropy
 
 soft = SoftCrossEntropy()
 
@@ -136,3 +136,69 @@ def test_description():
     description = soft.describe()
     assert description["name"] == "kd" and "eq. 14" in description["citation"]
     assert description["equation"] == soft.equation
+
+
+ALL = [soft, SoftL1(), SoftL2(), TemperedCrossEntropy(), TemperedCrossEntropy(0.5)]
+
+
+def by_definition(term, student, teacher):
+    """One position, in plain numbers, from the equations of Zhou et al. 2021."""
+    q_s = [math.exp(z) / sum(map(math.exp, student)) for z in student]
+    pairs = list(zip(teacher, q_s, strict=True))
+    if isinstance(term, SoftL1):
+        return sum(abs(a - b) for a, b in pairs)
+    if isinstance(term, SoftL2):
+        return sum((a - b) ** 2 for a, b in pairs)
+    t = getattr(term, "temperature", 1.0)
+    soft_t, soft_s = ([p ** (1 / t) for p in side] for side in (teacher, q_s))
+    soft_t, soft_s = ([p / sum(side) for p in side] for side in (soft_t, soft_s))
+    return -(t**2) * sum(a * math.log(b) for a, b in zip(soft_t, soft_s, strict=True))
+
+
+@pytest.mark.parametrize("term", ALL, ids=lambda term: f"{term.name}{getattr(term, 'temperature', '')}")
+def test_every_term_is_its_equation(term):
+    logits, targets, mask = random_case(3)
+    found = term(logits, targets, mask)
+    expected = sum(
+        by_definition(term, *values) for values in zip(logits[mask].tolist(), targets[mask].tolist(), strict=True)
+    )
+    assert found.sum.item() == pytest.approx(expected, rel=1e-9) and found.count.item() == mask.sum().item()
+
+
+@pytest.mark.parametrize("term", ALL, ids=lambda term: f"{term.name}{getattr(term, 'temperature', '')}")
+def test_every_term_is_least_where_the_student_is_the_teacher_and_masks_like_the_others(term):
+    logits, targets, mask = random_case(4)
+    same = targets.log().detach().requires_grad_()
+    if term.name != "l1":  # which has a kink there
+        assert gradient(term(same, targets, mask), same).abs().max() < 1e-6
+    assert term(same, targets, mask).sum < term(logits, targets, mask).sum
+    padded = torch.where(mask[..., None], logits, torch.nan)
+    found = term(padded, targets, mask)
+    assert found.sum.item() == pytest.approx(term(logits, targets, mask).sum.item())
+    nothing = term(logits, targets, torch.zeros_like(mask))
+    assert nothing.sum.item() == 0 and nothing.count.item() == 0 and gradient(nothing, logits).abs().max() == 0
+    with pytest.raises(ValueError, match="one value for each of the student's labels"):
+        term(logits, targets[..., :-1], mask)
+
+
+@pytest.mark.parametrize("term", ALL[1:], ids=lambda term: f"{term.name}{getattr(term, 'temperature', '')}")
+def test_gradients_are_those_of_finite_differences(term):
+    logits, targets, mask = random_case(5, shape=(2, 3, 4))
+    assert torch.autograd.gradcheck(lambda z: term(z, targets, mask).sum, (logits,))
+
+
+def test_a_certain_teacher_can_be_softened():
+    """Probabilities of exactly 0 and 1, as float16 keeps them."""
+    term = TemperedCrossEntropy(3.0)(torch.zeros(1, 3), torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([True]))
+    assert math.isfinite(term.sum.item())
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf, math.nan])
+def test_temperatures_that_are_none(temperature):
+    with pytest.raises(ValueError, match="expected a finite number above 0"):
+        TemperedCrossEntropy(temperature)
+
+
+def test_each_term_says_what_it_is():
+    assert [term.describe()["name"] for term in ALL[:4]] == ["kd", "l1", "l2", "tempered"]
+    assert "0.5" in ALL[4].describe()["equation"]
