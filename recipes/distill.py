@@ -97,7 +97,7 @@ def measure_teachers(job: Job, teachers: list[Teacher]) -> Metrics:
     from hf_bionerkd.training.training_run import score
 
     evaluator = MentionEvaluator(join_corpora(job.corpora, "test", job.space), job.space, named_types(job.corpora))
-    found = [score(evaluator, f"teacher {t.name}", t.log_probs, t.space) for t in teachers]
+    found = [score(evaluator, f"teacher {t.name}", t.tags, t.space) for t in teachers]
     return sum(found, Metrics(()))
 
 

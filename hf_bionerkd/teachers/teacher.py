@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hf_bionerkd.data.prediction import FLOOR, WordTagger
+from hf_bionerkd.data.prediction import FLOOR, WordOutputs, WordTagger
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.remote_code import explaining_refusals
 from hf_bionerkd.hub.snapshots import MODEL_FILES, model_folder
@@ -172,6 +172,39 @@ class Teacher:
     def log_probs(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
         """BIO log probabilities of every word, labels as in :attr:`space`; one (words, labels) array a sentence."""
         return [self.convert(values) for values in self.tagger.log_probs(sentences)]
+
+    def tags(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """The teacher's own decoding in BIO: ids into :attr:`space`, one array of shape (words,) a sentence."""
+        return [found.tags for found in self.outputs(sentences)]
+
+    def outputs(self, sentences: Sequence[Sequence[str]]) -> list[WordOutputs]:
+        """Distributions, tags and emissions of every word, labels as in :attr:`space`."""
+        return [
+            WordOutputs(self.convert(own.log_probs), self.convert_tags(own.tags), self.convert(own.emissions))
+            for own in self.tagger.outputs(sentences)
+        ]
+
+    def convert_tags(self, own: np.ndarray) -> np.ndarray:
+        """Turn one sentence's label ids into BIO over the student's types.
+
+        Tag by tag, so that what may not follow its neighbour still may not: S opens like B, E continues like I, and in
+        IO a word opens a mention where the one before it is of no mention of that type. Types that the teacher is not
+        asked for become ``O``.
+        """
+        outside = self.space.outside
+        begin: dict[int, int] = {}
+        inside: dict[int, int] = {}
+        for kind, place in self.mapping.items():
+            ids, target = self.own_space.ids_of(kind), self.space.ids_of(place)
+            for prefix, label in ids.items():
+                own_id = self.order[label]
+                opens = prefix in "BS" or self.own_space.scheme == "IO"
+                begin[own_id] = target["B"] if opens else target["I"]
+                inside[own_id] = target["B"] if prefix in "BS" else target["I"]
+        before = np.concatenate([[-1], own[:-1]]) if len(own) else own
+        pairs = zip(own.tolist(), before.tolist(), strict=True)
+        found = [(inside if tag == previous else begin).get(tag, outside) for tag, previous in pairs]
+        return np.asarray(found, dtype=np.int64)
 
     def convert(self, own: np.ndarray) -> np.ndarray:
         """Turn one sentence's log probabilities from the teacher's labels into BIO over the student's types.

@@ -13,7 +13,7 @@ from hf_bionerkd.evaluation.report import Result
 from hf_bionerkd.evaluation.significance import Bootstrap, f1_interval
 from hf_bionerkd.labels import LabelSpace, Orphans, WordSpan, tags_to_spans
 
-Tagging = Callable[[Sequence[Sequence[str]]], list[np.ndarray]]
+Tagging = Callable[[Sequence[Sequence[str]]], list[np.ndarray]]  # words of sentences to label ids of their words
 _ORPHANS: dict[str, Orphans] = {"strict": "drop", "lenient": "start"}
 
 
@@ -34,7 +34,7 @@ class MentionEvaluator:
     def __call__(
         self,
         model_name: str,
-        log_probs: Tagging | Sequence[Tagging],
+        tagging: Tagging | Sequence[Tagging],
         space: LabelSpace | None = None,
         *,
         process_index: int = 0,
@@ -47,10 +47,10 @@ class MentionEvaluator:
 
         Args:
             model_name (`str`): Its name in the results.
-            log_probs (`Callable` or a list of them): Words of sentences to one (words, labels) array each; a list has
-                one per corpus (each under its own tag pair).
-            space (`LabelSpace`, *optional*): Labels of those arrays; the run's by default. Corpora none of whose types
-                it holds are passed over.
+            tagging (`Callable` or a list of them): Words of sentences to one array of label ids each; a list has one
+                per corpus (each under its own tag pair).
+            space (`LabelSpace`, *optional*): What those ids stand for; the run's by default. Corpora none of whose
+                types it holds are passed over.
             process_index (`int`, *optional*, defaults to 0): This process.
             num_processes (`int`, *optional*, defaults to 1): How many share the rows.
             reduce (`Callable`, *optional*): Adds an integer array over all processes; called once a corpus.
@@ -69,12 +69,12 @@ class MentionEvaluator:
             answered = [kind for kind in types if kind in space.types]
             if not answered or not len(rows):
                 continue  # a corpus without rows in this split has no score, rather than one of zero
-            tagging = log_probs if callable(log_probs) else log_probs[index]
+            asked = tagging if callable(tagging) else tagging[index]
             counts = np.zeros((len(_ORPHANS), len(rows), len(answered), 3), dtype=np.int32)
             mine = np.arange(len(rows))[process_index::num_processes]
             for start in range(0, len(mine), chunk):
                 part = mine[start : start + chunk]
-                counts[:, part] = self._count(rows[part], tagging, space, answered)
+                counts[:, part] = self._count(rows[part], asked, space, answered)
             if bootstrap is None:
                 counts = counts.sum(axis=1, keepdims=True, dtype=np.int64)
             for mode, of_rows in zip(_ORPHANS, reduce(counts), strict=True):
@@ -92,8 +92,8 @@ class MentionEvaluator:
         batch = self.rows[[int(row) for row in rows]]
         gold_names, own_names = self.space.labels, space.labels
         counts = np.zeros((len(_ORPHANS), len(rows), len(types), 3), dtype=np.int32)
-        for row, (gold, scores) in enumerate(zip(batch["labels"], tagging(batch["tokens"]), strict=True)):
-            predicted = [own_names[best] for best in scores.argmax(axis=1)]
+        for row, (gold, tags) in enumerate(zip(batch["labels"], tagging(batch["tokens"]), strict=True)):
+            predicted = [own_names[tag] for tag in tags]
             gold_spans = tags_to_spans([gold_names[label] for label in gold], orphans="start")
             for mode, orphans in enumerate(_ORPHANS.values()):
                 _add(counts[mode, row], gold_spans, tags_to_spans(predicted, space.scheme, orphans), types)
@@ -121,4 +121,4 @@ def model_tagging(
         overlap=encoding.overlap,
         batch_size=batch_size,
         around=around,
-    ).log_probs
+    ).tags

@@ -275,8 +275,8 @@ def test_teacher_outputs_made_ahead_are_found(configured, distill, recipe, tmp_p
     assert len(list((tmp_path / "run" / "teacher_outputs").iterdir())) == 4
     monkeypatch.setattr(distillation, "OnlineTargets", unwanted)
     asked = []
-    log_probs = Teacher.log_probs
-    monkeypatch.setattr(Teacher, "log_probs", lambda self, rows: asked.append(len(rows)) or log_probs(self, rows))
+    outputs = Teacher.outputs
+    monkeypatch.setattr(Teacher, "outputs", lambda self, rows: asked.append(len(rows)) or outputs(self, rows))
     distill(configured())
     assert sum(asked) == 3 * 8  # the test split of each one's corpus, for the table
 

@@ -255,3 +255,23 @@ def test_a_teacher_without_its_tokenizer_is_refused(tmp_path):
     (tmp_path / "t" / "tokenizer.json").unlink()
     with pytest.raises(FileNotFoundError, match="'genes' at .*there is no tokenizer beside the model"):
         Teacher(TeacherSpec("genes", folder), ("Gene",))
+
+
+@pytest.mark.parametrize(
+    ("labels", "own", "expected"),
+    [
+        (("O", "B-G", "I-G", "B-X", "I-X"), "O I-G B-G I-G B-X I-X O", "O I-Gene B-Gene I-Gene O O O"),
+        (("B-G", "I-G", "E-G", "S-G", "O"), "S-G S-G B-G I-G E-G O", "B-Gene B-Gene B-Gene I-Gene I-Gene O"),
+        (("I-G", "O", "I-X"), "I-G I-G O I-G I-X I-G", "B-Gene I-Gene O B-Gene O B-Gene"),
+    ],
+)  # fmt: skip
+def test_a_teachers_own_decoding_in_the_students_names(labels, own, expected, tmp_path):
+    teacher = Teacher(TeacherSpec("t", tiny.save_teacher(tmp_path, labels), types={"G": "Gene"}), ("Gene",))
+    ids = np.array([labels.index(tag) for tag in own.split()])
+    assert [teacher.space.labels[tag] for tag in teacher.convert_tags(ids)] == expected.split()
+    assert teacher.convert_tags(ids[:0]).shape == (0,)
+    sentences = tiny.tokens(5)
+    for found, words in zip(teacher.outputs(sentences), teacher.log_probs(sentences), strict=True):
+        assert np.array_equal(found.log_probs, words) and np.array_equal(found.emissions, words)
+    for found, scores in zip(teacher.tags(sentences), teacher.tagger.log_probs(sentences), strict=True):
+        assert np.array_equal(found, teacher.convert_tags(scores.argmax(axis=1)))

@@ -24,7 +24,7 @@ def guess(words, space=SPACE):
 
 
 def tagging(sentences, space=SPACE):
-    return [guess(words, space) for words in sentences]
+    return [guess(words, space).argmax(axis=1) for words in sentences]
 
 
 def expected(rows, corpora, mode, space=SPACE):
@@ -70,10 +70,7 @@ def test_a_teacher_is_scored_on_its_own_types_only(evaluator, corpora):
 
 def test_gold_labels_score_one(evaluator):
     by_words = {tuple(row["tokens"]): row["labels"] for row in evaluator.rows}
-    gold = [
-        lambda sentences: [np.eye(len(SPACE))[by_words[tuple(words)]] for words in sentences]
-        for _ in evaluator.corpora
-    ]
+    gold = [lambda sentences: [np.array(by_words[tuple(words)]) for words in sentences] for _ in evaluator.corpora]
     rows = evaluator.rows.filter(lambda row: by_words[tuple(row["tokens"])] == row["labels"])
     found = MentionEvaluator(rows, SPACE, evaluator.corpora)("m", gold)["strict"]
     assert all(r.counts == Counts(r.counts.support) and r.counts.support for r in found)
