@@ -83,7 +83,7 @@ constraints: ## pin again every package that runtime and tests need (constraints
 	echo "pinning what $$python installs …"; \
 	$$python -m venv "$$folder"; \
 	"$$folder/bin/python" -m pip install --quiet $(PIP_ARGS) $(TORCH); \
-	"$$folder/bin/python" -m pip install --quiet $(PIP_ARGS) '.[test]'; \
+	"$$folder/bin/python" -m pip install --quiet $(PIP_ARGS) '.[bench,space,test,vectors]'; \
 	"$$folder/bin/python" -m pip freeze --exclude hf_bionerkd --exclude setuptools > "$$folder/frozen"; \
 	{ \
 		echo '# The versions that the project is installed with: runtime and test packages, on Linux.'; \

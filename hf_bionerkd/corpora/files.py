@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
+import re
+import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+# A NUL, or half of a surrogate pair, which JSON can spell: neither can be written as text again.
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -34,27 +39,50 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         CorpusError: Bytes that are no UTF-8, a NUL, or a gzip stream that breaks off; names the file and the line.
     """
     number = 0
+    with open_binary(path, lambda: f"after line {number}") as binary:
+        for number, raw in enumerate(binary, 1):
+            if b"\0" in raw:
+                raise CorpusError(
+                    f"{path}:{number}: the line holds a NUL byte, which no text has: the file is damaged or "
+                    "binary. Fetch it again, or remove the byte."
+                )
+            if number == 1:
+                raw = raw.removeprefix(_BOM)
+            yield number, _decode(raw, path, number).removesuffix("\n").removesuffix("\r")
+
+
+@contextmanager
+def open_binary(path: str | os.PathLike[str], place: Callable[[], str] | None = None) -> Iterator[BinaryIO]:
+    """Open a file for reading bytes, unpacked where its name ends in ``.gz``.
+
+    Args:
+        path (`str` or `PathLike`): The file.
+        place (`Callable`, *optional*): Says how far reading has come, for the error of a gzip stream that breaks off.
+
+    Returns:
+        A context manager that gives the open file.
+
+    Raises:
+        CorpusError: The gzip stream breaks off or is damaged; raised where the block reads on.
+    """
+    path = Path(path)
     try:
         with ExitStack() as stack:
-            for number, raw in enumerate(_open_binary(Path(path), stack), 1):
-                if b"\0" in raw:
-                    raise CorpusError(
-                        f"{path}:{number}: the line holds a NUL byte, which no text has: the file is damaged or "
-                        "binary. Fetch it again, or remove the byte."
-                    )
-                if number == 1:
-                    raw = raw.removeprefix(_BOM)
-                yield number, _decode(raw, path, number).removesuffix("\n").removesuffix("\r")
+            if path.suffix == ".gz":
+                yield cast(BinaryIO, stack.enter_context(gzip.open(path, "rb")))
+            else:
+                yield stack.enter_context(open(path, "rb"))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        where = f" {place()}" if place else ""
         raise CorpusError(
-            f"{path}: the gzip stream is cut off or damaged after line {number} ({error}). Fetch the file again."
+            f"{path}: the gzip stream is cut off or damaged{where} ({error}). Fetch the file again."
         ) from error
 
 
-def _open_binary(path: Path, stack: ExitStack) -> BinaryIO:
-    if path.suffix == ".gz":
-        return cast(BinaryIO, stack.enter_context(gzip.open(path, "rb")))
-    return stack.enter_context(open(path, "rb"))
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file as it lies on disk, in hexadecimal."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _decode(raw: bytes, path: str | os.PathLike[str], number: int) -> str:
@@ -96,3 +124,45 @@ def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+    """Make a folder that takes its name only when everything in it was written.
+
+    Args:
+        path (`str` or `PathLike`): The final name. An empty folder of that name is replaced.
+        overwrite (`bool`, *optional*, defaults to `False`): Replace whatever has that name.
+
+    Returns:
+        A context manager that gives the temporary folder to write into. If its block raises, nothing is left behind
+        and what `path` held before is untouched.
+
+    Raises:
+        FileExistsError: `path` holds something and `overwrite` is not set; raised before the block begins.
+    """
+    path = Path(os.path.abspath(path))
+    if path.exists() and not overwrite and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(f"{path} exists already. Choose another folder, or say overwrite to replace it.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    previous = path.with_name(f".{path.name}.{os.getpid()}.old")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            path.rename(previous)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if previous.exists():
+                previous.rename(path)
+            raise
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if previous.is_dir():
+        shutil.rmtree(previous)
+    else:
+        previous.unlink(missing_ok=True)

@@ -36,7 +36,17 @@ from pathlib import Path
 from typing import Any
 
 from hf_bionerkd.corpora.files import CorpusError, atomic_text, read_lines
+from hf_bionerkd.corpora.offsets import locate, out_of_place
 from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
+
+# Vocabularies of the IDs that PubTator's own taggers print without one.
+PUBTATOR_SCHEMES: Mapping[str, str] = {
+    "Disease": "MESH",
+    "Chemical": "MESH",
+    "Gene": "NCBIGene",
+    "Species": "NCBITaxon",
+    "CellLine": "CVCL",
+}
 
 _INTEGER = re.compile(r"-?[0-9]+")
 _SEPARATORS = re.compile(r"[|+,;]")
@@ -169,35 +179,20 @@ def _document(block: _Block, options: _Options) -> Document:
     for number, columns in block.rows:
         options.counts["rows_with_extra_columns"] += len(columns) > 6
         printed = (int(columns[1]), int(columns[2]), columns[3])
-        found = _locate(text, *printed, options.window)
+        found = locate(text, *printed, options.window)
         if found is None:
             _set_aside(text, number, columns, options)
             continue
         options.counts["mentions_repaired"] += found != printed
         kind = columns[4].strip()
-        concepts = _parse_concepts(columns[5] if len(columns) > 5 else "", _scheme_of(kind, options.default_scheme))
+        concepts = parse_concepts(columns[5] if len(columns) > 5 else "", scheme_of(kind, options.default_scheme))
         mentions.append(Mention(found[0], found[1], kind, found[2], concepts, options.source))
     return Document(block.pmid, text, tuple(mentions), (), tuple(passages), {"document_id": block.pmid})
 
 
-def _locate(text: str, start: int, end: int, printed: str, window: int) -> tuple[int, int, str] | None:
-    """Where the mention really stands and how it reads there; None where it is not near its offsets."""
-    if printed and start >= 0 and text[start:end] == printed:
-        return start, end, printed
-    for wanted in dict.fromkeys((printed, printed.strip())):
-        for shift in sorted(range(-window, window + 1), key=abs):
-            place = start + shift
-            if wanted and place >= 0 and text.startswith(wanted, place):
-                return place, place + len(wanted), wanted
-    return None
-
-
 def _set_aside(text: str, number: int, columns: list[str], options: _Options) -> None:
     start, end = int(columns[1]), int(columns[2])
-    reason = (
-        f"{columns[3]!r} is not within {options.window} code points of its offsets [{start}, {end}), where the text "
-        f"is {text[max(start, 0) : max(end, 0)]!r}"
-    )
+    reason = out_of_place(text, start, end, columns[3], options.window)
     options.counts["mentions_set_aside"] += 1
     if options.on_set_aside is None:
         raise CorpusError(
@@ -219,11 +214,13 @@ def _set_aside(text: str, number: int, columns: list[str], options: _Options) ->
     )
 
 
-def _scheme_of(kind: str, default_scheme: str | Mapping[str, str]) -> str:
+def scheme_of(kind: str, default_scheme: str | Mapping[str, str]) -> str:
+    """Vocabulary of a type's IDs that name none, where there is one for all types or one a type."""
     return default_scheme if isinstance(default_scheme, str) else default_scheme.get(kind, "")
 
 
-def _parse_concepts(column: str, scheme: str) -> tuple[ConceptRef, ...]:
+def parse_concepts(column: str, scheme: str) -> tuple[ConceptRef, ...]:
+    """Read the concept IDs of one mention; `scheme` is the vocabulary of those that name none."""
     parts = [part.strip() for part in _SEPARATORS.split(column)]
     if len(parts) > 1 and not all(part in _NO_CONCEPT or _IDENTIFIER.fullmatch(part) for part in parts):
         return (ConceptRef("", column.strip()),)  # a sequence variant, whose notation uses the separators
@@ -276,7 +273,7 @@ def _rows(document: Document, path: str) -> Iterator[str]:
         concepts = "|".join(map(str, mention.concepts))
         columns = (document.id, str(mention.start), str(mention.end), mention.text, mention.type, concepts or "-")
         unwritable = any(map(_UNWRITABLE.search, columns)) or not mention.type or mention.type != mention.type.strip()
-        if unwritable or _parse_concepts(concepts, "") != mention.concepts:
+        if unwritable or parse_concepts(concepts, "") != mention.concepts:
             raise CorpusError(
                 f"{path}: document {document.id!r}: mention {columns[1:]} cannot be written: a column holds a tab or "
                 "line break, its type is empty or padded, or its concept IDs would be read back as others"

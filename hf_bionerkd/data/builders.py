@@ -8,10 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
@@ -21,6 +19,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hf_bionerkd.corpora.files import atomic_folder, file_sha256
 from hf_bionerkd.corpora.statistics import CorpusStatistics
 from hf_bionerkd.data.corpus_card import CorpusCard, render_readme
 from hf_bionerkd.data.features import SCHEMA_VERSION, corpus_features, document_to_row
@@ -85,10 +84,10 @@ def build_corpus(
     if not overwrite and (present := _present_corpus(output_dir, identity)):
         _check_expected(present["splits"], expected or {}, card.name)
         return "unchanged"
-    with _new_folder(output_dir) as folder:
+    with atomic_folder(output_dir, overwrite=True) as folder:
         statistics, flat_view, files = _write_splits(folder, splits, LabelSpace(tuple(types)))
         entries = {
-            split: {"file": files[split], "sha256": _sha256(folder / files[split]), **statistics[split].as_dict()}
+            split: {"file": files[split], "sha256": file_sha256(folder / files[split]), **statistics[split].as_dict()}
             for split in statistics
         }
         _check_expected(entries, expected or {}, card.name)
@@ -125,12 +124,7 @@ def _identity(
 
 
 def _source(path: Path) -> dict[str, Any]:
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
 def _present_corpus(output_dir: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -158,33 +152,6 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-@contextmanager
-def _new_folder(output_dir: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `output_dir`, in place of what was there, unless the block raises."""
-    output_dir.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output_dir.with_name(f".{output_dir.name}.{os.getpid()}.tmp")
-    previous = output_dir.with_name(f".{output_dir.name}.{os.getpid()}.old")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if output_dir.exists():
-            output_dir.rename(previous)
-        try:
-            temporary.rename(output_dir)
-        except OSError:
-            if previous.exists():
-                previous.rename(output_dir)
-            raise
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    if previous.is_dir():
-        shutil.rmtree(previous)
-    else:
-        previous.unlink(missing_ok=True)
 
 
 def _write_splits(

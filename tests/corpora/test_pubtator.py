@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hf_bionerkd.corpora.files import CorpusError
-from hf_bionerkd.corpora.pubtator import read_pubtator, write_pubtator
+from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES, read_pubtator, write_pubtator
 from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
 
 TRAPS = "\t\x0b\x0c\x1c\x85\u2028\u2029\u200b\ufeff\u00a0 |-–\u0301𝛼🧬é"
@@ -322,3 +322,31 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.1 * (tmp_path / "a.txt").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("latin-1", r"bad\.txt:1: byte 7 of the line \(0xfc\) is not UTF-8\. Convert the file"),
+        ("utf-16", r"bad\.txt:1: the line holds a NUL byte"),
+    ],
+)
+def test_another_encoding_names_file_and_line(tmp_path, encoding, message):
+    path = put(tmp_path / "bad.txt", "1|t|Grün\n".encode(encoding))
+    with pytest.raises(CorpusError, match=message):
+        list(read_pubtator(path))
+
+
+def test_schemes_of_pubtator_by_type(tmp_path):
+    rows_of_types = [
+        f"1\t0\t1\ta\t{kind}\t7" for kind in ("Disease", "Gene", "Species", "CellLine", "ProteinMutation")
+    ]
+    document = one(tmp_path, "1|t|a", *rows_of_types, default_scheme=PUBTATOR_SCHEMES)
+    schemes = {mention.type: mention.concepts[0].scheme for mention in document.mentions}
+    assert schemes == {
+        "Disease": "MESH",
+        "Gene": "NCBIGene",
+        "Species": "NCBITaxon",
+        "CellLine": "CVCL",
+        "ProteinMutation": "",
+    }

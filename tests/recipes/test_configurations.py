@@ -11,10 +11,15 @@ from hf_bionerkd.training.arguments import training_arguments
 from hf_bionerkd.training.config import DistillConfig, FinetuneConfig, load_config
 
 REPOSITORY = Path(__file__).parents[2]
+# Configurations of other programs, each parsed by the tests of its own.
+OTHERS = {"recipes/zhou2021/weak.yaml", "recipes/zhou2021/word_vectors.yaml"}
 RUNS = sorted(
-    path.relative_to(REPOSITORY).as_posix()
-    for path in (REPOSITORY / "recipes").rglob("*.yaml")
-    if path.parent.name != "accelerate_configs"
+    {
+        path.relative_to(REPOSITORY).as_posix()
+        for path in (REPOSITORY / "recipes").rglob("*.yaml")
+        if path.parent.name != "accelerate_configs"
+    }
+    - OTHERS
 )
 
 
@@ -26,6 +31,7 @@ def load(path):
 
 def test_the_demo_and_the_paper_are_there():
     assert {"recipes/demo/distill.yaml", "recipes/taughtnet/scratch_cpu.yaml"} <= set(RUNS)
+    assert all((REPOSITORY / path).is_file() for path in OTHERS)
 
 
 @pytest.mark.parametrize("path", RUNS)

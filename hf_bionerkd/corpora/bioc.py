@@ -1,0 +1,208 @@
+"""BioC collections, XML or JSON: documents of passages with annotations.
+
+:mod:`hf_bionerkd.corpora.bioc_writer` writes them. What the reader does with what real files hold:
+
+============================================  =========================================================================
+XML or JSON                                   told by the file's first character. JSON may be a collection, a list,
+                                              one document, one document a line, or PubTator 3's own wrapping
+offsets                                       passages keep their offsets: blanks fill the gaps between them. A passage
+                                              that begins before the end of the one before it, or more than 1,000
+                                              characters after, is moved to one blank after it, with its mentions;
+                                              counted
+offsets in bytes or UTF-16 units              found out by what most mentions of the document fit; counted
+a mention that is not at its offsets          repaired within `window` code points, else set aside; counted either way
+a mention of several locations                kept as the stretch from the first to the last (BC5CDR's "visual or
+(discontinuous)                               auditory hallucinations" for "visual hallucinations"); counted
+nested and overlapping mentions               kept as they are
+an annotation without type or location        set aside and counted
+annotations of passages, sentences, the       read alike
+document
+a passage without text                        its sentences are its text; without these it is passed over and counted
+concept IDs                                   `identifier`, or a key that names a vocabulary (``MESH``, ``NCBI Gene``);
+                                              separated as in PubTator text
+relations                                     skipped and counted
+PMID                                          what `article-id_pmid` or `pmid` says, else the document's id
+entities in XML, NUL, half a file, half a     error that names the file (:mod:`hf_bionerkd.corpora.xml_elements`,
+surrogate pair, an offset that is no number   :mod:`hf_bionerkd.corpora.json_objects`)
+============================================  =========================================================================
+
+Source: BioC (Comeau et al. 2013); PubTator Central's dialect (Wei et al. 2019).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+from lxml import etree
+
+from hf_bionerkd.corpora.bioc_documents import BioCAnnotation, BioCDocument, BioCPassage, Options, to_document
+from hf_bionerkd.corpora.files import NO_TEXT, CorpusError, open_binary
+from hf_bionerkd.corpora.json_objects import read_objects
+from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES
+from hf_bionerkd.corpora.xml_elements import read_elements
+from hf_bionerkd.documents import Document
+
+_JSON_FIELDS = ("id", "pmid", "infons", "passages", "annotations", "relations")
+
+
+def read_bioc(
+    path: str | os.PathLike[str],
+    *,
+    default_scheme: str | Mapping[str, str] = PUBTATOR_SCHEMES,
+    window: int = 3,
+    source: str = "gold",
+    counts: Counter[str] | None = None,
+    on_set_aside: Callable[[dict[str, Any]], None] | None = None,
+) -> Iterator[Document]:
+    """Stream the documents of a BioC file; the policies are those of :mod:`hf_bionerkd.corpora.bioc`.
+
+    Args:
+        path (`str` or `PathLike`): The file, XML or JSON, plain or ``.gz``.
+        default_scheme (`str` or `Mapping[str, str]`, *optional*): Vocabulary of concept IDs that name none, for all
+            types or by type; by default PubTator's own.
+        window (`int`, *optional*, defaults to 3): How far, in code points, a mention may be moved to its text.
+        source (`str`, *optional*, defaults to `"gold"`): Recorded as the origin of every mention.
+        counts (`Counter`, *optional*): Receives ``mentions_repaired``, ``mentions_set_aside``,
+            ``mentions_discontinuous``, ``relations_skipped``, ``passages_moved``, ``passages_without_text``,
+            ``documents_in_bytes``, ``documents_in_utf16`` and ``empty_documents`` while the file is read.
+        on_set_aside (`Callable`, *optional*): Called with each annotation that cannot be kept, as a dictionary of
+            ``file, document_id, annotation, start, end, text, type, concept_ids, reason``. Without it such an
+            annotation is an error, so that none is lost unseen.
+
+    Returns:
+        One :class:`Document` a BioC document; passages are named by their `type` (or `section_type`), and
+        ``metadata["document_id"]`` is the PMID.
+
+    Raises:
+        CorpusError: The file is malformed or empty, or an annotation needs setting aside and nobody takes it.
+
+    Example:
+        >>> aside = []
+        >>> for document in read_bioc("CDR_TestSet.BioC.xml.gz", on_set_aside=aside.append):  # doctest: +SKIP
+        ...     print(document.id, document.mentions)
+    """
+    counts = Counter() if counts is None else counts
+    options = Options(path, window, default_scheme, source, counts, on_set_aside)
+    found = False
+    for line, row in _xml_rows(path) if _is_xml(path) else read_objects(path, "passages", _JSON_FIELDS):
+        found = True
+        yield to_document(_bioc_document(row, f"{path}:{line}"), options)
+    if not found:
+        raise CorpusError(f"{path}: the file holds no BioC document; expected documents with passages")
+
+
+def _is_xml(path: str | os.PathLike[str]) -> bool:
+    with open_binary(path) as stream:
+        beginning = stream.read(256).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if beginning[:1] in (b"{", b"["):
+        return False
+    if beginning[:1] == b"<" or beginning[:2] in (b"\xfe\xff", b"\xff\xfe"):
+        return True
+    raise CorpusError(f"{path}: neither XML nor JSON: it begins with {beginning[:40]!r}; is this another format?")
+
+
+def _xml_rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each document as BioC JSON would say it, with the line that it begins in."""
+    for element in read_elements(path, "collection", ["document"]):
+        yield int(cast(int, element.sourceline)), _xml_row(element)
+
+
+def _xml_row(element: etree._Element) -> dict[str, Any]:
+    row: dict[str, Any] = {**{str(key): str(value) for key, value in element.attrib.items()}, "infons": {}}
+    for child in element:
+        if child.tag == "infon":
+            row["infons"][child.get("key", "")] = _inner_text(child)
+        elif child.tag in ("passage", "sentence", "annotation", "relation", "location"):
+            row.setdefault(f"{child.tag}s", []).append(_xml_row(child))
+        else:  # id, offset, text; a relation's nodes say nothing that is read
+            row[str(child.tag)] = _inner_text(child)
+    return row
+
+
+def _inner_text(element: etree._Element) -> str:
+    return "".join(map(str, element.itertext())) if len(element) else element.text or ""
+
+
+def _bioc_document(row: Mapping[str, Any], where: str) -> BioCDocument:
+    identifier = _text(row, "id", where)
+    if not identifier:
+        raise CorpusError(f"{where}: the document has no id")
+    where = f"{where}: document {identifier!r}"
+    passages = [part for passage in _rows(row, "passages", where) for part in _parts(passage, where)]
+    infons = _infons(row, where)
+    if row.get("pmid"):
+        infons["pmid"] = _text(row, "pmid", where)
+    return BioCDocument(identifier, infons, passages, _annotations(row, where), _relations(row, where))
+
+
+def _relations(row: Mapping[str, Any], where: str) -> int:
+    parts = [part for key in ("passages", "sentences") for part in _rows(row, key, where)]
+    return len(_rows(row, "relations", where)) + sum(_relations(part, where) for part in parts)
+
+
+def _parts(passage: Mapping[str, Any], where: str) -> Iterator[BioCPassage]:
+    """The passage, or its sentences where it has no text of its own."""
+    infons, sentences = _infons(passage, where), _rows(passage, "sentences", where)
+    own = _annotations(passage, where)
+    if passage.get("text") is not None or not sentences:
+        own += [annotation for sentence in sentences for annotation in _annotations(sentence, where)]
+        yield BioCPassage(_number(passage, "offset", where), _text(passage, "text", where), infons, own)
+        return
+    for sentence in sentences:
+        offset, text = _number(sentence, "offset", where), _text(sentence, "text", where)
+        yield BioCPassage(offset, text, infons, own + _annotations(sentence, where))
+        own = []
+
+
+def _annotations(row: Mapping[str, Any], where: str) -> list[BioCAnnotation]:
+    return [
+        BioCAnnotation(
+            _text(annotation, "id", where),
+            _infons(annotation, where),
+            _text(annotation, "text", where),
+            [
+                (_number(location, "offset", where), _number(location, "length", where))
+                for location in _rows(annotation, "locations", where)
+            ],
+        )
+        for annotation in _rows(row, "annotations", where)
+    ]
+
+
+def _rows(row: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:
+    value = row.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise CorpusError(f"{where}: `{key}` must be a list of objects, not {str(value)[:80]!r}")
+    return value
+
+
+def _infons(row: Mapping[str, Any], where: str) -> dict[str, str]:
+    value = row.get("infons")
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise CorpusError(f"{where}: `infons` must be an object, not {str(value)[:80]!r}")
+    return {key: _text(value, key, where) for key, item in value.items() if isinstance(item, str | int | float)}
+
+
+def _text(row: Mapping[str, Any], key: str, where: str) -> str:
+    value = row.get(key)
+    text = "" if value is None else str(value)
+    if not isinstance(value, str | int | float | None) or NO_TEXT.search(text):
+        raise CorpusError(f"{where}: `{key}` must be text without NUL or half a surrogate pair, not {text[:80]!r}")
+    return text
+
+
+def _number(row: Mapping[str, Any], key: str, where: str) -> int:
+    value = row.get(key)
+    try:
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            return int(value)
+    except ValueError:
+        pass
+    raise CorpusError(f"{where}: `{key}` must be a whole number, not {value!r:.80}")

@@ -1,0 +1,267 @@
+"""From what a BioC file says to a :class:`Document`: laying out passages, reading offsets, placing mentions."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hf_bionerkd.corpora.files import CorpusError
+from hf_bionerkd.corpora.offsets import locate, out_of_place
+from hf_bionerkd.corpora.pubtator import parse_concepts, scheme_of
+from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
+
+PMID_KEYS = ("article-id_pmid", "pmid")
+_PMC_KEY = "article-id_pmc"
+LARGEST_GAP = 1000
+# Keys that name a vocabulary, as PubTator Central and BC5CDR spell them, without case, blanks and underscores.
+_VOCABULARIES = {
+    "mesh": "MESH",
+    "omim": "OMIM",
+    "ncbigene": "NCBIGene",
+    "ncbispecies": "NCBITaxon",
+    "ncbitaxonomy": "NCBITaxon",
+    "chebi": "CHEBI",
+    "cvcl": "CVCL",
+    "tmvar": "",
+}
+_CODE_POINTS, _BYTES, _UTF16 = "code points", "bytes", "utf16"
+
+
+@dataclass(slots=True)
+class BioCAnnotation:
+    """An annotation as the file gives it; locations are offset and length in the file's own unit."""
+
+    id: str
+    infons: Mapping[str, str]
+    text: str
+    locations: Sequence[tuple[int, int]]
+
+
+@dataclass(slots=True)
+class BioCPassage:
+    """A passage as the file gives it."""
+
+    offset: int
+    text: str
+    infons: Mapping[str, str]
+    annotations: list[BioCAnnotation] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class BioCDocument:
+    """A document as the file gives it, its relations merely counted."""
+
+    id: str
+    infons: Mapping[str, str]
+    passages: list[BioCPassage]
+    annotations: list[BioCAnnotation]
+    relations: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller of :func:`hf_bionerkd.corpora.bioc.read_bioc` wants."""
+
+    path: str | os.PathLike[str]
+    window: int
+    default_scheme: str | Mapping[str, str]
+    source: str
+    counts: Counter[str]
+    on_set_aside: Callable[[dict[str, Any]], None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Misfit:
+    """Why an annotation cannot be a mention."""
+
+    start: int
+    end: int
+    reason: str
+
+
+def to_document(bioc: BioCDocument, options: Options) -> Document:
+    """Build the document, with every annotation either a mention of it or set aside."""
+    counts = options.counts
+    counts["relations_skipped"] += bioc.relations
+    unit = _unit(bioc)
+    if unit != _CODE_POINTS:
+        counts[f"documents_in_{unit}"] += 1
+    text, starts = _lay_out(bioc.passages, unit, counts)
+    mentions = []
+    for annotation, passage, start in _annotations_in_place(bioc, starts):
+        placed = _place(annotation, passage, start, text, unit, options)
+        if isinstance(placed, Mention):
+            mentions.append(placed)
+        else:
+            _set_aside(bioc, annotation, placed, options)
+    passages = tuple(
+        Passage(start, start + len(passage.text), _kind(passage))
+        for passage, start in zip(bioc.passages, starts, strict=True)
+    )
+    counts["passages_without_text"] += sum(not passage.text for passage in bioc.passages)
+    counts["empty_documents"] += not text.strip()
+    return Document(bioc.id, text, tuple(mentions), (), passages, _metadata(bioc))
+
+
+def _kind(passage: BioCPassage) -> str:
+    return passage.infons.get("type") or passage.infons.get("section_type") or "text"
+
+
+def _metadata(bioc: BioCDocument) -> dict[str, str]:
+    everywhere = [bioc.infons, *(passage.infons for passage in bioc.passages)]
+    stated = [infons[key] for infons in everywhere for key in PMID_KEYS if infons.get(key)]
+    in_pmc = any(infons.get(_PMC_KEY, "").removeprefix("PMC") == bioc.id.removeprefix("PMC") for infons in everywhere)
+    pmid = stated[0] if stated else "" if in_pmc else bioc.id
+    metadata = {key: value for key, value in bioc.infons.items() if key not in PMID_KEYS}
+    return metadata | ({"document_id": pmid} if pmid else {})
+
+
+def _unit(bioc: BioCDocument) -> str:
+    """The unit in which most annotations stand exactly at their offsets; code points where it makes no difference."""
+    if all(passage.text.isascii() for passage in bioc.passages):
+        return _CODE_POINTS
+    fits: Counter[str] = Counter()
+    for annotation, passage, _ in _annotations_in_place(bioc, [0] * len(bioc.passages)):
+        for unit in (_CODE_POINTS, _BYTES, _UTF16):
+            spans = [_span(location, passage, unit) for location in annotation.locations]
+            fits[unit] += bool(annotation.text) and annotation.text == " ".join(passage.text[a:b] for a, b in spans)
+    return max((_CODE_POINTS, _BYTES, _UTF16), key=lambda unit: fits[unit])
+
+
+def _span(location: tuple[int, int], passage: BioCPassage, unit: str) -> tuple[int, int]:
+    """Start and end in code points of the passage's text, which they may leave."""
+    first = location[0] - passage.offset
+    return _code_points(passage.text, first, unit), _code_points(passage.text, first + location[1], unit)
+
+
+def _code_points(text: str, place: int, unit: str) -> int:
+    if unit == _CODE_POINTS or place <= 0:
+        return place
+    encoding, size = ("utf-8", 1) if unit == _BYTES else ("utf-16-le", 2)
+    encoded = text.encode(encoding)
+    return len(encoded[: place * size].decode(encoding, "ignore")) + max(place - len(encoded) // size, 0)
+
+
+def _length(text: str, unit: str) -> int:
+    return (
+        len(text)
+        if unit == _CODE_POINTS
+        else len(text.encode())
+        if unit == _BYTES
+        else len(text.encode("utf-16-le")) // 2
+    )
+
+
+def _lay_out(passages: Sequence[BioCPassage], unit: str, counts: Counter[str]) -> tuple[str, list[int]]:
+    """The document's text and where each passage begins in it."""
+    pieces: list[str] = []
+    starts: list[int] = []
+    here = expected = 0
+    for passage in passages:
+        gap = passage.offset - expected
+        if not 0 <= gap <= LARGEST_GAP:
+            counts["passages_moved"] += 1
+            gap = 1 if starts else 0
+        pieces += [" " * gap, passage.text]
+        starts.append(here + gap)
+        here += gap + len(passage.text)
+        expected = passage.offset + _length(passage.text, unit)
+    return "".join(pieces), starts
+
+
+def _annotations_in_place(
+    bioc: BioCDocument, starts: Sequence[int]
+) -> Iterator[tuple[BioCAnnotation, BioCPassage, int]]:
+    """Each annotation, the passage that its offsets count in, and where that begins."""
+    for passage, start in zip(bioc.passages, starts, strict=True):
+        for annotation in passage.annotations:
+            yield annotation, passage, start
+    for annotation in bioc.annotations:
+        offset = min((location[0] for location in annotation.locations), default=0)
+        before = [index for index, passage in enumerate(bioc.passages) if passage.offset <= offset]
+        if bioc.passages:
+            yield annotation, bioc.passages[before[-1] if before else 0], starts[before[-1] if before else 0]
+        else:
+            yield annotation, BioCPassage(0, "", {}), 0
+
+
+def _place(
+    annotation: BioCAnnotation, passage: BioCPassage, start: int, text: str, unit: str, options: Options
+) -> Mention | _Misfit:
+    spans = [_span(location, passage, unit) for location in annotation.locations]
+    spans = [(start + first, start + end) for first, end in spans]
+    if not spans:
+        return _Misfit(-1, -1, "it has no location")
+    hull = (min(first for first, _ in spans), max(end for _, end in spans))
+    kind = annotation.infons.get("type", "").strip()
+    if not kind:
+        return _Misfit(*hull, "it has no type")
+    printed = _cut(annotation.text, spans) if annotation.text else [text[max(a, 0) : max(b, 0)] for a, b in spans]
+    if printed is None:
+        return _Misfit(*hull, f"its {len(spans)} locations do not make up its text {annotation.text!r}")
+    found = []
+    for (first, end), piece in zip(spans, printed, strict=True):
+        place = locate(text, first, end, piece, options.window)
+        if place is None:
+            return _Misfit(*hull, out_of_place(text, first, end, piece, options.window))
+        found.append(place)
+    options.counts["mentions_discontinuous"] += len(spans) > 1
+    options.counts["mentions_repaired"] += any(
+        place[:2] != span or place[2] != piece for place, span, piece in zip(found, spans, printed, strict=True)
+    )
+    first, end = min(place[0] for place in found), max(place[1] for place in found)
+    return Mention(first, end, kind, text[first:end], _concepts(annotation, kind, options), options.source)
+
+
+def _cut(printed: str, spans: Sequence[tuple[int, int]]) -> list[str] | None:
+    """The text of each location, where a blank stands between them in the annotation's text."""
+    if len(spans) == 1:
+        return [printed]
+    pieces, here = [], 0
+    for first, end in spans:
+        pieces.append(printed[here : here + end - first])
+        here += end - first + 1
+    return pieces if " ".join(pieces) == printed and all(pieces) else None
+
+
+def _concepts(annotation: BioCAnnotation, kind: str, options: Options) -> tuple[ConceptRef, ...]:
+    found: list[ConceptRef] = []
+    for key, value in annotation.infons.items():
+        name = key.lower().replace(" ", "").replace("_", "")
+        if name == "identifier":
+            scheme = scheme_of(kind, options.default_scheme)
+        elif name in _VOCABULARIES:
+            scheme = _VOCABULARIES[name]
+        else:
+            continue
+        if value.strip().lower() not in ("unknown", "none"):
+            before = set(found)  # two keys may give the same ID; what one of them repeats, it means
+            found += [concept for concept in parse_concepts(value, scheme) if concept not in before]
+    return tuple(found)
+
+
+def _set_aside(bioc: BioCDocument, annotation: BioCAnnotation, misfit: _Misfit, options: Options) -> None:
+    options.counts["mentions_set_aside"] += 1
+    if options.on_set_aside is None:
+        raise CorpusError(
+            f"{options.path}: document {bioc.id!r}, annotation {annotation.id!r}: {misfit.reason}. Correct it, or "
+            "give `on_set_aside` (list.append will do) to go on without it."
+        )
+    concepts = _concepts(annotation, annotation.infons.get("type", ""), options)
+    options.on_set_aside(
+        {
+            "file": Path(options.path).name,
+            "document_id": bioc.id,
+            "annotation": annotation.id,
+            "start": misfit.start,
+            "end": misfit.end,
+            "text": annotation.text,
+            "type": annotation.infons.get("type", ""),
+            "concept_ids": "|".join(map(str, concepts)),
+            "reason": misfit.reason,
+        }
+    )

@@ -1,0 +1,199 @@
+"""PubMed XML: title, abstract, and what indexers say the article is about.
+
+What the reader does with what real files hold:
+
+=============================================  ========================================================================
+baseline, update and E-utilities files         read alike; a ``PubmedArticle`` is a record
+book chapters, lists of withdrawn PMIDs        passed over and counted
+``<i>``, ``<sub>``, formulas within text       their text is kept, the mark-up is not
+line breaks and runs of blanks within text     one blank
+a structured abstract                          ``LABEL: text`` of each section, as PubMed and PubTator print it
+abstracts in other languages                   ignored
+no title, no abstract                          kept as empty
+the same PMID twice (versions, updates)        two records; the later one in the newer file is the valid one
+a record without PMID, a file of other XML     error that names the file and the line
+entities, NUL, half a file, another encoding   as :mod:`hf_bionerkd.corpora.xml_elements` says
+=============================================  ========================================================================
+
+Source: NLM's PubMed DTD.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from lxml import etree
+
+from hf_bionerkd.corpora.files import CorpusError
+from hf_bionerkd.corpora.xml_elements import read_elements
+from hf_bionerkd.documents import Document, Passage
+
+_BLANKS = re.compile(r"[ \t\r\n]+")
+_COUNTED = {"PubmedBookArticle": "book_articles_skipped", "DeleteCitation": "deletions_skipped"}
+
+
+@dataclass(frozen=True, slots=True)
+class MeshTerm:
+    """An entry of MeSH that a record is indexed with: its identifier, as ``D001241`` or ``C067134``, and its name."""
+
+    ui: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeshHeading:
+    """A heading: a descriptor and its qualifiers.
+
+    Args:
+        descriptor (:class:`MeshTerm`): What the article is about.
+        qualifiers (`tuple[MeshTerm, ...]`, *optional*): Aspects of it, such as ``adverse effects``.
+        major (`bool`, *optional*, defaults to `False`): Whether it, or an aspect of it, is a main topic.
+    """
+
+    descriptor: MeshTerm
+    qualifiers: tuple[MeshTerm, ...] = ()
+    major: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chemical:
+    """A substance of the chemical list, with its CAS, EC or UNII number (empty where PubMed says ``0``)."""
+
+    substance: MeshTerm
+    registry_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AbstractSection:
+    """A part of an abstract; the label is empty where it is the only one."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PubMedRecord:
+    """One article.
+
+    Args:
+        pmid (`str`): PubMed identifier.
+        title (`str`): Its title; in square brackets where PubMed has translated it.
+        sections (`tuple[AbstractSection, ...]`): Its abstract.
+        headings (`tuple[MeshHeading, ...]`, *optional*): MeSH headings.
+        supplementary (`tuple[MeshTerm, ...]`, *optional*): Supplementary concepts: rare diseases, protocols,
+            organisms.
+        chemicals (`tuple[Chemical, ...]`, *optional*): The chemical list.
+    """
+
+    pmid: str
+    title: str
+    sections: tuple[AbstractSection, ...] = ()
+    headings: tuple[MeshHeading, ...] = ()
+    supplementary: tuple[MeshTerm, ...] = ()
+    chemicals: tuple[Chemical, ...] = ()
+
+    @property
+    def abstract(self) -> str:
+        """The sections with their labels, one blank between them."""
+        return " ".join(f"{part.label}: {part.text}" if part.label else part.text for part in self.sections)
+
+    @property
+    def mesh_terms(self) -> tuple[MeshTerm, ...]:
+        """Descriptors of the headings, supplementary concepts and substances, each once; no qualifiers."""
+        descriptors = (heading.descriptor for heading in self.headings)
+        substances = (chemical.substance for chemical in self.chemicals)
+        return tuple(dict.fromkeys((*descriptors, *self.supplementary, *substances)))
+
+    @property
+    def mesh_ids(self) -> tuple[str, ...]:
+        """Identifiers of :attr:`mesh_terms` that have one: what the article is associated with."""
+        return tuple(dict.fromkeys(term.ui for term in self.mesh_terms if term.ui))
+
+    @property
+    def mesh_names(self) -> tuple[str, ...]:
+        """Names of :attr:`mesh_terms`."""
+        return tuple(dict.fromkeys(term.name for term in self.mesh_terms))
+
+    def document(self) -> Document:
+        """Title and abstract as a document, one blank between them as PubTator counts; passages by these names."""
+        text, passages = self.title, [Passage(0, len(self.title), "title")]
+        if self.abstract:
+            text = f"{self.title} {self.abstract}"
+            passages.append(Passage(len(self.title) + 1, len(text), "abstract"))
+        return Document(self.pmid, text, (), (), tuple(passages), {"document_id": self.pmid})
+
+
+def read_pubmed(path: str | os.PathLike[str], *, counts: Counter[str] | None = None) -> Iterator[PubMedRecord]:
+    """Stream the records of a PubMed XML file; the policies are those of :mod:`hf_bionerkd.corpora.pubmed`.
+
+    Args:
+        path (`str` or `PathLike`): The file, plain or ``.gz``; one record is in memory at a time.
+        counts (`Counter`, *optional*): Receives ``records``, ``without_abstract``, ``without_mesh``,
+            ``book_articles_skipped`` and ``deletions_skipped`` while the file is read.
+
+    Raises:
+        CorpusError: The file is no PubMed XML, is cut off or declares entities, or a record has no PMID.
+
+    Example:
+        >>> for record in read_pubmed("pubmed26n0001.xml.gz"):  # doctest: +SKIP
+        ...     print(record.pmid, record.mesh_ids)
+    """
+    counts = Counter() if counts is None else counts
+    for element in read_elements(path, "PubmedArticleSet", ["PubmedArticle", *_COUNTED]):
+        if element.tag in _COUNTED:
+            counts[_COUNTED[str(element.tag)]] += 1 if element.tag == "PubmedBookArticle" else len(element)
+            continue
+        record = _record(element, f"{path}:{cast(int, element.sourceline)}")
+        counts["records"] += 1
+        counts["without_abstract"] += not record.abstract
+        counts["without_mesh"] += not record.mesh_terms
+        yield record
+
+
+def _record(element: etree._Element, where: str) -> PubMedRecord:
+    citation = element.find("MedlineCitation")
+    article = None if citation is None else citation.find("Article")
+    if citation is None or article is None:
+        raise CorpusError(f"{where}: a PubmedArticle without MedlineCitation and Article; is this another format?")
+    pmid = _text(citation.find("PMID"))
+    if not pmid.isdecimal():
+        raise CorpusError(f"{where}: the record's PMID is {pmid!r}; expected a number in MedlineCitation/PMID")
+    sections = [
+        AbstractSection(part.get("Label", "").strip(), _text(part))
+        for part in article.findall("Abstract/AbstractText")
+    ]
+    return PubMedRecord(
+        pmid,
+        _text(article.find("ArticleTitle")),
+        tuple(section for section in sections if section.text),
+        tuple(_heading(heading) for heading in citation.findall("MeshHeadingList/MeshHeading")),
+        tuple(_term(name) for name in citation.findall("SupplMeshList/SupplMeshName")),
+        tuple(_chemical(chemical) for chemical in citation.findall("ChemicalList/Chemical")),
+    )
+
+
+def _heading(element: etree._Element) -> MeshHeading:
+    descriptor = element.find("DescriptorName")
+    qualifiers = element.findall("QualifierName")
+    major = any(part.get("MajorTopicYN") == "Y" for part in element)
+    return MeshHeading(_term(descriptor), tuple(map(_term, qualifiers)), major)
+
+
+def _chemical(element: etree._Element) -> Chemical:
+    number = _text(element.find("RegistryNumber"))
+    return Chemical(_term(element.find("NameOfSubstance")), "" if number == "0" else number)
+
+
+def _term(element: etree._Element | None) -> MeshTerm:
+    return MeshTerm("" if element is None else element.get("UI", ""), _text(element))
+
+
+def _text(element: etree._Element | None) -> str:
+    if element is None:
+        return ""
+    return _BLANKS.sub(" ", "".join(map(str, element.itertext()))).strip(" ")

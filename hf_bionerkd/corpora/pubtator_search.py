@@ -1,0 +1,114 @@
+"""PubTator 3's search answers: a marked-up excerpt of each article found.
+
+    ``@CHEMICAL_Metformin @CHEMICAL_MESH:D008687 @@@metformin@@@ lowers …``
+
+One or two tags stand before a mention: the concept's name, and last its ID. What the reader does with what real
+answers hold:
+
+=============================================  ========================================================================
+``<m>``, ``</m>``                              what the search matched: removed
+an excerpt that begins or ends within a        its text is kept and the mark-up removed; the mention is counted as cut
+mention                                        off
+``@`` in the text itself (``CuS@DSH``)         text
+no excerpt                                     counted and passed over
+``{"results": […]}`` or one answer a line      both are read
+=============================================  ========================================================================
+
+Source: PubTator 3 (Wei et al. 2024).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from hf_bionerkd.corpora.files import NO_TEXT, CorpusError
+from hf_bionerkd.corpora.json_objects import read_objects
+from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES, parse_concepts, scheme_of
+from hf_bionerkd.documents import Document, Mention, Passage
+
+_MATCHED = re.compile(r"</?m>")
+_TAG = r"@[A-Z]+_[^\s@]*"
+_MENTION = re.compile(rf"(?:{_TAG} )*@([A-Z]+)_([^\s@]*) @@@((?:(?!@@@|{_TAG} ).)*)(@@@)?", re.DOTALL)
+_CUT_BEGINNING = re.compile(r"@@@")
+_CUT_END = re.compile(rf"(?:{_TAG} )+(?:@[A-Z]*)?\Z|(?:{_TAG} )*{_TAG}\Z")
+_TYPES = {"CELLLINE": "CellLine", "DNAMUTATION": "DNAMutation", "PROTEINMUTATION": "ProteinMutation"}
+
+
+def read_search_answers(
+    path: str | os.PathLike[str],
+    *,
+    default_scheme: str | Mapping[str, str] = PUBTATOR_SCHEMES,
+    source: str = "pubtator3",
+    counts: Counter[str] | None = None,
+) -> Iterator[Document]:
+    """Stream the excerpts of search answers as documents; see :mod:`hf_bionerkd.corpora.pubtator_search`.
+
+    Args:
+        path (`str` or `PathLike`): The file, plain or ``.gz``.
+        default_scheme (`str` or `Mapping[str, str]`, *optional*): Vocabulary of concept IDs that name none, for all
+            types or by type; by default PubTator's own.
+        source (`str`, *optional*, defaults to `"pubtator3"`): Recorded as the origin of every mention.
+        counts (`Counter`, *optional*): Receives ``answers``, ``answers_without_text`` and ``mentions_cut_off``.
+
+    Returns:
+        One :class:`Document` an article found: its PMID, the excerpt without mark-up as a passage ``excerpt``, the
+        article's title in `metadata`.
+
+    Raises:
+        CorpusError: The file is malformed, or holds no answer.
+    """
+    counts = Counter() if counts is None else counts
+    for line, row in read_objects(path, "text_hl", ("pmid", "title", "text_hl")):
+        counts["answers"] += 1
+        pmid, marked, title = row.get("pmid"), row["text_hl"], row.get("title") or ""
+        if not isinstance(pmid, int | str) or not isinstance(marked, str | None) or not isinstance(title, str):
+            raise CorpusError(f"{path}:{line}: expected `pmid`, `title` and `text_hl`, found {str(row)[:200]}")
+        if NO_TEXT.search(f"{pmid}{marked}{title}"):
+            raise CorpusError(f"{path}:{line}: the answer holds a NUL or half of a surrogate pair, which no text has")
+        if not marked:
+            counts["answers_without_text"] += 1
+            continue
+        text, mentions = _unmark(marked, default_scheme, source, counts)
+        metadata = {"document_id": str(pmid), "title": _MATCHED.sub("", title)}
+        yield Document(str(pmid), text, tuple(mentions), (), (Passage(0, len(text), "excerpt"),), metadata)
+    if not counts["answers"]:
+        raise CorpusError(f"{path}: the file holds no search answer; expected objects with `pmid` and `text_hl`")
+
+
+def _unmark(
+    marked: str, default_scheme: str | Mapping[str, str], source: str, counts: Counter[str]
+) -> tuple[str, list[Mention]]:
+    marked = _MATCHED.sub("", marked)
+    pieces: list[str] = []
+    mentions: list[Mention] = []
+    length = read = 0
+
+    def keep(piece: str) -> None:
+        nonlocal length
+        pieces.append(piece)
+        length += len(piece)
+
+    for found in _MENTION.finditer(marked):
+        keep(_plain(marked[read : found.start()], counts))
+        kind, identifiers, printed, closed = found.groups()
+        kind = _TYPES.get(kind, kind.capitalize())
+        if closed and printed:
+            concepts = parse_concepts(identifiers, scheme_of(kind, default_scheme))
+            mentions.append(Mention(length, length + len(printed), kind, printed, concepts, source))
+        else:
+            counts["mentions_cut_off"] += 1
+        keep(printed)
+        read = found.end()
+    keep(_plain(marked[read:], counts))
+    return "".join(pieces), mentions
+
+
+def _plain(piece: str, counts: Counter[str]) -> str:
+    """Text between whole mentions, without what is left there of mentions that were cut off."""
+    piece, closings = _CUT_BEGINNING.subn("", piece)
+    piece, openings = _CUT_END.subn("", piece)
+    counts["mentions_cut_off"] += closings + openings
+    return piece
