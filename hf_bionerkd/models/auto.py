@@ -42,6 +42,9 @@ def load_token_classifier(
     """
     from transformers import AutoConfig, AutoModelForTokenClassification
 
+    from .registration import register
+
+    register()
     where = {"revision": revision, "trust_remote_code": trust_remote_code}
     if id2label is None:
         return AutoModelForTokenClassification.from_pretrained(name_or_path, use_safetensors=True, **where)
@@ -78,6 +81,9 @@ def build_token_classifier(
     """
     from transformers import AutoConfig, AutoModelForTokenClassification
 
+    from .registration import register
+
+    register()
     values = dict(architecture)
     model_type = values.pop("model_type", None)
     if not model_type:

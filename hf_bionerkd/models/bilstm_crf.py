@@ -1,0 +1,207 @@
+"""BiLSTM-CRF over words with a character CNN: small, fast on a processor, and no pretrained weights needed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .char_cnn import CharacterCnn
+from .configuration import BiLstmCrfConfig
+from .dropout import CheapDropout
+from .lstm import BidirectionalLstm
+from .outputs import WordTaggerOutput
+from .word_level import EmissionHead, WordLevelModel
+from .word_pieces import STARTS, UNKNOWN_WORD, PieceLayout, PieceTables, WordReader, lay_out
+
+
+class WordVectors(nn.Embedding):
+    """Word vectors, random in the range that Ma & Hovy 2016 give."""
+
+    def reset_parameters(self) -> None:
+        """Uniform in ±sqrt(3 / width)."""
+        bound = math.sqrt(3 / self.embedding_dim)
+        nn.init.uniform_(self.weight, -bound, bound)
+
+
+class BiLstmEncoder(nn.Module):
+    """Vectors of words in context: word vector and character CNN, then a bidirectional LSTM."""
+
+    def __init__(self, config: BiLstmCrfConfig) -> None:
+        super().__init__()
+        self.word_dropout = config.word_dropout
+        self.reader = WordReader(config.vocab_size, config.num_piece_characters, config.max_word_characters)
+        self.register_buffer("word_counts", torch.zeros(config.num_words, dtype=torch.int32))
+        self.word_vectors = WordVectors(config.num_words, config.word_embedding_size)
+        self.characters = CharacterCnn(
+            config.num_characters, config.character_embedding_size, config.character_filters, config.character_window
+        )
+        self.dropout = CheapDropout(config.dropout)
+        width = config.word_embedding_size + config.character_filters
+        self.layers = nn.ModuleList(
+            BidirectionalLstm(2 * config.hidden_size if layer else width, config.hidden_size)
+            for layer in range(config.num_hidden_layers)
+        )
+
+    def forward(self, input_ids: Tensor, layout: PieceLayout, real: Tensor) -> Tensor:
+        """Vectors `(words of the batch, 2 * hidden_size)`, row by row, without those of special tokens."""
+        words = self.reader(input_ids, layout, real)
+        spellings = self.characters(words.characters, words.character_counts)
+        vectors = torch.cat(
+            [self.word_vectors(self._forget_some(words.rows)), spellings.index_select(0, words.spelling)], 1
+        )
+        for layer in self.layers:
+            vectors = layer(self.dropout(vectors), words.lengths)
+        return self.dropout(vectors)[words.labelled]
+
+    def _forget_some(self, rows: Tensor) -> Tensor:
+        """In training, read rare words as unknown now and then."""
+        if not (self.training and self.word_dropout):
+            return rows
+        counts = self.word_counts[rows]
+        rate = self.word_dropout / (self.word_dropout + counts)
+        return rows.masked_fill((torch.rand_like(rate) < rate) & (counts > 0), UNKNOWN_WORD)
+
+
+class BiLstmCrfForTokenClassification(WordLevelModel):
+    """BiLSTM-CRF, or BiLSTM with a softmax, that reads words.
+
+    Its tokenizer is a stock one whose pieces are known words, and the characters of all others; the tables of that
+    vocabulary (:class:`PieceTables`) are part of the weights. A known word has a vector of its own; every word, also
+    one never seen, is read by the character CNN. A special token is a word with a vector and without a label.
+
+    Args:
+        config (`BiLstmCrfConfig`): Sizes, labels, and the output layer.
+
+    Example:
+        ```python
+        vocabulary = build_word_vocabulary(sentences)  # hf_bionerkd.data.word_vocabulary
+        model = BiLstmCrfForTokenClassification(BiLstmCrfConfig(id2label=space.id2label))
+        model.set_vocabulary(vocabulary.tables)
+        model(**vocabulary.tokenizer("Aspirin and fever", return_tensors="pt")).logits
+        ```
+
+    Source: Ma & Hovy 2016; Zhou et al. 2021, "Basic model"; student of Han et al. 2023.
+    """
+
+    config_class = BiLstmCrfConfig
+
+    def __init__(self, config: BiLstmCrfConfig) -> None:
+        super().__init__(config)
+        self.encoder = BiLstmEncoder(config)
+        self.classifier = EmissionHead(2 * config.hidden_size, config.head_size, config.num_labels)
+        self._make_output_layer()
+        self.post_init()
+
+    def set_vocabulary(self, tables: PieceTables) -> None:
+        """Take over a vocabulary: its tables, and new word and character vectors of its sizes."""
+        config, encoder = self.config, self.encoder
+        config.vocab_size, config.num_piece_characters = len(tables.kinds), len(tables.characters)
+        config.num_words, config.num_characters = len(tables.counts), tables.alphabet
+        place = {"device": encoder.word_vectors.weight.device, "dtype": encoder.word_vectors.weight.dtype}
+        encoder.reader.set_tables(tables)
+        encoder.word_counts = tables.counts.to(place["device"])
+        encoder.word_vectors = WordVectors(config.num_words, config.word_embedding_size, **place)
+        encoder.characters.embedding = nn.Embedding(
+            tables.alphabet, config.character_embedding_size, padding_idx=0, **place
+        )
+
+    @torch.no_grad()
+    def set_word_vectors(self, matrix: Any) -> int:
+        """Give words pretrained vectors.
+
+        Args:
+            matrix (`array`): `(words, size)`, a row for each row of the vocabulary; rows of nan leave the word's
+                random vector as it is.
+
+        Returns:
+            How many words got a vector.
+
+        Raises:
+            ValueError: A wrong shape.
+        """
+        weight = self.encoder.word_vectors.weight
+        given = torch.as_tensor(matrix, dtype=weight.dtype, device=weight.device)
+        if given.shape != weight.shape:
+            raise ValueError(
+                f"word vectors of shape {tuple(given.shape)}, expected {tuple(weight.shape)}: one row a word of the "
+                "vocabulary, of `word_embedding_size`"
+            )
+        known = ~given.isnan().any(1)
+        weight[known] = given[known]
+        return int(known.sum())
+
+    def word_starts(self, input_ids: Tensor) -> Tensor | None:
+        """Which pieces start words, boolean; None before there is a vocabulary."""
+        return self.encoder.reader.kinds[input_ids] == STARTS if self.config.vocab_size else None
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The word vectors; not one for each piece, as :meth:`resize_token_embeddings` would suggest."""
+        return self.encoder.word_vectors
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the word vectors."""
+        self.encoder.word_vectors = value
+
+    def resize_token_embeddings(
+        self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True
+    ) -> nn.Module:
+        """Make room for special tokens that were added to the tokenizer; each becomes a word with its own vector.
+
+        Raises:
+            ValueError: Fewer pieces than now; words and characters are added with :meth:`set_vocabulary` alone.
+        """
+        encoder, config = self.encoder, self.config
+        new = (new_num_tokens or config.vocab_size) - config.vocab_size
+        if new < 0:
+            raise ValueError(
+                f"the vocabulary has {config.vocab_size} pieces and cannot shrink to {new_num_tokens}: build another "
+                "one and use set_vocabulary"
+            )
+        if new:
+            old = encoder.word_vectors.weight
+            encoder.reader.add_special(new, config.num_words)
+            config.vocab_size += new
+            config.num_words += new
+            encoder.word_counts = nn.functional.pad(encoder.word_counts, (0, new))
+            encoder.word_vectors = WordVectors(*(config.num_words, old.shape[1]), device=old.device, dtype=old.dtype)
+            with torch.no_grad():
+                encoder.word_vectors.weight[: len(old)] = old
+            encoder.word_vectors.weight.requires_grad = old.requires_grad
+        return encoder.word_vectors
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        word_starts: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_logits: bool | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        **kwargs: Any,
+    ) -> WordTaggerOutput:
+        """Label words.
+
+        Args:
+            input_ids (`Tensor`): `(batch, pieces)`.
+            attention_mask (`Tensor`, *optional*): `(batch, pieces)`, 0 at padding.
+            word_starts (`Tensor`, *optional*): `(batch, pieces)`, boolean: where words start, if the pieces' own marks
+                are not to say.
+            labels (`Tensor`, *optional*): `(batch, pieces)`; the label of a word is that of its first piece; -100: not
+                known.
+            output_logits (`bool`, *optional*): Compute `logits`; by default in evaluation, and always for a softmax.
+            num_items_in_batch (`int`, *optional*): What the loss is divided by, in place of the number of sentences
+                (CRF) or words (softmax).
+            **kwargs: Other outputs of tokenizers; not used.
+
+        Raises:
+            ValueError: The model has no vocabulary yet.
+        """
+        if not self.config.vocab_size:
+            raise ValueError("the model has no vocabulary yet: call set_vocabulary first")
+        real = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+        layout = lay_out(self.encoder.reader.kinds[input_ids], real, word_starts)
+        vectors = self.encoder(input_ids, layout, real)
+        return self._answer(vectors, layout, labels, output_logits, num_items_in_batch)

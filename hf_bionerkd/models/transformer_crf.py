@@ -1,0 +1,166 @@
+"""Any transformer encoder with a CRF over words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel
+
+from .configuration import TransformerCrfConfig
+from .outputs import WordTaggerOutput
+from .word_level import EmissionHead, WordLevelModel
+from .word_pieces import CONTINUES, SPECIAL, STARTS, lay_out, piece_kinds
+
+
+class TransformerCrfForTokenClassification(WordLevelModel):
+    """An encoder, a head, and a CRF (or softmax) over the first pieces of words.
+
+    Which pieces start words is known from the tokenizer's marks (:meth:`set_tokenizer`), or told by `word_starts`.
+    Where neither says, every piece but special tokens counts as a word.
+
+    Args:
+        config (`TransformerCrfConfig`): The encoder's configuration, labels, and the output layer.
+
+    Example:
+        ```python
+        model = TransformerCrfForTokenClassification.from_encoder("org/encoder", tokenizer, space.id2label)
+        model(**tokenizer("Aspirin and fever", return_tensors="pt")).logits
+        ```
+
+    Source: Zhou et al. 2021, "Basic model", with BioBERT in place of embedding and BiLSTM.
+    """
+
+    config_class = TransformerCrfConfig
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+
+    def __init__(self, config: TransformerCrfConfig, encoder: Any = None) -> None:
+        super().__init__(config)
+        self.encoder = AutoModel.from_config(config.encoder) if encoder is None else encoder
+        self.encoder.config = config.encoder  # one configuration, so that changes reach both
+        if getattr(self.encoder, "pooler", None) is not None:
+            self.encoder.pooler = None  # reads [CLS] for sentences; here it would be weights without a gradient
+        rate = config.dropout
+        if rate is None:
+            rate = getattr(config.encoder, "hidden_dropout_prob", getattr(config.encoder, "dropout", 0.1))
+        self.dropout = nn.Dropout(rate)
+        self.classifier = EmissionHead(config.hidden_size, config.head_size, config.num_labels)
+        self._make_output_layer()
+        self.register_buffer("piece_kinds", torch.full((config.vocab_size,), STARTS, dtype=torch.uint8))
+        self.post_init()
+
+    @classmethod
+    def from_encoder(
+        cls,
+        name_or_path: str,
+        tokenizer: Any,
+        id2label: Mapping[int, str],
+        *,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+        **values: Any,
+    ) -> TransformerCrfForTokenClassification:
+        """Put a new head on a published encoder.
+
+        Args:
+            name_or_path (`str`): Hub id or local folder, in safetensors.
+            tokenizer (`PreTrainedTokenizerFast`): As it will be used; see :meth:`set_tokenizer`.
+            id2label (`Mapping[int, str]`): The labels.
+            revision (`str`, *optional*): Branch, tag or commit on the Hub.
+            trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
+            **values: Of :class:`TransformerCrfConfig`, such as `head_size`.
+        """
+        encoder = AutoModel.from_pretrained(
+            name_or_path, revision=revision, trust_remote_code=trust_remote_code, use_safetensors=True
+        )
+        label2id = {label: index for index, label in id2label.items()}
+        config = TransformerCrfConfig(encoder.config, id2label=dict(id2label), label2id=label2id, **values)
+        model = cls(config, encoder)
+        if len(tokenizer) > config.vocab_size:
+            model.resize_token_embeddings(len(tokenizer))
+        model.set_tokenizer(tokenizer)
+        return model.eval()
+
+    def set_tokenizer(self, tokenizer: Any) -> None:
+        """Read off a tokenizer's vocabulary which pieces start words and which are special; kept with the weights.
+
+        Args:
+            tokenizer (`PreTrainedTokenizerFast`): One that splits text into words as training did, such as one that
+                this project has published.
+
+        Raises:
+            ValueError: It has more pieces than the encoder has embeddings.
+        """
+        size = len(self.piece_kinds)
+        if len(tokenizer) > size:
+            raise ValueError(
+                f"the tokenizer has {len(tokenizer)} pieces, the encoder {size} embeddings: call "
+                "resize_token_embeddings first"
+            )
+        kinds = torch.full((size,), STARTS, dtype=torch.uint8)
+        told = piece_kinds(tokenizer)
+        if told is None:
+            kinds[tokenizer.all_special_ids] = SPECIAL
+        else:
+            kinds[: len(told)] = told
+        self.piece_kinds = kinds.to(self.piece_kinds.device)
+
+    def word_starts(self, input_ids: Tensor) -> Tensor | None:
+        """Which pieces start words, boolean; None where no tokenizer has told."""
+        told = bool((self.piece_kinds == CONTINUES).any())
+        return self.piece_kinds[input_ids] == STARTS if told else None
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The encoder's."""
+        return self.encoder.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the encoder's."""
+        self.encoder.set_input_embeddings(value)
+
+    def resize_token_embeddings(self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any) -> nn.Module:
+        """As of every model; added pieces are special tokens until :meth:`set_tokenizer` says otherwise."""
+        embeddings = super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
+        size, old = embeddings.num_embeddings, len(self.piece_kinds)
+        self.piece_kinds = nn.functional.pad(self.piece_kinds[:size], (0, max(size - old, 0)), value=SPECIAL)
+        return embeddings
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        word_starts: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_logits: bool | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        **kwargs: Any,
+    ) -> WordTaggerOutput:
+        """Label words.
+
+        Args:
+            input_ids (`Tensor`): `(batch, pieces)`.
+            attention_mask (`Tensor`, *optional*): `(batch, pieces)`, 0 at padding.
+            word_starts (`Tensor`, *optional*): `(batch, pieces)`, boolean: where words start, if the pieces' own marks
+                are not to say.
+            labels (`Tensor`, *optional*): `(batch, pieces)`; the label of a word is that of its first piece; -100: not
+                known.
+            inputs_embeds (`Tensor`, *optional*): `(batch, pieces, size)`, embeddings in place of those of `input_ids`,
+                which still say where words are.
+            output_logits (`bool`, *optional*): Compute `logits`; by default in evaluation, and always for a softmax.
+            num_items_in_batch (`int`, *optional*): What the loss is divided by, in place of the number of sentences
+                (CRF) or words (softmax).
+            **kwargs: Of the encoder, such as `token_type_ids`.
+        """
+        real = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+        layout = lay_out(self.piece_kinds[input_ids], real, word_starts)
+        given = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
+        vectors = self.encoder(**given, attention_mask=attention_mask, **kwargs).last_hidden_state
+        return self._answer(
+            self.dropout(vectors[layout.word_heads]), layout, labels, output_logits, num_items_in_batch
+        )
