@@ -21,6 +21,8 @@ from hf_bionerkd.hub.secrets import holds_token
 
 T = typing.TypeVar("T")
 
+BILSTM = "bionerkd_bilstm_crf"  # the model type that reads words, and has a vocabulary of words
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be run; the message names file, key, value and what was expected."""
@@ -75,6 +77,8 @@ class ModelConfig:
             a tokenizer, or a `vocab.txt`. By default a WordPiece vocabulary is learned from the training text.
         vocab_size (`int`, *optional*, defaults to 8000): Upper bound on the learned vocabulary.
         lowercase (`bool`, *optional*, defaults to `False`): Lower-case text (learned vocabulary or `vocab.txt`).
+        vectors (`str`, *optional*): With a BiLSTM (`model_type: bionerkd_bilstm_crf`): pretrained word vectors, a
+            folder that `recipes/word_vectors.py` made, or a word2vec or fastText file. All its words are known then.
         trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
     """
 
@@ -84,11 +88,14 @@ class ModelConfig:
     tokenizer: str | None = None
     vocab_size: int = 8000
     lowercase: bool = False
+    vectors: str | None = None
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.architecture):
             raise ConfigError("a model needs either `path` or `architecture` (from scratch), and not both")
+        if self.vectors and self.architecture.get("model_type") != BILSTM:
+            raise ConfigError(f"`vectors` are for an architecture with model_type: {BILSTM}")
 
 
 @dataclass

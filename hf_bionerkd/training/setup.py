@@ -11,11 +11,13 @@ from typing import Any
 from hf_bionerkd.data.corpus import Corpus, load_corpus
 from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens
 from hf_bionerkd.data.vocabulary import learn_wordpiece, read_wordpiece
+from hf_bionerkd.data.word_vector_files import open_word_vectors
+from hf_bionerkd.data.word_vocabulary import WordVocabulary, build_word_vocabulary
 from hf_bionerkd.hub.remote_code import explaining_refusals
 from hf_bionerkd.hub.snapshots import model_folder, tokenizer_folder
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models.auto import build_token_classifier, load_token_classifier
-from hf_bionerkd.training.config import ConfigError, CorpusConfig, LoraConfig, ModelConfig
+from hf_bionerkd.training.config import BILSTM, ConfigError, CorpusConfig, LoraConfig, ModelConfig
 
 
 def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
@@ -125,6 +127,9 @@ def check_model(config: ModelConfig) -> None:
 def make_tokenizer(config: ModelConfig, corpora: Sequence[Corpus], max_length: int) -> Any:
     """The model's tokenizer: its own, a named one, or a vocabulary learned from the training text.
 
+    For a model that reads words it is a :class:`~hf_bionerkd.data.word_vocabulary.WordVocabulary`: :func:`make_model`
+    needs its tables as well.
+
     Raises:
         FileNotFoundError, HubError, RemoteCodeError: As :func:`check_model`.
     """
@@ -135,7 +140,10 @@ def make_tokenizer(config: ModelConfig, corpora: Sequence[Corpus], max_length: i
         return read_wordpiece(config.tokenizer, lowercase=config.lowercase, max_length=max_length)
     if config.tokenizer:
         return _load_tokenizer(tokenizer_folder(config.tokenizer), config.tokenizer, config.trust_remote_code)
-    texts = _training_texts(corpora)
+    if config.architecture.get("model_type") == BILSTM:
+        known = open_word_vectors(config.vectors).words if config.vectors else ()
+        return build_word_vocabulary(_training_words(corpora), vector_words=known, max_length=max_length)
+    texts = (" ".join(tokens) for tokens in _training_words(corpora))
     return learn_wordpiece(texts, config.vocab_size, lowercase=config.lowercase, max_length=max_length)
 
 
@@ -147,6 +155,8 @@ def make_model(config: ModelConfig, tokenizer: Any, tags: TagPairs, space: Label
     Raises:
         FileNotFoundError, HubError, RemoteCodeError: As :func:`check_model`.
     """
+    if isinstance(tokenizer, WordVocabulary):
+        return _make_word_model(config, tokenizer, tags, space)
     tokenizer = add_tag_tokens(tokenizer, tags)
     if config.path:
         # A run's configuration names the commit by now (`sources.pin_sources`): it is the tokenizer's too.
@@ -207,8 +217,28 @@ def _load_tokenizer(folder: Path, path: str, trust: bool) -> Any:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
 
 
-def _training_texts(corpora: Sequence[Corpus]) -> Iterable[str]:
+def _make_word_model(
+    config: ModelConfig, vocabulary: WordVocabulary, tags: TagPairs, space: LabelSpace
+) -> tuple[Any, Any]:
+    plain = vocabulary.tokenizer
+    model = build_token_classifier(config.architecture, space.id2label, len(plain), plain.pad_token_id)
+    model.set_vocabulary(vocabulary.tables)
+    if config.vectors:
+        vectors = open_word_vectors(config.vectors)
+        width = model.config.word_embedding_size
+        if vectors.width != width:
+            raise ConfigError(
+                f"`vectors` {config.vectors} are {vectors.width} wide, the model's word vectors {width}: set "
+                f"`architecture.word_embedding_size` to {vectors.width}"
+            )
+        model.set_word_vectors(vectors.matrix_for(vocabulary.words))
+    tokenizer = add_tag_tokens(plain, tags)
+    model.resize_token_embeddings(len(tokenizer))
+    model.config.bionerkd_tag_pairs = tags.as_config()
+    return model, tokenizer
+
+
+def _training_words(corpora: Sequence[Corpus]) -> Iterable[list[str]]:
     for corpus in corpora:
         for batch in corpus.splits["train"].select_columns(["tokens"]).iter(batch_size=1000):
-            for tokens in batch["tokens"]:
-                yield " ".join(tokens)
+            yield from batch["tokens"]

@@ -13,6 +13,7 @@ from hf_bionerkd.data.collators import BLANK, IGNORED, TrainingWindows
 from hf_bionerkd.losses.hard import TokenNLL, allowed_labels
 from hf_bionerkd.losses.mixture import Mixture, WeightedTerm
 from hf_bionerkd.losses.reduction import LossSum
+from hf_bionerkd.losses.sequence import SentenceNLL, known_taggings
 from hf_bionerkd.training.metrics import MentionEvaluator, Tagging
 
 
@@ -61,6 +62,8 @@ class TokenClassificationTrainer(Trainer):
         self.loss_is_scaled_for_ga = True
         self._logged_parts: dict[str, torch.Tensor] = {}
         self._steps_since_log = 0
+        self.labels_words = labels_words(self.model)
+        self.crf = getattr(self.model, "crf", None) if self.labels_words else None
 
     @property
     def active_terms(self) -> list[str]:
@@ -68,17 +71,27 @@ class TokenClassificationTrainer(Trainer):
         return [term.name for term in self.mixture.terms if term.weight > 0]
 
     def term_count(self, name: str, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """How many positions of a batch a term counts, without running the model."""
+        """How many positions of a batch a term counts, without running the model: of a CRF's, sentences."""
         learned = batch["labels"] != IGNORED
+        if name == "gold" and self.crf is not None:
+            return learned.any(1).sum()
         if name == "gold" and self.gold.outside == "entities":
             learned = learned & (batch["labels"] != 2 * batch["annotated"].shape[1])
         return learned.sum()
 
     def loss_term(self, name: str, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> LossSum:
-        """The sum and count of one term on one micro-batch. `logits`: (batch, pieces, labels)."""
+        """The sum and count of one term on one micro-batch. `logits`: (batch, pieces, labels).
+
+        For a model that labels words they are its emissions, (batch, words, labels), and the batch is laid out in
+        words.
+        """
         if name != "gold":
             raise ValueError(f"{type(self).__name__} has no loss term {name!r}")
         labels = batch["labels"]
+        if self.crf is not None:
+            known = known_taggings(labels, batch["annotated"], self.gold.outside)
+            likelihood = self.crf.log_likelihood(logits, mask=batch["word_mask"], allowed=known)
+            return SentenceNLL(self.gold.outside)(likelihood, labels != IGNORED)
         allowed = allowed_labels(labels, batch["annotated"]) if self.gold.outside == "partial" else None
         return self.gold(logits, labels, labels != IGNORED, allowed)
 
@@ -91,7 +104,10 @@ class TokenClassificationTrainer(Trainer):
     ) -> Any:
         """Weighted sum of the terms; `num_items_in_batch` holds one step-wide count a term."""
         outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
-        sums = {name: self.loss_term(name, outputs.logits, inputs) for name in self.active_terms}
+        scores = outputs.logits
+        if self.labels_words:
+            scores, inputs = outputs.emissions, _in_words(inputs, outputs)
+        sums = {name: self.loss_term(name, scores, inputs) for name in self.active_terms}
         if num_items_in_batch is None:  # evaluation: the batch's own counts
             counts: dict[str, Any] = {name: term.count for name, term in sums.items()}
             processes = 1
@@ -171,6 +187,24 @@ class TokenClassificationTrainer(Trainer):
             batch * self.args.gradient_accumulation_steps if grouped else 0,
             1 if self.accelerator.num_processes == 1 or self.args.dataloader_drop_last else batch,
         )
+
+
+def labels_words(model: Any) -> bool:
+    """Whether a model labels words rather than pieces; such models learn from the first piece of each word."""
+    return bool(getattr(model, "labels_words", False))
+
+
+def _in_words(batch: Mapping[str, torch.Tensor], outputs: Any) -> dict[str, torch.Tensor]:
+    """A batch of pieces as the model has laid out its words."""
+    from hf_bionerkd.models.outputs import read_words
+
+    fills = {"labels": IGNORED, "targets": 0}
+    laid_out = {
+        name: read_words(batch[name], outputs.word_index, outputs.word_mask, fill)
+        for name, fill in fills.items()
+        if name in batch
+    }
+    return {**batch, **laid_out, "word_mask": outputs.word_mask}
 
 
 class EpochOrder(torch.utils.data.Sampler):

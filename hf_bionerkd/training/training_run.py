@@ -31,7 +31,7 @@ from hf_bionerkd.training.metrics import MentionEvaluator, model_tagging
 from hf_bionerkd.training.runs import last_checkpoint
 from hf_bionerkd.training.setup import named_types
 from hf_bionerkd.training.speed import measure_throughput, some_sentences
-from hf_bionerkd.training.trainer import TokenClassificationTrainer
+from hf_bionerkd.training.trainer import TokenClassificationTrainer, labels_words
 
 _BOOTSTRAP = Bootstrap()
 
@@ -81,7 +81,7 @@ def make_trainer(
         job.space,
         names,
         job.tags,
-        subwords=encoding.subwords,
+        subwords="first" if labels_words(model) else encoding.subwords,
         targets=job.targets if job.lam > 0 else None,
         neutral_tag_rate=encoding.neutral_tag_rate,
         seed=job.seed,
