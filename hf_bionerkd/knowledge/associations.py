@@ -1,0 +1,293 @@
+"""Which concepts an article is about, as curators say: <PMID, concept ID> from CTD, MeSH and RGD.
+
+===========================  ==========================================================================================
+CTD                          tables with ``PubMedIDs`` and IDs of chemicals or diseases. Rows that name a gene and no
+                             direct evidence are inferred: their PMIDs stand for that gene's relations, so they are
+                             left out and counted, unless asked for
+MeSH, by identifier          headings, supplementary concepts and chemical lists of PubMed records
+MeSH, by name                heading names through the names of the descriptors; names that none has are counted
+RGD with terms               columns ``TERM_ACC_ID``, ``REFERENCES`` and ``MESH_OMIM_ID``
+RGD as GAF                   lines of 15 to 17 columns after ``!`` comments: term in the fifth, references in the sixth
+an identifier that is none   error in CTD's and MeSH's files; counted in RGD's, which mixes vocabularies
+a PMID that is none          error that names the file and the line
+===========================  ==========================================================================================
+
+Stored in Parquet and joined by DuckDB (:mod:`hf_bionerkd.knowledge.pmid_tables`), as tens of millions of rows do not
+belong into Python's dictionaries.
+
+Source: Zhou et al. 2021, "Weakly labeled dataset construction", steps 1 and 3.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from hf_bionerkd.corpora.articles import Article
+from hf_bionerkd.corpora.files import CorpusError, read_lines
+from hf_bionerkd.corpora.pubmed import PubMedRecord
+from hf_bionerkd.documents import ConceptRef
+from hf_bionerkd.knowledge.ctd import read_ctd_table
+from hf_bionerkd.knowledge.identifiers import MESH, IdentifierError, normalise, normalise_known
+from hf_bionerkd.knowledge.pmid_tables import MEMORY_MB, PmidTable, write_pmid_table
+from hf_bionerkd.knowledge.vocabularies import ConceptNames
+
+CTD, RGD, MESH_HEADINGS = "CTD", "RGD", "MeSH"
+COLUMNS = ("concept", "source")
+
+_CTD_SCHEMES = {"ChemicalID": MESH}
+_RGD_COLUMNS = ("TERM_ACC_ID", "REFERENCES", "MESH_OMIM_ID")
+_GAF_COLUMNS = range(15, 18)
+_GAF_REFERENCES, _GAF_TERM = 5, 4
+
+
+class Association(NamedTuple):
+    """A knowledge base says that an article is about a concept."""
+
+    pmid: int
+    concept: ConceptRef
+    source: str
+
+
+def read_ctd_associations(
+    path: str | os.PathLike[str],
+    columns: Sequence[str] = ("ChemicalID", "DiseaseID"),
+    *,
+    inferred: bool = False,
+    counts: Counter[str] | None = None,
+) -> Iterator[Association]:
+    """Stream the associations of a CTD table.
+
+    Args:
+        path (`str` or `PathLike`): Tab- or comma-separated, plain or ``.gz``.
+        columns (`Sequence[str]`, *optional*, defaults to both): Columns of concepts to read. All must be there: give
+            ``["DiseaseID"]`` for a table of genes and diseases.
+        inferred (`bool`, *optional*, defaults to `False`): Whether to take in rows without direct evidence. A table
+            without the column ``DirectEvidence`` holds none.
+        counts (`Counter`, *optional*): Receives ``ctd_rows``, ``ctd_inferred_rows_left_out`` and
+            ``ctd_rows_without_pmid``.
+
+    Raises:
+        CorpusError: A column is missing or renamed, or a row holds an unknown identifier or no PMID.
+
+    Example:
+        >>> for pmid, concept, _ in read_ctd_associations("CTD_chemicals_diseases.tsv.gz"):  # doctest: +SKIP
+        ...     print(pmid, concept)
+    """
+    counts = Counter() if counts is None else counts
+    optional = ["DirectEvidence", "InferenceGeneSymbol"]
+    for number, (pmids, *rest) in read_ctd_table(path, ["PubMedIDs", *columns], optional):
+        concepts, (evidence, gene) = rest[: len(columns)], rest[len(columns) :]
+        counts["ctd_rows"] += 1
+        if gene and not evidence and not inferred:
+            counts["ctd_inferred_rows_left_out"] += 1
+            continue
+        counts["ctd_rows_without_pmid"] += not pmids
+        where = f"{path}:{number}"
+        found = [
+            _concept(value, _CTD_SCHEMES.get(name, ""), where) for name, value in zip(columns, concepts, strict=True)
+        ]
+        for pmid in filter(None, pmids.split("|")):
+            for concept in found:
+                yield Association(_pmid(pmid, where), concept, CTD)
+
+
+def read_rgd_associations(
+    path: str | os.PathLike[str], *, counts: Counter[str] | None = None
+) -> Iterator[Association]:
+    """Stream the associations of a disease annotation file of the Rat Genome Database.
+
+    Args:
+        path (`str` or `PathLike`): A file "with terms" or in the gene association format, plain or ``.gz``.
+        counts (`Counter`, *optional*): Receives ``rgd_rows``, ``rgd_rows_without_pmid`` and
+            ``identifiers_not_understood``.
+
+    Raises:
+        CorpusError: The file is of neither layout, or a reference is no PMID.
+    """
+    counts = Counter() if counts is None else counts
+    for where, terms, references in _rgd_rows(path):
+        counts["rgd_rows"] += 1
+        pmids = [_pmid(entry[5:], where) for entry in references.split("|") if entry.startswith("PMID:")]
+        counts["rgd_rows_without_pmid"] += not pmids
+        concepts = list(normalise_known((term for term in terms if term), counts))
+        yield from (Association(pmid, concept, RGD) for pmid in pmids for concept in concepts)
+
+
+def _rgd_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str], str]]:
+    """Where a row stands, its terms and its references."""
+    places: tuple[int, int, int] | None = None
+    width, gaf, found = 0, False, False
+    for number, line in read_lines(path):
+        if line.startswith("!"):
+            gaf = True
+            continue
+        if not line.strip() or line.startswith("#"):
+            continue
+        fields = line.split("\t")
+        if not gaf and places is None:
+            missing = [name for name in _RGD_COLUMNS if name not in fields]
+            if missing:
+                raise CorpusError(
+                    f"{path}:{number}: neither a file of RGD's annotations with terms, whose first line after the "
+                    f"comments names the columns ({missing} are not among {fields[:20]}), nor in the gene association "
+                    "format, which begins with '!gaf-version'"
+                )
+            places, width = (
+                (fields.index("TERM_ACC_ID"), fields.index("MESH_OMIM_ID"), fields.index("REFERENCES")),
+                len(fields),
+            )
+            continue
+        if (len(fields) not in _GAF_COLUMNS) if gaf else (len(fields) != width):
+            expected = "15 to 17" if gaf else str(width)
+            raise CorpusError(
+                f"{path}:{number}: the row has {len(fields)} fields, expected {expected}. The file is damaged; fetch "
+                "it again."
+            )
+        found = True
+        where = f"{path}:{number}"
+        if places is None:
+            yield where, [fields[_GAF_TERM].strip()], fields[_GAF_REFERENCES]
+        else:
+            mapped = [value.strip() for value in fields[places[1]].split("|") if value.strip()]
+            yield where, mapped or [fields[places[0]].strip()], fields[places[2]]
+    if not found:
+        raise CorpusError(f"{path}: the file holds no annotation; fetch it again")
+
+
+def heading_ids(descriptors: Iterable[ConceptNames]) -> dict[str, ConceptRef]:
+    """Descriptors by name, for headings that are known by name alone.
+
+    Args:
+        descriptors (`Iterable[ConceptNames]`): From :func:`~hf_bionerkd.knowledge.vocabularies.read_mesh_table`.
+
+    Returns:
+        Preferred names and entry terms without case, a preferred name before an equal entry term.
+    """
+    ids: dict[str, ConceptRef] = {}
+    terms: dict[str, ConceptRef] = {}
+    for descriptor in descriptors:
+        ids.setdefault(descriptor.names[0].casefold(), descriptor.concept)
+        for name in descriptor.names[1:]:
+            terms.setdefault(name.casefold(), descriptor.concept)
+    return {**terms, **ids}
+
+
+def mesh_associations(
+    articles: Iterable[PubMedRecord | Article],
+    headings: Mapping[str, ConceptRef] | None = None,
+    *,
+    counts: Counter[str] | None = None,
+) -> Iterator[Association]:
+    """Stream the associations of articles with their MeSH headings.
+
+    Args:
+        articles (`Iterable[PubMedRecord | Article]`): PubMed records, which have the identifiers of their headings,
+            supplementary concepts and chemicals; or articles, of whose headings only the names are known.
+        headings (`Mapping[str, ConceptRef]`, *optional*): From :func:`heading_ids`, for names.
+        counts (`Counter`, *optional*): Receives ``mesh_articles``, ``mesh_articles_without_pmid`` and
+            ``mesh_names_unknown``.
+
+    Raises:
+        CorpusError: A PMID or an identifier is none, or there are names alone and no `headings`.
+    """
+    counts = Counter() if counts is None else counts
+    for article in articles:
+        names = article.mesh if isinstance(article, Article) else ()
+        identifiers = () if isinstance(article, Article) else article.mesh_ids
+        if not names and not identifiers:
+            continue
+        counts["mesh_articles"] += 1
+        if not article.pmid:
+            counts["mesh_articles_without_pmid"] += 1
+            continue
+        where = f"article {article.pmid}"
+        concepts = [_concept(value, MESH, where) for value in identifiers]
+        for name in names:
+            if headings is None:
+                raise CorpusError(
+                    f"{where}: its headings are known by name alone, such as {name!r}; give a table of MeSH "
+                    "descriptors to look the names up in"
+                )
+            concept = headings.get(name.casefold())
+            counts["mesh_names_unknown"] += concept is None
+            if concept is not None:
+                concepts.append(concept)
+        pmid = _pmid(article.pmid, where)
+        yield from (Association(pmid, concept, MESH_HEADINGS) for concept in concepts)
+
+
+def write_associations(
+    path: str | os.PathLike[str],
+    associations: Iterable[Association],
+    identity: Mapping[str, Any],
+    *,
+    memory_mb: int = MEMORY_MB,
+) -> int:
+    """Store associations, each once, out of core; `path` appears when all of it is written.
+
+    Args:
+        path (`str` or `PathLike`): The Parquet file to make.
+        associations (`Iterable[Association]`): From the readers of this module; read once.
+        identity (`Mapping[str, Any]`): What they come from; see
+            :func:`~hf_bionerkd.knowledge.pmid_tables.write_pmid_table`.
+        memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use.
+
+    Returns:
+        The number of distinct associations.
+    """
+    rows = ((pmid, str(concept), source) for pmid, concept, source in associations)
+    return write_pmid_table(path, COLUMNS, rows, identity, memory_mb=memory_mb)
+
+
+class Associations:
+    """The stored associations.
+
+    Args:
+        path (`str` or `PathLike`): What :func:`write_associations` wrote.
+        memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use.
+
+    Example:
+        >>> Associations("associations.parquet").of([6893628])  # doctest: +SKIP
+        {6893628: {ConceptRef(scheme='MESH', identifier='D003620'): ('CTD', 'MeSH')}}
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, memory_mb: int = MEMORY_MB) -> None:
+        self._table = PmidTable(path, memory_mb=memory_mb)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def counts(self) -> dict[str, int]:
+        """Associations by the knowledge base that says so."""
+        return self._table.count_by("source")
+
+    def of(self, pmids: Iterable[int]) -> dict[int, dict[ConceptRef, tuple[str, ...]]]:
+        """What some articles are about; give thousands at once, since a call for one costs as much.
+
+        Returns:
+            PMID to concept to the knowledge bases that say so; PMIDs with no association are left out.
+        """
+        found: defaultdict[int, dict[ConceptRef, tuple[str, ...]]] = defaultdict(dict)
+        for pmid, concept, source in self._table.lookup(pmids):
+            reference = ConceptRef.parse(concept)
+            found[pmid][reference] = (*found[pmid].get(reference, ()), source)
+        return dict(found)
+
+
+def _concept(value: str, default_scheme: str, where: str) -> ConceptRef:
+    try:
+        return normalise(value, default_scheme)
+    except IdentifierError as error:
+        raise CorpusError(f"{where}: {error}") from None
+
+
+def _pmid(value: str, where: str) -> int:
+    text = value.strip()
+    if not (text.isascii() and text.isdigit()):
+        raise CorpusError(
+            f"{where}: {value!r} is no PMID; expected digits alone. Correct the row or fetch the file again."
+        )
+    return int(text)

@@ -1,0 +1,97 @@
+r"""Tables of the Comparative Toxicogenomics Database as it distributes them.
+
+=====================================  ================================================================================
+separator                              tabs, or commas with quoted fields; the line with the column names tells
+comment block                          lines that start with ``#``; the names of the columns stand in the comment line
+                                       after ``# Fields:``
+no comment block                       the first line holds the names of the columns (as in extracts of the tables)
+lists                                  separated by ``|``
+gzip                                   by the file's name
+a column that is not there             error that names it, the nearest column there is, and all of them
+a row with too few or too many fields  error that names the file and the line
+=====================================  ================================================================================
+
+Source: the file formats that ctdbase.org documents with its downloads (Davis et al. 2019).
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from hf_bionerkd.corpora.files import CorpusError, read_lines
+
+
+class _Layout(NamedTuple):
+    separator: str
+    width: int
+    places: tuple[int, ...]
+
+
+def read_ctd_table(
+    path: str | os.PathLike[str], columns: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Stream some columns of a CTD table; the policies are those of :mod:`hf_bionerkd.knowledge.ctd`.
+
+    Args:
+        path (`str` or `PathLike`): The file, plain or ``.gz``.
+        columns (`Sequence[str]`): Names of the columns to read, in the order wanted.
+        optional (`Sequence[str]`, *optional*): Columns to read after these where the table has them; `""` elsewhere.
+
+    Returns:
+        The line's number and its fields.
+
+    Raises:
+        CorpusError: A column is missing, a row has another number of fields, or the file holds no row.
+
+    Example:
+        >>> for line, (chemical, pmids) in read_ctd_table("chems.tsv", ["ChemicalID", "PubMedIDs"]):  # doctest: +SKIP
+        ...     print(line, chemical, pmids.split("|"))
+    """
+    layout: _Layout | None = None
+    found = names_follow = False
+    for number, line in read_lines(path):
+        comment = line.startswith("#")
+        text = line[1:].strip() if comment else line
+        if not text.strip():
+            continue
+        if comment:
+            if names_follow:
+                layout = _layout(text, columns, optional, f"{path}:{number}")
+            names_follow = layout is None and text.rstrip(": ").lower() == "fields"
+        elif layout is None:
+            layout = _layout(text, columns, optional, f"{path}:{number}")
+        else:
+            fields = _split(text, layout.separator)
+            if len(fields) != layout.width:
+                raise CorpusError(
+                    f"{path}:{number}: the row has {len(fields)} fields where the table has {layout.width} columns. "
+                    "The file is damaged or of another layout; fetch it again."
+                )
+            found = True
+            yield number, tuple(fields[place].strip() if place >= 0 else "" for place in layout.places)
+    if not found:
+        raise CorpusError(f"{path}: the table holds no row; expected columns {', '.join(columns)}. Fetch it again.")
+
+
+def _layout(names: str, columns: Sequence[str], optional: Sequence[str], where: str) -> _Layout:
+    separator = "\t" if "\t" in names else ","
+    header = [name.strip() for name in _split(names, separator)]
+    for name in columns:
+        if name not in header:
+            near = difflib.get_close_matches(name, header, n=1)
+            raise CorpusError(
+                f"{where}: the table has no column {name!r}"
+                + (f" (but {near[0]!r})" if near else "")
+                + f"; its columns are {header}. CTD may have changed its layout: compare with the description on its "
+                "download page, and correct the line with the names."
+            )
+    places = tuple(header.index(name) if name in header else -1 for name in (*columns, *optional))
+    return _Layout(separator, len(header), places)
+
+
+def _split(line: str, separator: str) -> list[str]:
+    return line.split("\t") if separator == "\t" else next(csv.reader([line]))

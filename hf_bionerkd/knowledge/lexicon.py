@@ -1,0 +1,266 @@
+"""A lexicon: which names stand for which concepts, and under which conditions a text is taken to use them.
+
+Names are compared word by word in a *folded* form, in which case, hyphens, plurals, Greek letters and British spelling
+do not count: ``Alpha-methyldopa`` = ``α-Methyldopa``, ``Parkinson's diseases`` = ``parkinson disease``, ``oedema`` =
+``edema``. What folding would confuse is kept apart by rules:
+
+======================  ===============================================================================================
+acronyms                a short name written mostly in capitals (``AIDS``, ``5-FU``) is matched in that spelling alone,
+                        or with a plural s
+unspelled acronyms      a short name known in lower case only (``5fu``) is matched where the text writes it in capitals
+short names             names with fewer letters and digits than `min_length` are left out
+numbers                 names without two letters in a row are left out
+stop names              left out, in folded form, so that ``disease`` stops ``Diseases`` too
+several concepts        all are kept, in the order of the sources; more than `max_concepts` of one type: left out
+several types           the name is of the type that comes first in `types`
+======================  ===============================================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hf_bionerkd.documents import ConceptRef, split_words
+from hf_bionerkd.knowledge.vocabularies import ConceptNames
+
+Case = Literal["any", "exact", "capitals"]
+
+SEPARATOR = "\x1f"
+
+_DROPPED = frozenset("-‐‑‒–—'’`´")
+_APOSTROPHES = frozenset("'’`´")
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi"
+)
+_LETTERS = dict(zip("αβγδεζηθικλμνξοπρστυφ", _GREEK.split(), strict=True)) | {"χ": "chi", "ψ": "psi", "ω": "omega"}
+_SPELLINGS = (("ae", "e"), ("oe", "e"), ("tumour", "tumor"), ("sulph", "sulf"), ("leuco", "leuko"))
+_SINGULAR = re.compile(r"(?:[suo]|(?<![mi])a|i)s\Z")
+_TWO_LETTERS = re.compile(r"[^\W\d_]{2}")
+_folded_words: dict[str, str] = {}
+_MOST_WORDS = 1 << 18
+
+
+def fold_word(word: str) -> str:
+    """A word in the form in which names are compared; `""` for a hyphen or apostrophe.
+
+    Example:
+        >>> [fold_word(word) for word in ("Seizures", "α", "Oedema", "-", "virus")]
+        ['seizure', 'alpha', 'edema', '', 'virus']
+    """
+    folded = _folded_words.get(word)
+    if folded is None:
+        if len(_folded_words) >= _MOST_WORDS:  # words of a language never end; the memory for them does
+            _folded_words.clear()
+        folded = _folded_words[word] = _fold(word)
+    return folded
+
+
+def _fold(word: str) -> str:
+    if word in _DROPPED:
+        return ""
+    lower = word.lower().replace("µ", "μ")
+    folded = _LETTERS.get(lower, lower)
+    if len(folded) > 4:
+        for british, american in _SPELLINGS:
+            folded = folded.replace(british, american)
+    if len(folded) > 3 and folded.isalpha() and folded.endswith("s") and not _SINGULAR.search(folded):
+        if len(folded) > 5 and folded.endswith("ies"):
+            return folded[:-3] + "y"
+        return folded[:-2] if folded.endswith(("sses", "iruses", "xes", "ches")) else folded[:-1]
+    return folded
+
+
+def fold_words(words: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Folded words that count, and the place of each in `words`; a possessive s does not count.
+
+    Example:
+        >>> fold_words(["Parkinson", "'", "s", "disease"])
+        (['parkinson', 'disease'], [0, 3])
+    """
+    folded: list[str] = []
+    places: list[int] = []
+    previous = ""
+    for place, word in enumerate(words):
+        form = _folded_words.get(word)
+        if form is None:
+            form = fold_word(word)
+        if form and not (word == "s" and previous in _APOSTROPHES):
+            folded.append(form)
+            places.append(place)
+        previous = word
+    return folded, places
+
+
+def fold_name(name: str) -> str:
+    """The folded words of a name as one key.
+
+    Example:
+        >>> fold_name("Parkinson's Diseases") == fold_name("parkinson disease")
+        True
+    """
+    return SEPARATOR.join(fold_words([name[start:end] for start, end in split_words(name)])[0])
+
+
+def plain_spelling(text: str) -> str:
+    """The letters, digits and signs of a text without blanks, hyphens and apostrophes, by which acronyms compare."""
+    return "".join(character for character in text if not character.isspace() and character not in _DROPPED)
+
+
+@dataclass(frozen=True)
+class LexiconRules:
+    """What names a lexicon takes in; see :mod:`hf_bionerkd.knowledge.lexicon`.
+
+    Args:
+        min_length (`int`, *optional*, defaults to 3): Letters and digits of the shortest name.
+        acronym_length (`int`, *optional*, defaults to 6): Letters and digits of the longest name that the rules for
+            acronyms apply to.
+        max_concepts (`int`, *optional*, defaults to 4): Concepts of one type that a name may stand for.
+        stop (`tuple[str, ...]`, *optional*): Names to leave out, whatever their type.
+    """
+
+    min_length: int = 3
+    acronym_length: int = 6
+    max_concepts: int = 4
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stop", tuple(self.stop))
+        if self.min_length < 1 or self.acronym_length < 0 or self.max_concepts < 1:
+            raise ValueError(
+                f"lexicon rules need min_length >= 1, acronym_length >= 0 and max_concepts >= 1; got {self}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a name stands for.
+
+    Args:
+        type (`str`): Its entity type.
+        concepts (`tuple[ConceptRef, ...]`): What it may mean, in the order of the sources.
+        source (`str`): The first source that has it.
+        case (`str`): `"any"`, `"exact"` (one of `spellings`) or `"capitals"` (no small letter).
+        spellings (`frozenset[str]`): For `"exact"`: the spellings, see :func:`plain_spelling`.
+    """
+
+    type: str
+    concepts: tuple[ConceptRef, ...]
+    source: str
+    case: Case = "any"
+    spellings: frozenset[str] = frozenset()
+
+    def accepts(self, text: str) -> bool:
+        """Whether a text with the folded form of this name is written as this name may be."""
+        if self.case == "any":
+            return True
+        spelled = plain_spelling(text)
+        if self.case == "exact":
+            return spelled in self.spellings or (spelled.endswith("s") and spelled[:-1] in self.spellings)
+        return any(map(str.isupper, spelled)) and spelled.removesuffix("s").upper() == spelled.removesuffix("s")
+
+
+@dataclass
+class _Gathered:
+    concepts: dict[ConceptRef, None] = field(default_factory=dict)
+    source: str = ""
+    acronyms: set[str] = field(default_factory=set)
+    as_word: bool = False
+    uncased: bool = False
+
+
+class Lexicon:
+    """Names of several types, folded, with the rules' verdicts.
+
+    Args:
+        types (`Sequence[str]`): Entity types; a name of several types is taken to be of the first.
+        rules (`LexiconRules`, *optional*): What to take in.
+
+    Attributes:
+        counts (`Counter[str]`): Names read, and left out by rule.
+
+    Example:
+        >>> from hf_bionerkd.knowledge.identifiers import normalise
+        >>> lexicon = Lexicon(["Chemical"])
+        >>> lexicon.add("Chemical", "example", [ConceptNames(normalise("D001241"), ("Aspirin", "ASA"))])
+        >>> [(name, entry.case) for name, entry in lexicon.entries()]
+        [('aspirin', 'any'), ('asa', 'exact')]
+    """
+
+    def __init__(self, types: Sequence[str], rules: LexiconRules | None = None) -> None:
+        if not types or len(set(types)) != len(types):
+            raise ValueError(f"a lexicon needs distinct entity types; got {list(types)}")
+        self.types = tuple(types)
+        self.rules = rules or LexiconRules()
+        self.counts: Counter[str] = Counter()
+        self._names: dict[str, dict[str, _Gathered]] = {}
+        self._stopped = {fold_name(name) for name in self.rules.stop}
+
+    def add(self, type_: str, source: str, concepts: Iterable[ConceptNames], acronyms: bool = True) -> None:
+        """Take in the names of one vocabulary.
+
+        Args:
+            type_ (`str`): The type of its concepts.
+            source (`str`): What to call it in the provenance of a mention.
+            concepts (`Iterable[ConceptNames]`): From the readers of :mod:`hf_bionerkd.knowledge.vocabularies`.
+            acronyms (`bool`, *optional*, defaults to `True`): Whether to take in its acronyms, too. Where a vocabulary
+                has many rare ones, a text that does not say what one means mostly means something else.
+
+        Raises:
+            ValueError: The lexicon does not hold the type.
+        """
+        if type_ not in self.types:
+            raise ValueError(f"type {type_!r} of the names of {source} is not one of the lexicon's {list(self.types)}")
+        for concept in concepts:
+            for name in concept.names:
+                self.counts["names_read"] += 1
+                key = fold_name(name)
+                is_acronym = concept.cased and self._is_acronym(name)
+                verdict = "acronyms_left_out" if is_acronym and not acronyms else self._left_out(key, name)
+                if verdict:
+                    self.counts[verdict] += 1
+                    continue
+                gathered = self._names.setdefault(key, {}).setdefault(type_, _Gathered(source=source))
+                gathered.concepts[concept.concept] = None
+                if not concept.cased:
+                    gathered.uncased = True
+                elif is_acronym:
+                    gathered.acronyms.add(plain_spelling(name))
+                else:
+                    gathered.as_word = True
+
+    def _left_out(self, key: str, name: str) -> str:
+        if sum(map(str.isalnum, name)) < self.rules.min_length:
+            return "names_too_short"
+        if not _TWO_LETTERS.search(name) and not (sum(map(str.isalpha, name)) and self._is_acronym(name)):
+            return "names_without_letters"
+        return "names_stopped" if key in self._stopped else ""
+
+    def _is_acronym(self, name: str) -> bool:
+        capitals, small = sum(map(str.isupper, name)), sum(map(str.islower, name))
+        return capitals >= 2 and small <= capitals and sum(map(str.isalnum, name)) <= self.rules.acronym_length
+
+    def entries(self) -> Iterator[tuple[str, Entry]]:
+        """Every name in folded form with what it stands for; all conditions but those on the text are met."""
+        several = too_many = 0
+        for name, by_type in self._names.items():
+            type_ = next(type_ for type_ in self.types if type_ in by_type)
+            several += len(by_type) > 1
+            gathered = by_type[type_]
+            if len(gathered.concepts) > self.rules.max_concepts:
+                too_many += 1
+            else:
+                yield name, self._entry(type_, gathered, name)
+        self.counts.update({"names_of_several_types": several, "names_of_too_many_concepts": too_many})
+
+    def _entry(self, type_: str, gathered: _Gathered, name: str) -> Entry:
+        concepts = tuple(gathered.concepts)
+        if gathered.as_word:
+            return Entry(type_, concepts, gathered.source)
+        if gathered.acronyms:
+            return Entry(type_, concepts, gathered.source, "exact", frozenset(gathered.acronyms))
+        short = sum(map(str.isalnum, name)) <= self.rules.acronym_length - 1
+        return Entry(type_, concepts, gathered.source, "capitals" if short else "any")

@@ -1,0 +1,157 @@
+"""Tables keyed by PMID that may be far larger than memory: Parquet in order of PMID, written and joined by DuckDB.
+
+DuckDB because it sorts, removes duplicates and joins out of core inside this process (no server), within a memory
+limit that one sets, and ships for every platform under the MIT licence. Parquet because the table is then a plain
+columnar file that everything reads, and whose row groups, being in order, say which PMIDs they hold: a lookup skips
+the others. ``python recipes/bench_associations.py`` prints time and memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hf_bionerkd.corpora.files import CorpusError
+
+MEMORY_MB = 512
+_ROWS_AT_ONCE = 100_000
+_ROW_GROUP = 65_536
+_IDENTITY = b"hf_bionerkd"
+
+
+def write_pmid_table(
+    path: str | os.PathLike[str],
+    columns: Sequence[str],
+    rows: Iterable[tuple[int, *tuple[str, ...]]],
+    identity: Mapping[str, Any],
+    *,
+    memory_mb: int = MEMORY_MB,
+) -> int:
+    """Write a table without duplicates in order of PMID; `path` appears when all of it is written.
+
+    Args:
+        path (`str` or `PathLike`): The Parquet file to make. The folder beside it needs room for the rows twice.
+        columns (`Sequence[str]`): Names of the columns after ``pmid``, all of them text.
+        rows (`Iterable[tuple]`): PMID and texts; read once.
+        identity (`Mapping[str, Any]`): What makes two tables the same, as JSON can hold it; see
+            :func:`read_identity`.
+        memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use; beyond that it works on disk.
+
+    Returns:
+        The number of distinct rows.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        with _engine(folder / "rows.duckdb", folder, memory_mb) as engine:
+            texts = "".join(f', "{name}" VARCHAR' for name in columns)
+            engine.execute(f"CREATE TABLE rows (pmid BIGINT{texts})")
+            schema = pa.schema([("pmid", pa.int64()), *((name, pa.string()) for name in columns)])
+            iterator = iter(rows)
+            while batch := list(islice(iterator, _ROWS_AT_ONCE)):
+                values = [
+                    pa.array(column, field.type)
+                    for column, field in zip(zip(*batch, strict=True), schema, strict=True)
+                ]
+                engine.register("batch", pa.Table.from_arrays(values, schema=schema))
+                engine.execute("INSERT INTO rows SELECT * FROM batch")
+                engine.unregister("batch")
+            engine.execute(
+                f"COPY (SELECT DISTINCT * FROM rows ORDER BY ALL) TO '{_quoted(folder / 'table')}' "
+                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}, "
+                f"KV_METADATA {{{_IDENTITY.decode()}: $identity}})",
+                {"identity": json.dumps(identity, sort_keys=True)},
+            )
+        written = int(pq.read_metadata(folder / "table").num_rows)
+        os.replace(folder / "table", path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return written
+
+
+def read_identity(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What a table says it was made of; None where there is no such table."""
+    if not Path(path).is_file():
+        return None
+    try:
+        stated = (pq.read_metadata(path).metadata or {}).get(_IDENTITY)
+    except pa.ArrowInvalid:
+        return None
+    found = json.loads(stated) if stated else None
+    return found if isinstance(found, dict) else None
+
+
+class PmidTable:
+    """Looks PMIDs up in a table, batch by batch.
+
+    Args:
+        path (`str` or `PathLike`): What :func:`write_pmid_table` wrote.
+        memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use.
+
+    Raises:
+        CorpusError: There is no such table.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, memory_mb: int = MEMORY_MB) -> None:
+        if read_identity(path) is None:
+            raise CorpusError(f"{path}: no table of hf_bionerkd; build it first, or build it anew if it is damaged")
+        self.path = Path(path)
+        self._memory_mb = memory_mb
+        self._source = f"read_parquet('{_quoted(self.path)}')"
+
+    def __len__(self) -> int:
+        return int(pq.read_metadata(self.path).num_rows)
+
+    def lookup(self, pmids: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+        """Every row of these PMIDs, in order of PMID.
+
+        Args:
+            pmids (`Iterable[int]`): PMIDs; those that the table does not hold give nothing. A call costs about the
+                same for one as for some thousands.
+        """
+        wanted = sorted(set(pmids))
+        if not wanted:
+            return
+        with _engine(":memory:", None, self._memory_mb) as engine:
+            engine.register("wanted", pa.table({"pmid": pa.array(wanted, pa.int64())}))
+            found = engine.execute(
+                f"SELECT t.* FROM {self._source} t JOIN wanted USING (pmid) "
+                f"WHERE t.pmid BETWEEN {wanted[0]} AND {wanted[-1]} ORDER BY ALL"
+            )
+            while rows := found.fetchmany(_ROWS_AT_ONCE):
+                yield from rows
+
+    def count_by(self, column: str) -> dict[str, int]:
+        """Rows by the values of a column."""
+        with _engine(":memory:", None, self._memory_mb) as engine:
+            found = engine.execute(f'SELECT "{column}", count(*) FROM {self._source} GROUP BY ALL ORDER BY ALL')
+            return dict(found.fetchall())
+
+
+@contextmanager
+def _engine(database: str | Path, spill: Path | None, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    settings: dict[str, Any] = {"memory_limit": f"{memory_mb}MB", "preserve_insertion_order": False}
+    if spill is not None:
+        settings["temp_directory"] = str(spill / "spill")
+    engine = duckdb.connect(str(database), config=settings)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

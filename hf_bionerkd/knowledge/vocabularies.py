@@ -1,0 +1,263 @@
+"""Readers of the vocabularies that give concepts their names: MEDIC, CTD's tables, MeSH, plain lists of terms.
+
+==============================  =======================================================================================
+MEDIC (2012 edition)            ``ID|alternative||name|synonym|…`` a line; bare numbers are OMIM's. Its root, the
+                                branch ``C`` with the name Diseases, is no concept and left out
+CTD_diseases, CTD_chemicals     CTD tables (:mod:`hf_bionerkd.knowledge.ctd`) with names, synonyms, alternative IDs
+MeSH table                      ``ID<tab>name<tab>entry term|entry term…``, no header
+MeSH tree numbers               ``mesh_id<tab>mesh_name<tab>mesh_tree_number``, one row a place in the tree
+MeSH XML                        DescriptorRecord and SupplementalRecord elements with all their terms
+lists of terms                  ``term<tab>MeSH ID``, lower-case
+RGD genes                       ``ID<tab>symbol<tab>synonym;synonym…<tab>…`` with header
+a line of another form          error that names the file and the line
+==============================  =======================================================================================
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from hf_bionerkd.corpora.files import CorpusError, read_lines
+from hf_bionerkd.corpora.xml_elements import read_elements
+from hf_bionerkd.documents import ConceptRef
+from hf_bionerkd.knowledge.ctd import read_ctd_table
+from hf_bionerkd.knowledge.identifiers import MESH, OMIM, IdentifierError, normalise
+
+Path = str | os.PathLike[str]
+
+_MEDIC_ROOT = "C"
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptNames:
+    """A concept with its names, as one vocabulary gives them.
+
+    Args:
+        concept (`ConceptRef`): Its identifier, normalised.
+        names (`tuple[str, ...]`): The preferred name first.
+        alternatives (`tuple[ConceptRef, ...]`, *optional*): Other identifiers of the same concept.
+        cased (`bool`, *optional*, defaults to `True`): Whether the spelling tells acronyms from words.
+    """
+
+    concept: ConceptRef
+    names: tuple[str, ...]
+    alternatives: tuple[ConceptRef, ...] = ()
+    cased: bool = True
+
+
+def read_medic(path: Path) -> Iterator[ConceptNames]:
+    """Stream the diseases of MEDIC in its edition of 2012.
+
+    Args:
+        path (`str` or `PathLike`): The file, plain or ``.gz``.
+
+    Raises:
+        CorpusError: A line of another form; names the file and the line.
+    """
+    for number, line in _rows(path):
+        identifiers, bars, names = line.partition("||")
+        if not bars or not names.strip("| "):
+            raise CorpusError(f"{path}:{number}: {line[:80]!r} is not 'ID|alternative IDs||name|synonym|…'")
+        if identifiers == _MEDIC_ROOT:
+            continue
+        first, *others = (_medic_id(value, f"{path}:{number}") for value in identifiers.split("|"))
+        yield ConceptNames(first, _distinct(names.split("|")), tuple(others))
+
+
+def _medic_id(value: str, where: str) -> ConceptRef:
+    return _normalised(value, where, OMIM if value.strip().isdigit() else "")
+
+
+def read_ctd_vocabulary(path: Path, kind: Literal["Disease", "Chemical"]) -> Iterator[ConceptNames]:
+    """Stream the concepts of CTD_diseases (MEDIC in its present form) or CTD_chemicals.
+
+    Args:
+        path (`str` or `PathLike`): The table, tab- or comma-separated, plain or ``.gz``.
+        kind (`str`): `"Disease"` or `"Chemical"`: which of the two.
+
+    Raises:
+        CorpusError: The table is not this one (:func:`~hf_bionerkd.knowledge.ctd.read_ctd_table`), or an identifier is
+            unknown.
+    """
+    lists = ["Synonyms", "MESHSynonyms", "CTDCuratedSynonyms"]
+    rows = read_ctd_table(path, [f"{kind}ID", f"{kind}Name"], ["AltDiseaseIDs", *lists])
+    for number, (identifier, name, alternatives, *synonyms) in rows:
+        where = f"{path}:{number}"
+        names = [name, *(synonym for column in synonyms for synonym in column.split("|"))]
+        others = tuple(_normalised(value, where) for value in alternatives.split("|") if value)
+        yield ConceptNames(_normalised(identifier, where), _distinct(names), others)
+
+
+def read_mesh_table(path: Path) -> Iterator[ConceptNames]:
+    """Stream MeSH descriptors from a table of identifier, name and entry terms.
+
+    Args:
+        path (`str` or `PathLike`): The file, plain or ``.gz``.
+
+    Raises:
+        CorpusError: A line of another form, or an identifier that is not MeSH's.
+    """
+    for number, line in _rows(path):
+        columns = line.split("\t")
+        if len(columns) != 3 or not columns[1].strip():
+            raise CorpusError(f"{path}:{number}: {line[:80]!r} is not 'ID<tab>name<tab>entry term|entry term|…'")
+        concept = _normalised(columns[0], f"{path}:{number}", MESH)
+        yield ConceptNames(concept, _distinct([columns[1], *columns[2].split("|")]))
+
+
+def read_mesh_xml(path: Path) -> Iterator[ConceptNames]:
+    """Stream MeSH descriptors or supplementary records from NLM's XML.
+
+    Args:
+        path (`str` or `PathLike`): A DescriptorRecordSet or SupplementalRecordSet, plain or ``.gz``.
+
+    Raises:
+        CorpusError: The file is neither, is damaged, or a record has no identifier or name.
+    """
+    kind = _mesh_kind(path)
+    field = "Descriptor" if kind == "Descriptor" else "SupplementalRecord"
+    for record in read_elements(path, f"{kind}RecordSet", [f"{kind}Record"]):
+        identifier, name = record.findtext(f"{field}UI"), record.findtext(f"{field}Name/String")
+        where = f"{path}:{record.sourceline}"
+        if not identifier or not name:
+            raise CorpusError(f"{where}: a {kind}Record without {field}UI or {field}Name/String; fetch the file again")
+        terms = [term.text or "" for term in record.iterfind("ConceptList/Concept/TermList/Term/String")]
+        yield ConceptNames(_normalised(identifier, where, MESH), _distinct([name, *terms]))
+
+
+def _mesh_kind(path: Path) -> str:
+    for _, line in read_lines(path):
+        for kind in ("Descriptor", "Supplemental"):
+            if f"<{kind}RecordSet" in line:
+                return kind
+        if "Record>" in line or "Record " in line:
+            break
+    raise CorpusError(f"{path}: no <DescriptorRecordSet> and no <SupplementalRecordSet>; is this MeSH's XML?")
+
+
+def read_terms(path: Path, default_scheme: str = MESH) -> Iterator[ConceptNames]:
+    """Stream a list of lower-case terms; a concept comes as often as it has terms.
+
+    Args:
+        path (`str` or `PathLike`): Lines of ``term<tab>identifier``, plain or ``.gz``.
+        default_scheme (`str`, *optional*, defaults to `"MESH"`): Vocabulary of identifiers that name none.
+
+    Raises:
+        CorpusError: A line of another form, or an unknown identifier.
+    """
+    for number, line in _rows(path):
+        term, tab, identifier = line.rpartition("\t")
+        if not tab or not term.strip():
+            raise CorpusError(f"{path}:{number}: {line[:80]!r} is not 'term<tab>identifier'")
+        yield ConceptNames(_normalised(identifier, f"{path}:{number}", default_scheme), (term.strip(),), cased=False)
+
+
+def read_rgd_genes(path: Path) -> Iterator[ConceptNames]:
+    """Stream RGD's genes: symbol first, then synonyms.
+
+    Args:
+        path (`str` or `PathLike`): Tab-separated with the columns ``ID``, ``symbol`` and ``synonyms``, plain or
+            ``.gz``.
+
+    Raises:
+        CorpusError: A column is missing, or a row has another number of fields.
+    """
+    for number, (identifier, symbol, synonyms) in read_ctd_table(path, ["ID", "symbol", "synonyms"]):
+        names = _distinct([symbol, *synonyms.split(";")])
+        if names:
+            yield ConceptNames(_normalised(identifier, f"{path}:{number}", "RGD"), names)
+
+
+def read_tree_numbers(path: Path) -> dict[ConceptRef, tuple[str, ...]]:
+    """The places of every descriptor in MeSH's trees.
+
+    Args:
+        path (`str` or `PathLike`): Tab-separated with the columns ``mesh_id`` and ``mesh_tree_number``.
+
+    Raises:
+        CorpusError: A column is missing, or a row has another number of fields.
+    """
+    places: defaultdict[ConceptRef, list[str]] = defaultdict(list)
+    for number, (identifier, place) in read_ctd_table(path, ["mesh_id", "mesh_tree_number"]):
+        places[_normalised(identifier, f"{path}:{number}", MESH)].append(place)
+    return {concept: tuple(numbers) for concept, numbers in places.items()}
+
+
+@dataclass(frozen=True)
+class Branches:
+    """A choice of MeSH's trees, for taking some kinds of concept out of a vocabulary.
+
+    Each place of a descriptor is decided by the longest branch that holds it; a place in no branch decides nothing. A
+    descriptor is taken when one of its places is taken and none is left out.
+
+    Args:
+        take (`tuple[str, ...]`, *optional*): Branches to take, e.g. ``("D02", "D12.125")``; `()` takes all that is not
+            left out.
+        leave (`tuple[str, ...]`, *optional*): Branches to leave out.
+        unplaced (`bool`, *optional*, defaults to `True`): Whether to take concepts that stand in no tree, such as
+            supplementary records and descriptors newer than the tree numbers.
+        unplaced_endings (`tuple[str, ...]`, *optional*): Take those all the same whose preferred name is one word with
+            one of these endings (the stems of drug names, such as ``"taxel"``).
+
+    Example:
+        >>> branches = Branches(take=("D09", "D12.125"), leave=("D12",))
+        >>> [branches.holds(places) for places in (["D09.698"], ["D09.698", "D12.776"], ["D12.125.067"], ["C04"])]
+        [True, False, True, False]
+    """
+
+    take: tuple[str, ...] = ()
+    leave: tuple[str, ...] = ()
+    unplaced: bool = True
+    unplaced_endings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("take", "leave", "unplaced_endings"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    def holds(self, places: Sequence[str], name: str = "") -> bool:
+        """Whether a concept with these tree numbers and this preferred name is taken."""
+        if not places:
+            return self.unplaced or (name.isalpha() and name.lower().endswith(self.unplaced_endings))
+        decisions = {self._decide(place) for place in places}
+        return False not in decisions and (True in decisions or not self.take)
+
+    def select(
+        self, concepts: Iterable[ConceptNames], places: Mapping[ConceptRef, Sequence[str]]
+    ) -> Iterator[ConceptNames]:
+        """The concepts of a vocabulary that are taken; `places` as from :func:`read_tree_numbers`."""
+        return (concept for concept in concepts if self.holds(places.get(concept.concept, ()), concept.names[0]))
+
+    def _decide(self, place: str) -> bool | None:
+        branch = place
+        while branch:
+            if branch in self.take:
+                return True
+            if branch in self.leave:
+                return False
+            branch = branch.rpartition(".")[0] or branch[:1] * (len(branch) > 1)
+        return None
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str]]:
+    found = False
+    for number, line in read_lines(path):
+        if line.strip():
+            found = True
+            yield number, line
+    if not found:
+        raise CorpusError(f"{path}: the file holds no line; fetch it again")
+
+
+def _normalised(value: str, where: str, default_scheme: str = "") -> ConceptRef:
+    try:
+        return normalise(value, default_scheme)
+    except IdentifierError as error:
+        raise CorpusError(f"{where}: {error}") from None
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(stripped for name in names if (stripped := name.strip())))

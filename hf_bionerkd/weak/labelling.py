@@ -1,0 +1,130 @@
+"""Weak labels of one abstract: for coverage whatever was found, for accuracy what curators confirm.
+
+*Coverage* (CDWC) keeps every mention that PubTator or a dictionary gives. *Accuracy* (CDWA) keeps of these the
+mentions of which an identifier is associated with the abstract's PMID in CTD, MeSH or RGD, with that identifier alone.
+Identifiers are compared in one spelling, and an alternative one as the one it stands for.
+
+A mention's `source` says where it comes from: who, and by which rule, and for accuracy also which knowledge bases
+confirm it: ``dictionary:medic/word``, ``pubtator:DNorm/bulk``, ``dictionary:mesh/abbreviation:CTD+MeSH``.
+
+Source: Zhou et al. 2021, "Weakly labeled dataset construction", steps 2 and 3.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from hf_bionerkd.corpora.pubtator_bulk import BulkRow
+from hf_bionerkd.documents import ConceptRef, Document, Mention
+from hf_bionerkd.knowledge.bulk_annotations import find_mentions
+from hf_bionerkd.knowledge.identifiers import Alternatives, IdentifierError, normalise
+from hf_bionerkd.knowledge.matching import Matcher
+
+View = Literal["coverage", "accuracy"]
+Associated = Mapping[ConceptRef, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class WeakLabels:
+    """One abstract with the mentions of both views.
+
+    Args:
+        document (`Document`): The abstract; its own mentions do not count.
+        coverage (`tuple[Mention, ...]`): Every mention that was found.
+        accuracy (`tuple[Mention, ...]`): Those that are confirmed.
+    """
+
+    document: Document
+    coverage: tuple[Mention, ...]
+    accuracy: tuple[Mention, ...]
+
+
+class Labeller:
+    """Labels abstracts with what is at hand: their own mentions, else PubTator's bulk rows, else a dictionary.
+
+    Args:
+        types (`Collection[str]`): Types to label; mentions of others are counted and left out.
+        matcher (`Matcher`, *optional*): The dictionary; without it an abstract that PubTator does not know gets no
+            mention.
+        alternatives (`Alternatives`, *optional*): Identifiers that stand for others.
+        counts (`Counter`, *optional*): Receives ``abstracts_labelled_by_…``, ``mentions_of_other_types``,
+            ``identifiers_not_understood`` and ``bulk_mentions_not_found``.
+    """
+
+    def __init__(
+        self,
+        types: Collection[str],
+        matcher: Matcher | None = None,
+        alternatives: Alternatives | None = None,
+        counts: Counter[str] | None = None,
+    ) -> None:
+        self._types = frozenset(types)
+        self._matcher = matcher
+        self._alternatives = alternatives or Alternatives()
+        self._counts = Counter() if counts is None else counts
+
+    def coverage(
+        self, document: Document, *, given: bool = False, rows: list[BulkRow] | None = None
+    ) -> tuple[Mention, ...]:
+        """Every mention of an abstract.
+
+        Args:
+            document (`Document`): The abstract; its mentions count where they are `given`.
+            given (`bool`, *optional*, defaults to `False`): Whether an annotator has read the document, so that it has
+                all its mentions, even where these are none.
+            rows (`list[BulkRow]`, *optional*): PubTator's rows for it.
+
+        Returns:
+            Mentions in order, with concepts in the one spelling and provenance.
+        """
+        if given:
+            mentions, by = document.mentions, "given_mentions"
+        elif rows:
+            mentions, by = find_mentions(document.text, document.words, rows, counts=self._counts), "bulk_rows"
+        elif self._matcher is not None:
+            mentions, by = self._matcher.find(document.text, document.words), "dictionary"
+        else:
+            mentions, by = (), "nothing"
+        self._counts[f"abstracts_labelled_by_{by}"] += 1
+        kept = tuple(self._normalised(mention) for mention in mentions if mention.type in self._types)
+        self._counts["mentions_of_other_types"] += len(mentions) - len(kept)
+        return kept
+
+    def accuracy(self, mentions: Iterable[Mention], associated: Associated) -> tuple[Mention, ...]:
+        """The mentions that curators confirm.
+
+        Args:
+            mentions (`Iterable[Mention]`): From :meth:`coverage`.
+            associated (`Mapping[ConceptRef, tuple[str, ...]]`): Concepts that the abstract is associated with, and the
+                knowledge bases that say so.
+
+        Returns:
+            Mentions of which a concept is associated, with those concepts alone.
+        """
+        bases: dict[ConceptRef, tuple[str, ...]] = {}
+        for concept, names in associated.items():
+            primary = self._alternatives.resolve(concept)
+            bases[primary] = (*bases.get(primary, ()), *names)
+        return tuple(found for mention in mentions if (found := self._confirmed(mention, bases)))
+
+    def _normalised(self, mention: Mention) -> Mention:
+        """With its concepts in the one spelling; those of unknown vocabularies stay as they are, and are counted."""
+        concepts: list[ConceptRef] = []
+        for concept in mention.concepts:
+            try:
+                concepts.append(normalise(concept))
+            except IdentifierError:
+                self._counts["identifiers_not_understood"] += 1
+                concepts.append(concept)
+        return mention if tuple(concepts) == mention.concepts else replace(mention, concepts=tuple(concepts))
+
+    def _confirmed(self, mention: Mention, bases: Associated) -> Mention | None:
+        found = {concept: bases.get(self._alternatives.resolve(concept), ()) for concept in mention.concepts}
+        names = sorted({name for confirming in found.values() for name in confirming})
+        if not names:
+            return None
+        concepts = tuple(concept for concept, confirming in found.items() if confirming)
+        return replace(mention, concepts=concepts, source=f"{mention.source}:{'+'.join(names)}")

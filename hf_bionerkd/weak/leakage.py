@@ -1,0 +1,148 @@
+"""Documents of the gold standards among the unlabelled ones: found by PMID, by whole text and by sentence.
+
+A text is compared by its letters and digits alone: neither case nor white space nor punctuation counts, so that a
+tokenised sentence, its original and one with other quotation marks are the same. Sentences are looked for anywhere in
+an abstract, across whatever ends sentences there: the two need not be cut alike.
+
+Rules, of which a finding names the first that applies:
+
+============  =========================================================================================================
+``pmid``      the PMID is that of a gold document
+``text``      a gold document's text or abstract stands in the abstract
+``sentence``  a gold sentence of at least `min_length` letters and digits stands in it
+============  =========================================================================================================
+
+Shorter gold sentences stand in many abstracts (``A double-blind placebo-controlled crossover study.``) and make none
+of them a gold document; :meth:`LeakFinder.is_gold_sentence` finds those, so that the sentence alone can be left out.
+
+Memory goes with the gold standards, of which a 16-byte digest a sentence is kept, not with the unlabelled abstracts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import accumulate
+from typing import Literal
+
+from hf_bionerkd.documents import Document
+from hf_bionerkd.weak.sentences import sentence_spans
+
+Rule = Literal["pmid", "text", "sentence"]
+
+MIN_LENGTH = 50
+_ANCHOR = 24
+_PIECES = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Why an unlabelled document must be left out.
+
+    Args:
+        rule (`str`): `"pmid"`, `"text"` or `"sentence"`.
+        gold_set (`str`): The gold standard it was found in.
+        gold_id (`str`): The document or sentence there.
+    """
+
+    rule: Rule
+    gold_set: str
+    gold_id: str
+
+
+class LeakFinder:
+    """Finds documents of gold standards among others.
+
+    Args:
+        min_length (`int`, *optional*, defaults to 50): Letters and digits of the shortest sentence that counts.
+
+    Raises:
+        ValueError: `min_length` is below 24, where sentences are told apart by their beginnings no more.
+
+    Example:
+        >>> finder = LeakFinder()
+        >>> gold = Document("7", "Aspirin reduces the risk of a second myocardial infarction .")
+        >>> finder.add_sentences("x-test", [gold])
+        >>> other = Document("x", "Aims. ASPIRIN reduces the risk of a second myocardial infarction. We agree.")
+        >>> finder.find(other)
+        Leak(rule='sentence', gold_set='x-test', gold_id='7')
+    """
+
+    def __init__(self, min_length: int = MIN_LENGTH) -> None:
+        if min_length < _ANCHOR:
+            raise ValueError(f"min_length must be at least {_ANCHOR} letters and digits, not {min_length}")
+        self.min_length = min_length
+        self._pmids: dict[str, Leak] = {}
+        # By the first letters and digits of a text: the lengths that such texts have. By a text's digest: what it is.
+        self._lengths: dict[str, set[int]] = {}
+        self._texts: dict[bytes, Leak] = {}
+
+    def __len__(self) -> int:
+        """Texts and sentences that are looked for."""
+        return len(self._texts)
+
+    def add_documents(self, name: str, documents: Iterable[Document], *, pmids: bool = True) -> None:
+        """Take in a gold standard of whole documents.
+
+        Args:
+            name (`str`): What findings call it, such as ``"bc5cdr-test"``.
+            documents (`Iterable[Document]`): Its documents; read once.
+            pmids (`bool`, *optional*, defaults to `True`): Whether their ids are PMIDs.
+        """
+        for document in documents:
+            if pmids:
+                self._pmids.setdefault(document.id, Leak("pmid", name, document.id))
+            abstracts = [document.text[p.start : p.end] for p in document.passages if p.kind == "abstract"]
+            for text in (document.text, *abstracts):
+                self._add(text, Leak("text", name, document.id))
+            for start, end in sentence_spans(document):
+                self._add(document.text[start:end], Leak("sentence", name, document.id))
+
+    def add_sentences(self, name: str, sentences: Iterable[Document]) -> None:
+        """Take in a gold standard of which only sentences are known; see :meth:`add_documents`."""
+        for sentence in sentences:
+            self._add(sentence.text, Leak("sentence", name, sentence.id))
+
+    def _add(self, text: str, leak: Leak) -> None:
+        letters = "".join(_PIECES.findall(text.casefold()))
+        if letters:
+            self._texts.setdefault(_digest(letters), leak)
+        if len(letters) >= self.min_length:
+            self._lengths.setdefault(letters[:_ANCHOR], set()).add(len(letters))
+
+    def is_gold_sentence(self, sentence: str) -> bool:
+        """Whether a sentence, however short, is one of a gold standard."""
+        letters = "".join(_PIECES.findall(sentence.casefold()))
+        return _digest(letters) in self._texts
+
+    def find(self, document: Document) -> Leak | None:
+        """Why a document must be left out; None where it shares nothing with the gold standards.
+
+        Args:
+            document (`Document`): An unlabelled document, whose PMID stands in ``metadata["document_id"]`` or is its
+                id.
+        """
+        for identifier in (document.metadata.get("document_id", ""), document.id):
+            if identifier in self._pmids:
+                return self._pmids[identifier]
+        found: Leak | None = None
+        pieces = _PIECES.findall(document.text.casefold())
+        letters = "".join(pieces)
+        for start in accumulate(map(len, pieces), initial=0):
+            for length in self._lengths.get(letters[start : start + _ANCHOR], ()):
+                leak = self._texts.get(_digest(letters[start : start + length]))
+                if leak is not None and leak.rule == "text":
+                    return leak
+                found = found or leak
+        return found
+
+
+def text_key(text: str) -> bytes:
+    """A digest that is equal for two texts with the same letters and digits."""
+    return _digest("".join(_PIECES.findall(text.casefold())))
+
+
+def _digest(letters: str) -> bytes:
+    return blake2b(letters.encode(), digest_size=16).digest()

@@ -1,0 +1,76 @@
+import gzip
+
+import pytest
+
+from hf_bionerkd.corpora.files import CorpusError
+from hf_bionerkd.knowledge.ctd import read_ctd_table
+
+NAMES = "ChemicalName ChemicalID CasRN DiseaseName DiseaseID DirectEvidence PubMedIDs".split()
+ROWS = [["10,11-dihydro-x", "C039775", "", 'so-called "fit"', "MESH:D004827", "therapeutic", "17516704|3105712"]]
+COMMENTS = "# Comparative Toxicogenomics Database, made up\n# Report created: Tue Sep 29, 2026\n#\n# Fields:\n"
+
+
+def table(separator, header):
+    def row(fields):
+        if separator == "\t":
+            return "\t".join(fields) + "\n"
+        return (
+            ",".join('"' + field.replace('"', '""') + '"' if set('",') & set(field) else field for field in fields)
+            + "\n"
+        )
+
+    begin = {"comment": f"{COMMENTS}# {row(NAMES)}#\n", "first line": row(NAMES)}[header]
+    return begin + "".join(map(row, ROWS))
+
+
+@pytest.mark.parametrize("header", ["comment", "first line"])
+@pytest.mark.parametrize("separator", ["\t", ","])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_every_distributed_form_reads_alike(tmp_path, separator, header, suffix):
+    path = tmp_path / f"CTD{suffix}"
+    content = table(separator, header).replace("\n", "\r\n").encode()
+    path.write_bytes(gzip.compress(content) if suffix else content)
+    columns = ["PubMedIDs", "ChemicalName", "DiseaseName"]
+    ((line, fields),) = read_ctd_table(path, columns, optional=["OmimIDs", "DiseaseID"])
+    assert fields == (ROWS[0][6], ROWS[0][0], ROWS[0][3], "", "MESH:D004827")
+    assert line == content.count(b"\n")
+
+
+def test_a_changed_header_is_a_clear_error(tmp_path):
+    path = tmp_path / "CTD.tsv"
+    path.write_text(table("\t", "comment").replace("PubMedIDs", "PubMedIds"))
+    with pytest.raises(CorpusError, match=r"CTD.tsv:5: .* no column 'PubMedIDs' \(but 'PubMedIds'\).*'ChemicalName'"):
+        list(read_ctd_table(path, ["ChemicalID", "PubMedIDs"]))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (table("\t", "comment") + "only\ttwo\n", r":8: the row has 2 fields where the table has 7 columns"),
+        ("", "the table holds no row"),
+        (COMMENTS + "# A\tB\n#\n", "the table holds no row"),
+        ("A\tB\nx\0\ty\n", ":2: the line holds a NUL byte"),
+    ],
+)
+def test_damaged_tables_name_file_and_line(tmp_path, content, message):
+    path = tmp_path / "CTD.tsv"
+    path.write_text(content)
+    columns = ["ChemicalID"] if "Chemical" in content else ["A"]
+    with pytest.raises(CorpusError, match=message):
+        list(read_ctd_table(path, columns))
+
+
+def test_a_truncated_gzip_is_a_clear_error(tmp_path):
+    path = tmp_path / "CTD.tsv.gz"
+    path.write_bytes(gzip.compress(("A\tB\n" + "".join(f"{i}\t{i * i}\n" for i in range(5000))).encode())[:-200])
+    with pytest.raises(CorpusError, match=r"CTD.tsv.gz: the gzip stream is cut off or damaged after line \d+"):
+        list(read_ctd_table(path, ["A"]))
+
+
+@pytest.mark.corpora
+def test_the_comma_separated_sample_reads(corpora_dir):
+    path = corpora_dir / "kb" / "ctd" / "CTD_chemicals_diseases_HEAD_SAMPLE.csv"
+    rows = [fields for _, fields in read_ctd_table(path, ["ChemicalName", "DiseaseID", "PubMedIDs"])]
+    assert len(rows) == 9
+    assert rows[1] == ("10,10-bis(4-pyridinylmethyl)-9(10H)-anthracenone", "MESH:D006948", "19098162")
+    assert rows[-2][2].split("|") == ["2361581", "2862719", "4356632", "6623471"]

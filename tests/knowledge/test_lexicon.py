@@ -1,0 +1,115 @@
+import pytest
+
+from hf_bionerkd.documents import split_words
+from hf_bionerkd.knowledge.identifiers import normalise
+from hf_bionerkd.knowledge.lexicon import Lexicon, LexiconRules, fold_name, fold_words
+from hf_bionerkd.knowledge.vocabularies import ConceptNames
+
+
+def concept(identifier, *names, cased=True):
+    return ConceptNames(normalise(identifier), names, cased=cased)
+
+
+def entries(concepts, rules=None, **options):
+    lexicon = Lexicon(["Disease", "Chemical"], rules)
+    lexicon.add("Chemical", "test", concepts, **options)
+    return {name.replace("\x1f", " "): entry for name, entry in lexicon.entries()}, lexicon.counts
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("Parkinson's disease", "Parkinson disease", "PARKINSON DISEASES", "Parkinson’s Disease", "Parkinson-disease"),
+        ("oedema", "Edema", "edemas"),
+        ("tumour", "Tumors"),
+        ("anaemia", "anemias"),
+        ("α-methyldopa", "Alpha methyldopa", "alpha-Methyldopa"),
+        ("µ-opioid", "mu opioid", "μ opioids"),
+        ("neuropathies", "neuropathy"),
+        ("abscesses", "abscess"),
+        ("viruses", "virus"),
+        ("sulphate", "sulfate"),
+    ],
+)
+def test_spellings_that_fold_alike(spellings):
+    assert len({fold_name(spelling) for spelling in spellings}) == 1
+
+
+@pytest.mark.parametrize(
+    "spellings", [("diagnosis", "diagnose"), ("gas", "ga"), ("glass", "glas"), ("virus", "viru"), ("5 HT2", "5 HT 2")]
+)
+def test_spellings_that_do_not(spellings):
+    assert len({fold_name(spelling) for spelling in spellings}) == len(spellings)
+
+
+def test_folded_words_know_their_places():
+    text = "In Parkinson's  (α-methyl) diseases"
+    words = [text[a:b] for a, b in split_words(text)]
+    folded, places = fold_words(words)
+    assert folded == ["in", "parkinson", "(", "alpha", "methyl", ")", "disease"]
+    assert [words[place] for place in places] == ["In", "Parkinson", "(", "α", "methyl", ")", "diseases"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cased", "case", "accepted", "refused"),
+    [
+        ("Aspirin", True, "any", ["aspirin", "ASPIRIN"], []),
+        ("ASA", True, "exact", ["ASA", "ASAs"], ["asa", "Asa", "ASAS"]),
+        ("5-FU", True, "exact", ["5-FU", "5 FU"], ["5-fu"]),
+        ("NaCl", True, "exact", ["NaCl"], ["NACL", "nacl"]),
+        ("N-Acetylcysteine", True, "any", ["n-acetylcysteine"], []),
+        ("GLUTATHIONE", True, "any", ["glutathione"], []),  # too long for an acronym
+        ("5fu", False, "capitals", ["5FU", "5FUs"], ["5fu", "5Fu"]),
+        ("urea", False, "capitals", ["UREA"], ["urea"]),
+        ("glutathione", False, "any", ["Glutathione"], []),
+    ],
+)
+def test_case_rules(name, cased, case, accepted, refused):
+    ((_, entry),) = entries([concept("D001241", name, cased=cased)])[0].items()
+    assert entry.case == case
+    assert [text for text in accepted + refused if entry.accepts(text)] == accepted
+
+
+def test_a_word_in_any_vocabulary_is_no_acronym():
+    found, _ = entries(
+        [concept("D001241", "UREA"), concept("D014508", "Urea"), concept("D014508", "urea", cased=False)]
+    )
+    assert found["urea"].case == "any"
+    assert [str(c) for c in found["urea"].concepts] == ["MESH:D001241", "MESH:D014508"]
+
+
+def test_names_are_left_out_by_rule_and_counted():
+    rules = LexiconRules(min_length=3, max_concepts=2, stop=("Solutions", "acid"))
+    names = ("Na", "123-4", "solution", "Acids", "water", "LSD", "gold", "K+")
+    found, counts = entries([concept(f"D00000{i}", "water", *names[: 8 * (i == 0)]) for i in range(3)], rules)
+    assert sorted(found) == ["gold", "lsd"]
+    assert {key: n for key, n in counts.items() if n} == {
+        "names_read": 11,
+        "names_too_short": 2,
+        "names_without_letters": 1,
+        "names_stopped": 2,
+        "names_of_too_many_concepts": 1,
+    }
+
+
+def test_acronyms_of_a_vocabulary_can_be_left_out():
+    found, counts = entries([concept("D001241", "Aspirin", "ASA")], acronyms=False)
+    assert sorted(found) == ["aspirin"] and counts["acronyms_left_out"] == 1
+
+
+def test_a_name_of_two_types_is_of_the_first():
+    lexicon = Lexicon(["Disease", "Chemical"])
+    lexicon.add("Chemical", "chemicals", [concept("D000001", "Lead Poisoning", "lead")])
+    lexicon.add("Disease", "diseases", [concept("D000002", "lead poisoning")])
+    found = dict(lexicon.entries())
+    assert (found["lead\x1fpoisoning"].type, found["lead\x1fpoisoning"].source) == ("Disease", "diseases")
+    assert found["lead"].type == "Chemical" and lexicon.counts["names_of_several_types"] == 1
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(ValueError, match="min_length >= 1"):
+        LexiconRules(min_length=0)
+    with pytest.raises(ValueError, match="distinct entity types"):
+        Lexicon(["Gene", "Gene"])
+    with pytest.raises(ValueError, match="type 'Gene' of the names of x is not one of the lexicon's"):
+        Lexicon(["Disease"]).add("Gene", "x", [])
