@@ -54,6 +54,7 @@ def load_corpus(
     revision: str | None = None,
     types: Mapping[str, str] | None = None,
     splits: Mapping[str, str] | None = None,
+    hold_out: float | None = None,
 ) -> Corpus:
     """Load a corpus that `dataset_scripts/` built, or any Hub dataset with `tokens` and `ner_tags`.
 
@@ -64,6 +65,8 @@ def load_corpus(
         types (`Mapping[str, str]`, *optional*): The corpus's type to the run's type, for renaming or to choose some
             of its types; all of them under their own names by default.
         splits (`Mapping[str, str]`, *optional*): `train`/`validation`/`test` to the corpus's split names.
+        hold_out (`float`, *optional*): Lay train and validation together and draw this share anew as validation, as
+            Zhou et al. 2021 do with BC5CDR. Whole documents where rows know theirs; always the same ones.
 
     Raises:
         FileNotFoundError: `path` looks like a local folder but is none.
@@ -93,6 +96,8 @@ def load_corpus(
         raise LabelError(f"corpus {name!r}: asked for types {unknown}, but it annotates {list(own)}")
     chosen = tuple(kind for kind in own if kind in renamed)
     datasets = {split: loaded[source] for split, source in wanted.items()}
+    if hold_out is not None:
+        datasets |= _hold_out(datasets, hold_out, name)
     return Corpus(
         name,
         tuple(renamed[kind] for kind in chosen),
@@ -145,6 +150,24 @@ def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Da
     if not parts:
         raise ValueError(f"none of the corpora {[corpus.name for corpus in corpora]} has a split {split!r}")
     return concatenate_datasets(parts)
+
+
+def _hold_out(splits: Mapping[str, Any], share: float, name: str) -> dict[str, Dataset]:
+    """Train and validation drawn anew from both: documents in the order of their ids' hashes, the first held out."""
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"corpus {name!r}: hold_out is {share}, expected a share between 0 and 1")
+    pooled = concatenate_datasets([splits[split] for split in ("train", "validation") if split in splits])
+    columns = [pooled[key][:] for key in ("document_id", "id") if key in pooled.column_names]
+    keys = [next((str(key) for key in found if key), str(row)) for row, found in enumerate(zip(*columns, strict=True))]
+    keys = keys or [str(row) for row in range(len(pooled))]
+    order = sorted(set(keys), key=lambda key: hashlib.blake2b(key.encode(), digest_size=8).digest())
+    held = set(order[: max(1, round(share * len(order)))])
+    parts: dict[str, list[int]] = {"train": [], "validation": []}
+    for row, key in enumerate(keys):
+        parts["validation" if key in held else "train"].append(row)
+    if not parts["train"]:
+        raise ValueError(f"corpus {name!r}: hold_out {share} of {len(order)} documents leaves nothing to train on")
+    return {split: pooled.select(rows) for split, rows in parts.items()}
 
 
 def content_fingerprint(dataset: Any) -> str:

@@ -53,6 +53,7 @@ class CorpusConfig:
         revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
         types (`dict`, *optional*): The corpus's type to the run's type; all types under their own names by default.
         splits (`dict`, *optional*): `train`/`validation`/`test` to the corpus's own split names.
+        hold_out (`float`, *optional*): Lay train and validation together and draw this share anew as validation.
         build (`BuildConfig`, *optional*): What makes the corpus when there is no folder `path`.
     """
 
@@ -61,6 +62,7 @@ class CorpusConfig:
     revision: str | None = None
     types: dict[str, str] = field(default_factory=dict)
     splits: dict[str, str] = field(default_factory=dict)
+    hold_out: float | None = None
     build: BuildConfig | None = None
 
 

@@ -39,7 +39,14 @@ def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
     state.wait_for_everyone()
     with state.main_process_first():
         return [
-            load_corpus(config.name, config.path, revision=config.revision, types=config.types, splits=config.splits)
+            load_corpus(
+                config.name,
+                config.path,
+                revision=config.revision,
+                types=config.types,
+                splits=config.splits,
+                hold_out=config.hold_out,
+            )
             for config in configs
         ]
 

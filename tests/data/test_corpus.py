@@ -302,3 +302,28 @@ def test_licences_are_read_from_the_card_of_a_folder(folder, tmp_path):
         if text is not None:
             (tmp_path / "README.md").write_text(text)
         assert load_corpus("Toy", str(tmp_path)).license == license
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_a_share_is_held_out_anew_by_whole_documents_and_always_the_same(tmp_path, grouped):
+    def documents(split, count):
+        for row in range(count):
+            metadata = {"document_id": f"{split}{row // 4}"} if grouped else {}
+            yield Document(f"{split}-{row}", f"word {split} {row}", (), metadata=metadata)
+
+    splits = {"train": documents("a", 60), "validation": documents("b", 40), "test": documents("c", 8)}
+    build_corpus(tmp_path / "toy", splits, ("Gene",), CARD, [])
+    whole, drawn = load_corpus("Toy", str(tmp_path / "toy")), load_corpus("Toy", str(tmp_path / "toy"), hold_out=0.2)
+    ids = {split: set(rows["id"][:]) for split, rows in drawn.splits.items()}
+    assert len(ids["validation"]) == 20 and not ids["train"] & ids["validation"]
+    assert ids["train"] | ids["validation"] == {*whole.splits["train"]["id"][:], *whole.splits["validation"]["id"][:]}
+    assert ids["test"] == set(whole.splits["test"]["id"][:])
+    assert {row[0] for row in ids["validation"]} == {"a", "b"}  # of both
+    if grouped:
+        of = {split: set(drawn.splits[split]["document_id"][:]) for split in ("train", "validation")}
+        assert not of["train"] & of["validation"]
+    again = load_corpus("Toy", str(tmp_path / "toy"), hold_out=0.2)
+    assert again.fingerprints == drawn.fingerprints != whole.fingerprints
+    for share, words in ((0.0, "between 0 and 1"), (1.5, "between 0 and 1"), (0.999, "nothing to train on")):
+        with pytest.raises(ValueError, match=words):
+            load_corpus("Toy", str(tmp_path / "toy"), hold_out=share)

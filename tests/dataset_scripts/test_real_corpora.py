@@ -46,6 +46,7 @@ PUBTATOR = {
 
 BUILDS = {
     "ncbi_disease": ("NCBI-disease", ("Disease",)),
+    "bc5cdr": ("BC5CDR", ("Chemical", "Disease")),
     "bc5cdr_chem": ("BC5CDR-chem", ("Chemical",)),
     "bc2gm": ("BC2GM", ("Gene",)),
 }
@@ -127,8 +128,8 @@ def test_corpora_are_built_and_load(corpora_dir, tmp_path, monkeypatch, folder):
         rows = dataset[split]
         assert len(rows) == sentences
         assert annotated_types(rows.features) == types
-        begin = rows.features["ner_tags"].feature.str2int(f"B-{types[0]}")
-        assert sum(tags.count(begin) for tags in rows["ner_tags"]) == mentions
+        begin = {rows.features["ner_tags"].feature.str2int(f"B-{kind}") for kind in types}
+        assert sum(tag in begin for tags in rows["ner_tags"] for tag in tags) == mentions
     document = row_to_document(dataset["train"][0])
     assert document.id == f"{name}-train-000001"
 
