@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp import custom_bwd, custom_fwd
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
@@ -86,9 +87,10 @@ def step_order(lengths: Tensor) -> tuple[Tensor, Tensor, list[int]]:
 
 
 class _Lstm(torch.autograd.Function):
-    """Both directions side by side; tensors are `(direction, words in step order, …)`."""
+    """Both directions side by side; tensors are `(direction, words in step order, …)`. Autocast leaves it alone."""
 
     @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(
         ctx: Any,
         inputs: Tensor,
@@ -130,6 +132,7 @@ class _Lstm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @custom_bwd(device_type="cpu")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         ordered, forwards, backwards, input_weights, hidden_weights, gates, cells, squashed, hidden = ctx.saved_tensors
         size = hidden.shape[2]

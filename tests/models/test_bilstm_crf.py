@@ -383,6 +383,19 @@ def test_the_seed_decides_the_weights(vocabulary):
     assert tiny.largest_difference(make(vocabulary, 3).state_dict(), make(vocabulary, 4).state_dict()) > 0
 
 
+@pytest.mark.parametrize("output_layer", ["crf", "softmax"])
+def test_trains_under_autocast(vocabulary, output_layer):
+    model = make(vocabulary, output_layer=output_layer, dropout=0.0, word_dropout=0.0, num_hidden_layers=2).train()
+    batch = batch_of(vocabulary, "aspirin was given for ibuprofenase", "fever")
+    labels = torch.full_like(batch["input_ids"], 4)
+    expected = model(**batch, labels=labels).loss
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(**batch, labels=labels, output_logits=True)
+    output.loss.backward()
+    assert output.loss.item() == pytest.approx(expected.item(), rel=0.02)
+    assert all(torch.isfinite(weight.grad).all() for weight in model.parameters())
+
+
 def test_several_layers(vocabulary):
     model = make(vocabulary, num_hidden_layers=2)
     assert len(model.encoder.layers) == 2
