@@ -1,0 +1,85 @@
+"""The Trainer with models that label words and have a CRF: losses counted in sentences and words, never in pieces."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from hf_bionerkd.data.collators import IGNORED
+from hf_bionerkd.training import training_run
+from hf_bionerkd.training.config import ModelConfig
+from hf_bionerkd.training.setup import make_model, make_tokenizer
+
+SGD = {"optim": "sgd", "learning_rate": 0.2, "lr_scheduler_type": "constant", "max_grad_norm": 100.0}
+WORDS = {
+    "model_type": "bionerkd_bilstm_crf",
+    "word_embedding_size": 8,
+    "character_embedding_size": 4,
+    "character_filters": 6,
+    "hidden_size": 8,
+    "head_size": 8,
+    "dropout": 0.0,
+    "word_dropout": 0.0,
+}
+
+
+def make_trainer(job, folder, output_layer="crf"):
+    torch.manual_seed(0)
+    config = ModelConfig(architecture=WORDS | {"output_layer": output_layer})
+    model, tokenizer = make_model(config, make_tokenizer(config, job.corpora, 64), job.tags, job.space)
+    return training_run.make_trainer(job, model, tokenizer, folder)
+
+
+@pytest.mark.parametrize("output_layer", ["crf", "softmax"])
+@pytest.mark.parametrize("gold", ["all", "entities", "partial"])
+def test_accumulation_takes_the_same_step_pain_1(corpora, tmp_path, gold, output_layer):
+    runs = []
+    for size, accumulated in ((8, 1), (2, 4)):
+        training = {"per_device_train_batch_size": size, "gradient_accumulation_steps": accumulated, "max_steps": 4}
+        job = tiny.make_job(corpora, {**SGD, **training}, gold_outside=gold, lam=0.5)
+        job.targets = tiny.random_targets(corpora, job.space)
+        runs.append(make_trainer(job, tmp_path / str(size), output_layer))
+        runs[-1].train()
+    whole, split = (tiny.weights(trainer.model) for trainer in runs)
+    start = tiny.weights(make_trainer(job, tmp_path, output_layer).model)
+    assert tiny.largest_difference(whole, split) < 5e-6
+    assert tiny.largest_difference(whole, start) > 1e-3
+    np.testing.assert_allclose(tiny.losses(runs[0]), tiny.losses(runs[1]), atol=1e-5)
+
+
+@pytest.mark.parametrize("outside", ["all", "entities", "partial"])
+def test_the_crf_sums_over_every_tagging_that_agrees_with_the_gold_labels(corpora, tmp_path, outside):
+    """Against enumeration of all taggings of a short sentence."""
+    job = tiny.make_job(corpora, {}, gold_outside=outside)
+    trainer = make_trainer(job, tmp_path)
+    trainer.model.eval()
+    data = trainer.train_dataset
+    short = min(range(len(data)), key=lambda row: (data.lengths[row] < 2, data.lengths[row]))
+    batch = trainer.data_collator([data[short]])
+    output = trainer.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+    words = int(output.word_mask.sum())
+    assert words <= 5
+    labels = [label for label in batch["labels"][0].tolist() if label != IGNORED]
+    assert len(labels) == words
+    space, annotated = job.space, batch["annotated"][0].tolist()
+
+    def agrees(tag, gold):
+        if gold == space.outside and outside == "entities":
+            return True
+        if gold == space.outside and outside == "partial":
+            return tag == gold or not annotated[tag // 2]
+        return tag == gold
+
+    every = torch.tensor(list(itertools.product(range(len(space)), repeat=words)))
+    agreeing = torch.tensor([all(map(agrees, tags, labels)) for tags in every.tolist()])
+    emissions = output.emissions[0, :words].double()
+    matrix = trainer.crf._matrix(torch.float64)
+    size = len(space)
+    scores = emissions[torch.arange(words), every].sum(1) + matrix[size, every[:, 0]] + matrix[every[:, -1], size]
+    for word in range(1, words):
+        scores = scores + matrix[every[:, word - 1], every[:, word]]
+    expected = scores.logsumexp(0) - scores[agreeing].logsumexp(0)
+    loss = trainer.compute_loss(trainer.model, {key: value.clone() for key, value in batch.items()})
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-4)
