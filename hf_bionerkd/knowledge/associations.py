@@ -224,6 +224,7 @@ def write_associations(
     associations: Iterable[Association],
     identity: Mapping[str, Any],
     *,
+    counts: Mapping[str, int] | None = None,
     memory_mb: int = MEMORY_MB,
 ) -> int:
     """Store associations, each once, out of core; `path` appears when all of it is written.
@@ -233,13 +234,14 @@ def write_associations(
         associations (`Iterable[Association]`): From the readers of this module; read once.
         identity (`Mapping[str, Any]`): What they come from; see
             :func:`~hf_bionerkd.knowledge.pmid_tables.write_pmid_table`.
+        counts (`Mapping[str, int]`, *optional*): What the readers count; kept with the table.
         memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use.
 
     Returns:
         The number of distinct associations.
     """
     rows = ((pmid, str(concept), source) for pmid, concept, source in associations)
-    return write_pmid_table(path, COLUMNS, rows, identity, memory_mb=memory_mb)
+    return write_pmid_table(path, COLUMNS, rows, identity, counts=counts, memory_mb=memory_mb)
 
 
 class Associations:

@@ -25,6 +25,7 @@ def write_bulk_annotations(
     types: Collection[str],
     identity: Mapping[str, Any],
     *,
+    counts: Mapping[str, int] | None = None,
     memory_mb: int = MEMORY_MB,
 ) -> int:
     """Store bulk rows, each once, out of core; `path` appears when all of it is written.
@@ -35,6 +36,7 @@ def write_bulk_annotations(
         types (`Collection[str]`): Types to store; rows of others are passed over.
         identity (`Mapping[str, Any]`): What they come from; see
             :func:`~hf_bionerkd.knowledge.pmid_tables.write_pmid_table`.
+        counts (`Mapping[str, int]`, *optional*): What the readers count; kept with the table.
         memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use.
 
     Returns:
@@ -45,7 +47,7 @@ def write_bulk_annotations(
         for row in rows
         if row.type in types
     )
-    return write_pmid_table(path, COLUMNS, stored, identity, memory_mb=memory_mb)
+    return write_pmid_table(path, COLUMNS, stored, identity, counts=counts, memory_mb=memory_mb)
 
 
 class BulkAnnotations:

@@ -26,7 +26,8 @@ from hf_bionerkd.corpora.files import CorpusError
 MEMORY_MB = 512
 _ROWS_AT_ONCE = 100_000
 _ROW_GROUP = 65_536
-_IDENTITY = b"hf_bionerkd"
+_IDENTITY = "hf_bionerkd"
+_COUNTS = "hf_bionerkd_counts"
 
 
 def write_pmid_table(
@@ -35,6 +36,7 @@ def write_pmid_table(
     rows: Iterable[tuple[int, *tuple[str, ...]]],
     identity: Mapping[str, Any],
     *,
+    counts: Mapping[str, int] | None = None,
     memory_mb: int = MEMORY_MB,
 ) -> int:
     """Write a table without duplicates in order of PMID; `path` appears when all of it is written.
@@ -45,6 +47,8 @@ def write_pmid_table(
         rows (`Iterable[tuple]`): PMID and texts; read once.
         identity (`Mapping[str, Any]`): What makes two tables the same, as JSON can hold it; see
             :func:`read_identity`.
+        counts (`Mapping[str, int]`, *optional*): What was counted while the rows were read; looked at after them, and
+            kept with the table (:func:`read_counts`).
         memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use; beyond that it works on disk.
 
     Returns:
@@ -69,11 +73,12 @@ def write_pmid_table(
                 engine.register("batch", pa.Table.from_arrays(values, schema=schema))
                 engine.execute("INSERT INTO rows SELECT * FROM batch")
                 engine.unregister("batch")
+            stated = {_IDENTITY: identity, _COUNTS: dict(counts or {})}
             engine.execute(
                 f"COPY (SELECT DISTINCT * FROM rows ORDER BY ALL) TO '{_quoted(folder / 'table')}' "
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}, "
-                f"KV_METADATA {{{_IDENTITY.decode()}: $identity}})",
-                {"identity": json.dumps(identity, sort_keys=True)},
+                f"KV_METADATA {{{_IDENTITY}: ${_IDENTITY}, {_COUNTS}: ${_COUNTS}}})",
+                {key: json.dumps(value, sort_keys=True) for key, value in stated.items()},
             )
         written = int(pq.read_metadata(folder / "table").num_rows)
         os.replace(folder / "table", path)
@@ -84,10 +89,19 @@ def write_pmid_table(
 
 def read_identity(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """What a table says it was made of; None where there is no such table."""
+    return _read_metadata(path, _IDENTITY)
+
+
+def read_counts(path: str | os.PathLike[str]) -> dict[str, int]:
+    """What was counted when a table was made."""
+    return _read_metadata(path, _COUNTS) or {}
+
+
+def _read_metadata(path: str | os.PathLike[str], key: str) -> dict[str, Any] | None:
     if not Path(path).is_file():
         return None
     try:
-        stated = (pq.read_metadata(path).metadata or {}).get(_IDENTITY)
+        stated = (pq.read_metadata(path).metadata or {}).get(key.encode())
     except pa.ArrowInvalid:
         return None
     found = json.loads(stated) if stated else None

@@ -1,9 +1,10 @@
 import random
+from collections import Counter
 
 import pytest
 
 from hf_bionerkd.corpora.files import CorpusError
-from hf_bionerkd.knowledge.pmid_tables import PmidTable, read_identity, write_pmid_table
+from hf_bionerkd.knowledge.pmid_tables import PmidTable, read_counts, read_identity, write_pmid_table
 
 
 def test_a_table_gives_back_distinct_rows_of_the_wanted_pmids(tmp_path):
@@ -26,6 +27,18 @@ def test_a_table_larger_than_its_memory_is_sorted_all_the_same(tmp_path):
     assert write_pmid_table(tmp_path / "t.parquet", ["concept"], rows, {}, memory_mb=40) == 1_000_000
     found = list(PmidTable(tmp_path / "t.parquet", memory_mb=40).lookup([7919 % 1_000_003, 2 * 7919 % 1_000_003]))
     assert found == [(7919, "MESH:D000001"), (15838, "MESH:D000002")]
+
+
+def test_counts_are_taken_after_the_rows_and_kept_with_the_table(tmp_path):
+    counts = Counter()
+
+    def rows():
+        for pmid in range(5):
+            counts["rows"] += 1
+            yield pmid, "MESH:D000001"
+
+    write_pmid_table(tmp_path / "t.parquet", ["concept"], rows(), {}, counts=counts)
+    assert read_counts(tmp_path / "t.parquet") == {"rows": 5} and read_counts(tmp_path / "none.parquet") == {}
 
 
 def test_nothing_is_left_of_a_table_that_fails_and_the_old_one_stays(tmp_path):

@@ -215,3 +215,4 @@ def test_nothing_is_fetched_unasked(changes, tmp_path, monkeypatch):
     monkeypatch.setattr(publishing, "_fetch", lambda *a: pytest.fail("it was fetched"))
     values = {"push_to_hub": "org/m", "hub": {"strategy": "checkpoint"}, "resume": True} | changes
     publishing.fetch_run(configured(output_dir=str(tmp_path / "out"), **values), tmp_path / "c")
+    assert not list(tmp_path.iterdir())

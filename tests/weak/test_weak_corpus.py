@@ -4,6 +4,7 @@ import pytest
 from weak_material import ARTICLES, write_world
 
 from hf_bionerkd.corpora.articles import read_articles
+from hf_bionerkd.corpora.bioc import read_bioc
 from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.corpora.pubtator import read_pubtator
 from hf_bionerkd.corpora.statistics import fold
@@ -142,10 +143,10 @@ def test_given_labels_come_first_and_misplaced_ones_are_repaired_or_set_aside(tm
 
 def test_joined_tables_are_kept_until_their_sources_change(tmp_path, monkeypatch):
     path, cache = write_world(tmp_path / "world"), tmp_path / "cache"
-    first = read(path, cache=str(cache))[0]
+    first, counts, _ = read(path, cache=str(cache))
     assert sorted(entry.name for entry in cache.iterdir()) == ["associations.parquet", "bulk_annotations.parquet"]
     written = {entry: entry.stat().st_mtime_ns for entry in cache.iterdir()}
-    assert read(path, cache=str(cache))[0] == first
+    assert read(path, cache=str(cache))[:2] == (first, counts) and counts["ctd_rows"] == 2 and counts["bulk_rows"] == 1
     assert {entry: entry.stat().st_mtime_ns for entry in cache.iterdir()} == written
     with open(tmp_path / "world" / "ctd.tsv", "a") as handle:
         handle.write("D000493\tMESH:D006073\t103\n")
@@ -171,6 +172,33 @@ def test_settings_say_everything_but_where_things_lie(tmp_path):
 def test_the_world_holds_what_the_tests_say():
     texts = [f"{title} {abstract}" for _, _, title, abstract, _ in ARTICLES]
     assert "".join(filter(str.isalnum, texts[1].lower())) == "".join(filter(str.isalnum, texts[5].lower()))
+
+
+@pytest.mark.corpora
+@pytest.mark.parametrize(
+    ("file", "format_", "documents"),
+    [
+        ("bioconcepts2pubtator_offsets.sample", "pubtator", 651),
+        ("ptc_sample.PubTator.txt", "pubtator", 132),
+        ("ptc_sample.BioC.xml", "bioc", 132),
+    ],
+)
+def test_every_mention_that_pubtator_gave_is_taken_or_counted(corpora_dir, tmp_path, file, format_, documents):
+    path = corpora_dir / "pubtator_auto" / file
+    config = {"types": ["Chemical", "Disease"], "leave_out": [], "require_association": False}
+    config["abstracts"] = [{"file": str(path), "format": format_}]
+    (tmp_path / "weak.yaml").write_text(json.dumps(config))
+    read_file = read_pubtator if format_ == "pubtator" else read_bioc
+    raw = list(read_file(path, on_set_aside=[].append))
+    assert len(raw) == documents
+    with WeakCorpus(load_weak_config(tmp_path / "weak.yaml")) as corpus:
+        labels = list(corpus.abstracts())
+        taken = sum(len(found.coverage) for found in labels)
+        assert corpus.counts["abstracts_read"] == documents
+        kept = {found.document.id for found in labels}
+        wanted = [m for d in raw if d.id in kept for m in d.mentions if m.type in ("Chemical", "Disease")]
+        assert taken == len(wanted) > 600
+        assert not any(found.accuracy for found in labels)
 
 
 @pytest.mark.corpora

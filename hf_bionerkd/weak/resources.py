@@ -1,0 +1,191 @@
+"""What a weak corpus is made with, from its configuration: dictionary, joined tables, gold standards, abstracts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from hf_bionerkd.corpora.articles import Article, read_articles
+from hf_bionerkd.corpora.bioc import read_bioc
+from hf_bionerkd.corpora.conll import read_conll
+from hf_bionerkd.corpora.files import file_sha256
+from hf_bionerkd.corpora.pubmed import PubMedRecord, read_pubmed
+from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES, read_pubtator
+from hf_bionerkd.corpora.pubtator_bulk import read_bulk_rows
+from hf_bionerkd.documents import Document
+from hf_bionerkd.knowledge.associations import (
+    Association,
+    Associations,
+    heading_ids,
+    mesh_associations,
+    read_ctd_associations,
+    read_rgd_associations,
+    write_associations,
+)
+from hf_bionerkd.knowledge.bulk_annotations import BulkAnnotations, write_bulk_annotations
+from hf_bionerkd.knowledge.identifiers import Alternatives, normalise
+from hf_bionerkd.knowledge.lexicon import Lexicon
+from hf_bionerkd.knowledge.matching import Matcher
+from hf_bionerkd.knowledge.pmid_tables import read_counts, read_identity
+from hf_bionerkd.knowledge.vocabularies import (
+    ConceptNames,
+    read_ctd_vocabulary,
+    read_medic,
+    read_mesh_table,
+    read_mesh_xml,
+    read_terms,
+    read_tree_numbers,
+)
+from hf_bionerkd.weak.config import AbstractSource, AssociationSource, GoldSource, VocabularySource, WeakConfig
+from hf_bionerkd.weak.labelling import Labeller
+from hf_bionerkd.weak.leakage import LeakFinder
+
+SetAside = Callable[[dict[str, Any]], None]
+
+
+def make_labeller(config: WeakConfig, counts: Counter[str]) -> Labeller:
+    """The labeller with the configuration's dictionary and alternative identifiers."""
+    return Labeller(config.types, _matcher(config), _alternatives(config), counts)
+
+
+def _matcher(config: WeakConfig) -> Matcher | None:
+    chosen = config.lexicon
+    if chosen is None:
+        return None
+    lexicon = Lexicon(chosen.order or config.types, chosen.rules)
+    for type_, names in chosen.names.items():
+        lexicon.add(type_, "names", [ConceptNames(normalise(key), texts) for key, texts in names.items()])
+    places = read_tree_numbers(config.path(chosen.tree_numbers)) if chosen.tree_numbers else {}
+    for source in chosen.vocabularies:
+        concepts = _vocabulary(source, config.path(source.file))
+        if source.branches is not None:
+            concepts = source.branches.select(concepts, places)
+        lexicon.add(source.type, source.name, concepts, source.acronyms)
+    return Matcher(lexicon, abbreviations=chosen.abbreviations)
+
+
+def _vocabulary(source: VocabularySource, path: Path) -> Iterator[ConceptNames]:
+    if source.format in ("ctd_diseases", "ctd_chemicals"):
+        return read_ctd_vocabulary(path, "Disease" if source.format == "ctd_diseases" else "Chemical")
+    readers = {"medic": read_medic, "mesh": read_mesh_table, "mesh_xml": read_mesh_xml, "terms": read_terms}
+    return readers[source.format](path)
+
+
+def _alternatives(config: WeakConfig) -> Alternatives:
+    if config.alternatives is None:
+        return Alternatives()
+    path = config.path(config.alternatives)
+    concepts = read_ctd_vocabulary(path, "Disease") if "CTD_diseases" in path.name else read_medic(path)
+    return Alternatives((other, concept.concept) for concept in concepts for other in concept.alternatives)
+
+
+def make_leak_finder(config: WeakConfig) -> LeakFinder:
+    """The finder with the configuration's gold standards."""
+    finder = LeakFinder(config.min_gold_sentence)
+    for source in config.leave_out:
+        path = config.path(source.file)
+        if source.format == "conll":
+            finder.add_sentences(source.name, read_conll(path, name=source.name))
+        else:
+            finder.add_documents(source.name, _gold_documents(source, path), pmids=source.pmids)
+    return finder
+
+
+def _gold_documents(source: GoldSource, path: Path) -> Iterator[Document]:
+    # Mentions of a gold standard are of no use here, and one that is out of place must not stop its document.
+    ignored: list[dict[str, Any]] = []
+    read = read_pubtator if source.format == "pubtator" else read_bioc
+    return read(path, on_set_aside=ignored.append)
+
+
+def read_abstracts(
+    config: WeakConfig, source: AbstractSource, counts: Counter[str], set_aside: SetAside
+) -> Iterator[Document]:
+    """Stream the abstracts of one file; mentions that cannot be kept go to `set_aside`."""
+    path = config.path(source.file)
+    if source.format == "articles":
+        return (article.document() for article in read_articles(path))
+    if source.format == "pubmed":
+        return (record.document() for record in read_pubmed(path))
+    read = read_pubtator if source.format == "pubtator" else read_bioc
+    origin = f"pubtator:{source.format}/given"
+    return read(path, default_scheme=PUBTATOR_SCHEMES, source=origin, counts=counts, on_set_aside=set_aside)
+
+
+def open_associations(config: WeakConfig, folder: Path, counts: Counter[str]) -> Associations | None:
+    """The configuration's associations as one table in a folder, made unless the folder has it already.
+
+    Args:
+        config (`WeakConfig`): Sources.
+        folder (`Path`): Where the table is, or will be.
+        counts (`Counter`): Receives what the readers counted, now or when the table was made.
+
+    Returns:
+        The table; None where there is no source.
+    """
+    if not config.associations:
+        return None
+    files = [source.file for source in config.associations] + ([config.descriptors] if config.descriptors else [])
+    identity = _identity(config, "associations", files, [asdict(source) for source in config.associations])
+    path = folder / "associations.parquet"
+    if read_identity(path) != identity:
+        own: Counter[str] = Counter()
+        rows = chain.from_iterable(_read_associations(config, source, own) for source in config.associations)
+        write_associations(path, rows, identity, counts=own, memory_mb=config.memory_mb)
+    counts.update(read_counts(path))
+    return Associations(path, memory_mb=config.memory_mb)
+
+
+def _read_associations(config: WeakConfig, source: AssociationSource, counts: Counter[str]) -> Iterator[Association]:
+    path = config.path(source.file)
+    if source.format == "ctd":
+        return read_ctd_associations(path, source.columns, inferred=source.inferred, counts=counts)
+    if source.format == "rgd":
+        return read_rgd_associations(path, counts=counts)
+    articles: Iterable[Article | PubMedRecord] = (
+        read_articles(path) if source.format == "articles" else read_pubmed(path)
+    )
+    return mesh_associations(
+        articles, heading_ids(_descriptors(config)) if config.descriptors else None, counts=counts
+    )
+
+
+def _descriptors(config: WeakConfig) -> Iterator[ConceptNames]:
+    path = config.path(config.descriptors or "")
+    return read_mesh_xml(path) if ".xml" in path.suffixes else read_mesh_table(path)
+
+
+def open_bulk_annotations(
+    config: WeakConfig, folder: Path, counts: Counter[str], set_aside: SetAside
+) -> BulkAnnotations | None:
+    """The configuration's bulk rows as one table in a folder; see :func:`open_associations`.
+
+    Rows that cannot be read go to `set_aside` when the table is made, and are only counted afterwards.
+    """
+    if not config.bulk_annotations:
+        return None
+    files = [source.file for source in config.bulk_annotations]
+    details = [list(config.types), [asdict(source) for source in config.bulk_annotations]]
+    identity = _identity(config, "bulk annotations", files, details)
+    path = folder / "bulk_annotations.parquet"
+    if read_identity(path) != identity:
+        own: Counter[str] = Counter()
+        rows = chain.from_iterable(
+            read_bulk_rows(config.path(source.file), type=source.type, counts=own, on_set_aside=set_aside)
+            for source in config.bulk_annotations
+        )
+        write_bulk_annotations(path, rows, config.types, identity, counts=own, memory_mb=config.memory_mb)
+    counts.update({f"bulk_{name}": number for name, number in read_counts(path).items()})
+    return BulkAnnotations(path, memory_mb=config.memory_mb)
+
+
+def _identity(config: WeakConfig, kind: str, files: list[str], details: Any) -> dict[str, Any]:
+    """What makes two tables the same: contents of the files and how they are read."""
+    contents = {file: file_sha256(config.path(file)) for file in files}
+    identity: dict[str, Any] = json.loads(json.dumps({"kind": kind, "files": contents, "details": details}))
+    return identity
