@@ -255,21 +255,38 @@ def generate(sizes: Mapping[str, int], seed: int = 13) -> dict[str, dict[str, li
 
 def _documents(corpus: str, split: str, stream: Iterator[Sentence], size: int, seen: set[str]) -> list[Document]:
     documents: list[Document] = []
-    repeats = 0
-    while len(documents) < size:
+    for sentence in distinct(stream, size, seen, f"{corpus}/{split}"):
+        own = tuple(mention for mention in sentence.mentions if mention.type == CORPORA[corpus])
+        documents.append(Document(f"{corpus}-{split}-{len(documents):05d}", sentence.text, own))
+    return documents
+
+
+def distinct(stream: Iterator[Sentence], size: int, seen: set[str], place: str) -> Iterator[Sentence]:
+    """The first `size` sentences of a stream that are not in `seen`, which takes them in.
+
+    Args:
+        stream (`Iterator[Sentence]`): Sentences for ever.
+        size (`int`): How many are wanted.
+        seen (`set[str]`): Texts that must not come again.
+        place (`str`): What the error calls the sentences that are made.
+
+    Raises:
+        DemoError: The stream does not make so many.
+    """
+    found = repeats = 0
+    while found < size:
         sentence = next(stream)
         if sentence.text in seen:
             repeats += 1
             if repeats > _ATTEMPTS + size:
                 raise DemoError(
-                    f"{corpus}/{split}: only {len(documents)} of {size} sentences are distinct; ask for fewer, or add "
-                    f"shapes and names to {SENTENCES.name} and {NAMES.name}"
+                    f"{place}: only {found} of {size} sentences are distinct; ask for fewer, or add shapes and names "
+                    f"to {SENTENCES.name} and {NAMES.name}"
                 )
             continue
         seen.add(sentence.text)
-        own = tuple(mention for mention in sentence.mentions if mention.type == CORPORA[corpus])
-        documents.append(Document(f"{corpus}-{split}-{len(documents):05d}", sentence.text, own))
-    return documents
+        found += 1
+        yield sentence
 
 
 def unseen_share(corpora: Mapping[str, Mapping[str, Sequence[Document]]], corpus: str) -> float:

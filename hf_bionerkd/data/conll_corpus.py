@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from hf_bionerkd.corpora.conll import read_conll
+from hf_bionerkd.corpora.pubtator import read_pubtator
+from hf_bionerkd.corpora.sentence_documents import assign_documents
 from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard, check_keys, load_card, name_corpus
+from hf_bionerkd.documents import Document
 from hf_bionerkd.hub.command_line import (
     add_push_options,
     errors_on_one_line,
@@ -34,6 +38,8 @@ class ConllSource:
         splits (`dict[str, str]`): Our split name to the file's name.
         rename (`dict[str, str]`, *optional*): Type in the files to our type; see :func:`read_conll`.
         scheme (`str`, *optional*, defaults to `"BIO"`): Tag scheme of the files.
+        documents (`dict[str, str]`, *optional*): Our split name to a PubTator file of the whole documents, below the
+            folder that ``$BIONERKD_CORPORA`` names: where it is there, sentences get their ``document_id``.
         expected (`dict[str, dict[str, int]]`, *optional*): Documented counts; see :func:`build_corpus`.
     """
 
@@ -42,6 +48,7 @@ class ConllSource:
     splits: dict[str, str]
     rename: dict[str, str] = field(default_factory=dict)
     scheme: Scheme = "BIO"
+    documents: dict[str, str] = field(default_factory=dict)
     expected: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -77,21 +84,31 @@ def build_conll_corpus(
     folder = _source_folder(card, conll, source)
     files = {split: folder / name for split, name in conll.splits.items()}
     counts: Counter[str] = Counter()
-    splits = {
+    splits: dict[str, Iterator[Document]] = {
         split: read_conll(path, name=f"{card.name}-{split}", scheme=conll.scheme, rename=conll.rename, counts=counts)
         for split, path in files.items()
     }
+    whole = _document_files(conll)
+    for split, path in whole.items():
+        splits[split] = assign_documents(splits[split], read_pubtator(path), counts)
     return build_corpus(
         output_dir,
         splits,
         conll.types,
         card,
-        list(files.values()),
+        [*files.values(), *whole.values()],
         settings={"splits": conll.splits, "rename": conll.rename, "scheme": conll.scheme},
         counts=counts,
         expected=conll.expected if check_counts else None,
         overwrite=overwrite,
     )
+
+
+def _document_files(conll: ConllSource) -> dict[str, Path]:
+    """The files of whole documents that are there, by split."""
+    root = os.environ.get(CORPORA_VARIABLE)
+    found = {split: Path(root) / name for split, name in conll.documents.items()} if root else {}
+    return {split: path for split, path in found.items() if path.is_file()}
 
 
 def _source_folder(card: CorpusCard, conll: ConllSource, source: str | os.PathLike[str] | None) -> Path:
