@@ -33,7 +33,7 @@ def main(config: DistillConfig) -> None:
     from hf_bionerkd.data.corpus import join_corpora
     from hf_bionerkd.labels import LabelSpace
     from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
-    from hf_bionerkd.training.distillation import make_targets
+    from hf_bionerkd.training.distillation import make_lessons
     from hf_bionerkd.training.runs import publish_weights
     from hf_bionerkd.training.setup import label_space, load_corpora, make_model, make_tags, make_tokenizer
     from hf_bionerkd.training.training_run import Job, make_trainer
@@ -53,7 +53,7 @@ def main(config: DistillConfig) -> None:
             teachers.append(Teacher(TeacherSpec(kind, str(folder)), space.types))
         config.teacher_outputs.cache_dir = str(Path(scratch) / "cache")
         start = time.perf_counter()
-        targets = make_targets(config, teachers, corpora, space)
+        targets = make_lessons(config, teachers, corpora, space).targets
         sentences = len(join_corpora(corpora, "train", space))
         print(f"cache: {sentences} sentences, {len(teachers)} teachers, {time.perf_counter() - start:.1f} s, once")
 
@@ -69,7 +69,9 @@ def main(config: DistillConfig) -> None:
         covers = [teacher.covers for teacher in teachers]
         jobs = {
             "plain": Job(**shared, gold_outside="all"),
-            "kd": Job(**shared, gold_outside="partial", lam=0.9, targets=targets, teachers=covers),
+            "kd": Job(
+                **shared, gold_outside="partial", terms={"kd": 0.9, "gold": 0.1}, targets=targets, teachers=covers
+            ),
         }
         turns = {}
         for name, job in jobs.items():

@@ -15,7 +15,7 @@ def main(config: DistillConfig) -> None:
     """Open (or train) the teachers and fill the caches and the aggregated targets."""
     from accelerate import PartialState
 
-    from hf_bionerkd.training.distillation import cache_dir, make_targets, plan_teachers, prepare_teachers
+    from hf_bionerkd.training.distillation import cache_dir, make_lessons, plan_teachers, prepare_teachers
     from hf_bionerkd.training.setup import label_space, load_corpora
     from hf_bionerkd.training.sources import pin_sources
 
@@ -23,7 +23,7 @@ def main(config: DistillConfig) -> None:
     config, _ = pin_sources(config, config.output_dir)
     corpora = load_corpora(config.corpora)
     space = label_space(config.types, corpora)
-    make_targets(config, prepare_teachers(plan_teachers(config, space), space), corpora, space)
+    make_lessons(config, prepare_teachers(plan_teachers(config, space), space), corpora, space)
     if PartialState().is_main_process:
         print(f"teacher outputs: {cache_dir(config)}")
 

@@ -1,7 +1,8 @@
-"""Distil many single-type teachers into one multi-type student (TaughtNet, Moscato et al. 2023).
+"""Distil teachers into one student: many single-type ones (TaughtNet), two complementary ones (Zhou et al.), or one.
 
     accelerate launch recipes/distill.py                                               # the demo: offline, on the CPU
     accelerate launch recipes/distill.py --config recipes/taughtnet/scratch_cpu.yaml loss.lam=0.5
+    accelerate launch recipes/distill.py --config recipes/zhou2021/student.yaml
     accelerate launch recipes/distill.py push_to_hub=org/student card=model_cards/demo-student/card.yaml
 
 Any key of the YAML can be overridden by ``key=value``. A killed run continues with ``resume=true``.
@@ -30,7 +31,7 @@ def main(config: DistillConfig) -> None:
 
     from hf_bionerkd.evaluation.report import read_metrics
     from hf_bionerkd.training.arguments import training_arguments
-    from hf_bionerkd.training.distillation import make_targets, plan_teachers, prepare_teachers
+    from hf_bionerkd.training.distillation import make_lessons, plan_teachers, prepare_teachers
     from hf_bionerkd.training.publishing import check_publication, fetch_run
     from hf_bionerkd.training.runs import DONE_FILE, claim_run, finish
     from hf_bionerkd.training.setup import check_splits, label_space, load_corpora, make_tags
@@ -58,7 +59,7 @@ def main(config: DistillConfig) -> None:
             push_student(config)
         return
     teachers = prepare_teachers(plan, space)
-    targets = make_targets(config, teachers, corpora, space)
+    lessons = make_lessons(config, teachers, corpora, space)
 
     shared: dict[str, Any] = {
         "corpora": corpora,
@@ -74,8 +75,10 @@ def main(config: DistillConfig) -> None:
         "student": Job(
             **shared,
             gold_outside=config.loss.gold_outside,
-            lam=config.loss.lam,
-            targets=targets,
+            terms=config.loss.terms,
+            temperature=config.loss.temperature,
+            targets=lessons.targets,
+            said=lessons.said,
             teachers=[teacher.covers for teacher in teachers],
         ),
     }
@@ -126,7 +129,7 @@ def train_model(
     is_student = name == "student"
     callbacks = checkpoint_callbacks(config, tokenizer, job.tags) if is_student else []
     trainer = train(job, model, tokenizer, folder / "checkpoints", resume=True, callbacks=callbacks)
-    model = trainer.accelerator.unwrap_model(trainer.model)
+    model = trainer.student
     metrics = measure(job, model, tokenizer, name)
     state = PartialState()
     if state.is_main_process:

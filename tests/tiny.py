@@ -184,6 +184,30 @@ def random_targets(corpora: Sequence[Corpus], space: LabelSpace) -> ListedTarget
     return ListedTargets([draw.dirichlet(np.ones(len(space)), len(words)) for words in rows["tokens"]])
 
 
+class ListedTeachers:
+    """What two teachers say, kept in a list: a source without teachers."""
+
+    def __init__(self, corpora: Sequence[Corpus], space: LabelSpace) -> None:
+        from hf_bionerkd.data.collators import TeachersSaid
+
+        draw = np.random.default_rng(1)
+        self.sentences = []
+        for words in join_corpora(corpora, "train", space)["tokens"]:
+            probs = draw.dirichlet(np.ones(len(space)), (len(words), 2))
+            # Tags that a CRF has a path for: mentions of one word, and words outside.
+            tags = draw.choice([*range(0, len(space), 2)], (len(words), 2))
+            self.sentences.append(TeachersSaid(probs, tags))
+
+    def said(self, indices: Sequence[int]) -> list[Any]:
+        """Of these sentences."""
+        return [self.sentences[index] for index in indices]
+
+
+def taughtnet(lam: float) -> dict[str, float]:
+    """Weights of the teachers' joint term and the gold term."""
+    return {"kd": lam, "gold": 1.0 - lam}
+
+
 def make_job(corpora: Sequence[Corpus], training: Mapping[str, Any], **changes: Any) -> Any:
     """A training as the recipes put it together, with the tags of a student; nothing is evaluated or saved."""
     from hf_bionerkd.teachers.aggregation import TeacherTypes

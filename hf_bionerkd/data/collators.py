@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +27,27 @@ class TargetSource(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class TeachersSaid:
+    """What each teacher by itself says of one sentence, in the student's label space.
+
+    Args:
+        probs (`np.ndarray`): (words, teachers, labels): softmax of its scores, of a CRF those before it.
+        tags (`np.ndarray`): (words, teachers): label ids of its own decoding, such as the tag scheme allows.
+    """
+
+    probs: np.ndarray
+    tags: np.ndarray
+
+
+class TeacherSource(Protocol):
+    """Whatever tells what each teacher says of rows of the joined corpus."""
+
+    def said(self, indices: Sequence[int]) -> list[TeachersSaid]:
+        """One a row."""
+        ...
+
+
 class TrainingWindows(torch.utils.data.Dataset):
     """Every window of a joined corpus as a training example.
 
@@ -41,7 +63,8 @@ class TrainingWindows(torch.utils.data.Dataset):
         corpora (`Sequence[tuple[str, Sequence[str]]]`): Name and annotated types of each corpus, in index order.
         tags (`TagPairs`): Tag pairs.
         subwords (`str`, *optional*, defaults to `"all"`): `"all"` or `"first"`.
-        targets (`TargetSource`, *optional*): Teachers' targets; none for supervised training.
+        targets (`TargetSource`, *optional*): Teachers' joint targets; none for supervised training.
+        teachers (`TeacherSource`, *optional*): What each teacher by itself says, for terms that read them one by one.
         neutral_tag_rate (`float`, *optional*, defaults to 0.5): How often a sentence is shown under ``<all>`` instead
             of its corpus's tag, where ``<all>`` exists. The choice depends on seed, epoch and window alone, so a
             resumed run repeats it.
@@ -58,6 +81,7 @@ class TrainingWindows(torch.utils.data.Dataset):
         *,
         subwords: Subwords = "all",
         targets: TargetSource | None = None,
+        teachers: TeacherSource | None = None,
         neutral_tag_rate: float = 0.5,
         seed: int = 0,
     ) -> None:
@@ -67,6 +91,7 @@ class TrainingWindows(torch.utils.data.Dataset):
         self.space = space
         self.tags = tags
         self.targets = targets
+        self.teachers = teachers
         self.neutral_tag_rate = neutral_tag_rate
         self.seed = seed
         self.epoch = 0
@@ -94,7 +119,9 @@ class TrainingWindows(torch.utils.data.Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         batch = self.windows[[max(0, int(index)) for index in indices]]
-        targets = self.targets.rows([int(row) for row in batch["row"]]) if self.targets is not None else None
+        rows = [int(row) for row in batch["row"]]
+        targets = self.targets.rows(rows) if self.targets is not None else None
+        said = self.teachers.said(rows) if self.teachers is not None else None
         examples = []
         for position, index in enumerate(indices):
             corpus = int(batch["corpus"][position])
@@ -108,9 +135,14 @@ class TrainingWindows(torch.utils.data.Dataset):
             }
             if index == BLANK:
                 example["labels"].fill(IGNORED)
+            around, of_pieces = (len(before), len(after)), (batch["word_ids"][position], batch["heads"][position])
             if targets is not None:
-                pieces = self._piece_targets(targets[position], batch["word_ids"][position], batch["heads"][position])
-                example["targets"] = np.pad(pieces, ((len(before), len(after)), (0, 0)))
+                example["targets"] = np.pad(self._piece_targets(targets[position], *of_pieces), (around, (0, 0)))
+            if said is not None:
+                probs = self._piece_targets(said[position].probs, *of_pieces)
+                tags = self._piece_tags(said[position].tags, *of_pieces)
+                example["teacher_probs"] = np.pad(probs, (around, (0, 0), (0, 0)))
+                example["teacher_tags"] = np.pad(tags, (around, (0, 0)), constant_values=IGNORED)
             examples.append(example)
         return examples
 
@@ -130,18 +162,25 @@ class TrainingWindows(torch.utils.data.Dataset):
         later = ~heads.astype(bool)
         if later.any():
             rows = pieces[later]
-            rows[:, self.inside] += rows[:, self.begin]
-            rows[:, self.begin] = 0.0
+            rows[..., self.inside] += rows[..., self.begin]
+            rows[..., self.begin] = 0.0
             pieces[later] = rows
         return pieces
+
+    def _piece_tags(self, words: np.ndarray, word_ids: np.ndarray, heads: np.ndarray) -> np.ndarray:
+        """Label ids of pieces; a later piece of a word that begins a mention continues it."""
+        continued = np.arange(len(self.space))
+        continued[self.begin] = self.inside
+        pieces = words[word_ids].astype(np.int64)
+        return np.where(heads.astype(bool)[:, None], pieces, continued[pieces])
 
 
 class WindowCollator:
     """Pads training windows into tensors.
 
     Gives `input_ids`, `attention_mask`, `labels` (-100 where nothing is learned: special tokens, tags, padding, pieces
-    that another window owns), `annotated` (batch, types) and, where there are teachers, `targets`
-    (batch, pieces, labels).
+    that another window owns), `annotated` (batch, types) and, where the training windows hold them, `targets` (batch,
+    pieces, labels), `teacher_probs` (batch, pieces, teachers, labels) and `teacher_tags` (batch, pieces, teachers).
     """
 
     def __init__(self, pad_token_id: int) -> None:
@@ -165,11 +204,13 @@ class WindowCollator:
             "labels": torch.from_numpy(labels),
             "annotated": torch.from_numpy(np.stack([example["annotated"] for example in examples])),
         }
-        if "targets" in examples[0]:
-            targets = np.zeros((*size, examples[0]["targets"].shape[-1]), dtype=np.float32)
-            for row, example in enumerate(examples):
-                targets[row, : len(example["targets"])] = example["targets"]
-            batch["targets"] = torch.from_numpy(targets)
+        for name, fill in (("targets", 0), ("teacher_probs", 0), ("teacher_tags", IGNORED)):
+            if name in examples[0]:
+                first = examples[0][name]
+                padded = np.full((*size, *first.shape[1:]), fill, dtype=first.dtype)
+                for row, example in enumerate(examples):
+                    padded[row, : len(example[name])] = example[name]
+                batch[name] = torch.from_numpy(padded)
         return batch
 
 

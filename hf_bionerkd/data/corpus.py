@@ -55,6 +55,8 @@ def load_corpus(
     types: Mapping[str, str] | None = None,
     splits: Mapping[str, str] | None = None,
     hold_out: float | None = None,
+    limit: int | None = None,
+    train: bool = True,
 ) -> Corpus:
     """Load a corpus that `dataset_scripts/` built, or any Hub dataset with `tokens` and `ner_tags`.
 
@@ -67,6 +69,9 @@ def load_corpus(
         splits (`Mapping[str, str]`, *optional*): `train`/`validation`/`test` to the corpus's split names.
         hold_out (`float`, *optional*): Lay train and validation together and draw this share anew as validation, as
             Zhou et al. 2021 do with BC5CDR. Whole documents where rows know theirs; always the same ones.
+        limit (`int`, *optional*): Keep the first so many documents of train (rows where they know none).
+        train (`bool`, *optional*, defaults to `True`): Whether to keep the split train; without it a corpus selects
+            and measures only, on what `hold_out` drew where that is given.
 
     Raises:
         FileNotFoundError: `path` looks like a local folder but is none.
@@ -98,6 +103,10 @@ def load_corpus(
     datasets = {split: loaded[source] for split, source in wanted.items()}
     if hold_out is not None:
         datasets |= _hold_out(datasets, hold_out, name)
+    if limit is not None:
+        datasets["train"] = _first_documents(datasets["train"], limit, name)
+    if not train:
+        del datasets["train"]
     return Corpus(
         name,
         tuple(renamed[kind] for kind in chosen),
@@ -157,9 +166,7 @@ def _hold_out(splits: Mapping[str, Any], share: float, name: str) -> dict[str, D
     if not 0.0 < share < 1.0:
         raise ValueError(f"corpus {name!r}: hold_out is {share}, expected a share between 0 and 1")
     pooled = concatenate_datasets([splits[split] for split in ("train", "validation") if split in splits])
-    columns = [pooled[key][:] for key in ("document_id", "id") if key in pooled.column_names]
-    keys = [next((str(key) for key in found if key), str(row)) for row, found in enumerate(zip(*columns, strict=True))]
-    keys = keys or [str(row) for row in range(len(pooled))]
+    keys = document_keys(pooled)
     order = sorted(set(keys), key=lambda key: hashlib.blake2b(key.encode(), digest_size=8).digest())
     held = set(order[: max(1, round(share * len(order)))])
     parts: dict[str, list[int]] = {"train": [], "validation": []}
@@ -168,6 +175,21 @@ def _hold_out(splits: Mapping[str, Any], share: float, name: str) -> dict[str, D
     if not parts["train"]:
         raise ValueError(f"corpus {name!r}: hold_out {share} of {len(order)} documents leaves nothing to train on")
     return {split: pooled.select(rows) for split, rows in parts.items()}
+
+
+def _first_documents(rows: Dataset, limit: int, name: str) -> Dataset:
+    if limit < 1:
+        raise ValueError(f"corpus {name!r}: limit is {limit}, expected a number of documents from 1 up")
+    keys = document_keys(rows)
+    kept = set(list(dict.fromkeys(keys))[:limit])
+    return rows.select([row for row, key in enumerate(keys) if key in kept])
+
+
+def document_keys(rows: Dataset) -> list[str]:
+    """What tells the documents of rows apart: their `document_id`, else the row's `id`, else its number."""
+    columns = [rows[key][:] for key in ("document_id", "id") if key in rows.column_names]
+    keys = [next((str(key) for key in found if key), str(row)) for row, found in enumerate(zip(*columns, strict=True))]
+    return keys or [str(row) for row in range(len(rows))]
 
 
 def content_fingerprint(dataset: Any) -> str:

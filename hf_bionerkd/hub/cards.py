@@ -285,7 +285,9 @@ def _bootstrap(result: Result, metrics: Metrics) -> dict[str, Any] | None:
 def _citations(info: ModelCardInfo) -> list[str]:
     """The model's own citation and every paper once, in order of first use."""
     cited = (info.human.citation, *info.citations, *(loss.citation for loss in info.losses))
-    return list(dict.fromkeys(bibtex(citation.strip()) for citation in cited if citation.strip()))
+    parts = (part for text in cited for part in ([text] if text.lstrip().startswith("@") else text.split(";")))
+    papers = (part.strip() for part in parts)
+    return list(dict.fromkeys(bibtex(paper) for paper in papers if paper))
 
 
 def _other_tag(info: ModelCardInfo) -> str:

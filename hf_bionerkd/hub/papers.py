@@ -23,8 +23,35 @@ ZHANG_2022 = """@article{zhang2022combined,
   doi = {10.1186/s12859-022-04994-3}
 }"""
 
+ZHOU_2021 = """@article{zhou2021improving,
+  title = {Improving the recall of biomedical named entity recognition with label re-correction and knowledge
+    distillation},
+  author = {Zhou, Huiwei and Liu, Zhe and Lang, Chengkun and Xu, Yibin and Lin, Yingyu and Hou, Junjie},
+  journal = {BMC Bioinformatics},
+  volume = {22},
+  number = {295},
+  year = {2021},
+  doi = {10.1186/s12859-021-04200-w}
+}"""
+
+HAN_2023 = """@inproceedings{han2023biomedical,
+  title = {Biomedical Named Entity Recognition Model Based on Knowledge Distillation},
+  author = {Han, Rong and Zheng, Dequan and Yu, Feng and Li, Yannan and Hu, Jia},
+  booktitle = {Business Intelligence and Information Technology: Proceedings of BIIT 2023},
+  series = {Smart Innovation, Systems and Technologies},
+  volume = {394},
+  pages = {443--451},
+  publisher = {Springer},
+  year = {2023}
+}"""
+
 # How docstrings and losses cite them, to their BibTeX.
-_BIBTEX = {"Moscato et al. 2023": MOSCATO_2023, "Zhang & Chen 2022": ZHANG_2022}
+_BIBTEX = {
+    "Moscato et al. 2023": MOSCATO_2023,
+    "Zhou et al. 2021": ZHOU_2021,
+    "Han et al. 2023": HAN_2023,
+    "Zhang & Chen 2022": ZHANG_2022,
+}
 
 
 def bibtex(citation: str) -> str:

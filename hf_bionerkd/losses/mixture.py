@@ -118,6 +118,16 @@ class Mixture:
             )
 
 
+def weighted(terms: Mapping[str, float], citation: str = "") -> Mixture:
+    """A mixture from names and weights.
+
+    Example:
+        >>> weighted({"hard": 1.0, "l2": 1.0}).describe()["weights"]
+        {'hard': 1.0, 'l2': 1.0}
+    """
+    return Mixture([WeightedTerm(name, weight) for name, weight in terms.items()], citation)
+
+
 def taughtnet_mixture(lam: float) -> Mixture:
     """TaughtNet's loss, `λ · L_KD + (1 - λ) · L_GT`, over the terms `"kd"` and `"gold"`.
 
@@ -136,5 +146,4 @@ def taughtnet_mixture(lam: float) -> Mixture:
     """
     if not 0 <= lam <= 1:
         raise ValueError(f"λ is {lam!r}, expected a number from 0 (gold labels only) to 1 (teachers only)")
-    terms = [WeightedTerm("kd", lam), WeightedTerm("gold", 1 - lam)]
-    return Mixture(terms, "Moscato et al. 2023, TaughtNet, eq. 13")
+    return weighted({"kd": lam, "gold": 1 - lam}, "Moscato et al. 2023, TaughtNet, eq. 13")

@@ -29,10 +29,11 @@ from hf_bionerkd.teachers.teacher import Teacher
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 ROWS_PER_PART = 2048
 Barrier = Callable[[], None]
-Part = tuple[list[np.ndarray], dict[str, int]]  # one array a sentence, and what was counted on the way
+Part = tuple[dict[str, list[np.ndarray]], dict[str, int]]  # columns, an array a sentence each; what was counted
+_STORED = {"values": pa.float16(), "emissions": pa.float16(), "tags": pa.int16()}
 _NO_MASS = (
     "%d words have no joint teacher mass (teachers certain of different mentions): their target is the teachers' mean"
 )
@@ -83,6 +84,12 @@ class WordArrays:
         """The teacher's own decoding of one sentence: ids into :attr:`labels`, one a word."""
         return self._row("tags", row)
 
+    def emissions(self, row: int) -> np.ndarray:
+        """Log softmax of the scores of one sentence before a CRF; of a teacher without one, its log probabilities."""
+        if self.meta["kind"] != "marginal":
+            return self[row]
+        return self._row("emissions", row).reshape(-1, len(self.labels))
+
     def part(self, index: int) -> list[np.ndarray]:
         """All sentences of one part, from a mapping of their own: its memory goes when they do."""
         offsets, values = _read_part(self.folder / _part_name(index))["values"]
@@ -120,7 +127,7 @@ def cache_teacher(
     num_processes: int = 1,
     wait: Barrier = lambda: None,
 ) -> WordArrays:
-    """Compute a teacher's word distributions for every sentence, or find them computed.
+    """Compute what a teacher says of every sentence, or find it computed.
 
     Args:
         teacher (`Teacher`): Loaded only when something is missing.
@@ -132,14 +139,15 @@ def cache_teacher(
         wait (`Callable`, *optional*): Barrier of all processes.
 
     Returns:
-        Log probabilities, labels as in ``teacher.space``.
+        Log probabilities (`kind`: of a softmax, or a CRF's marginals), the teacher's own tags and, of a CRF, the
+        emissions as well; labels as in ``teacher.space``.
     """
     labels = list(teacher.space.labels)
     identity = {
         "format": FORMAT,
         "teacher": teacher.settings(),
         "labels": labels,
-        "kind": "softmax",
+        "kind": teacher.kind,
         "sentences": content_fingerprint(rows.select_columns(["tokens"])),
         "rows_per_part": rows_per_part,
     }
@@ -147,12 +155,16 @@ def cache_teacher(
     sentences = rows.select_columns(["tokens"])
 
     def compute(start: int, end: int) -> Part:
-        return teacher.log_probs(sentences[start:end]["tokens"]), {}
+        said = teacher.outputs(sentences[start:end]["tokens"])
+        columns = {"values": [own.log_probs for own in said], "tags": [own.tags for own in said]}
+        if teacher.kind == "marginal":
+            columns["emissions"] = [own.emissions for own in said]
+        return columns, {}
 
     folder = Path(cache_dir) / f"{teacher.name}-{_fingerprint(identity)}"
     extra = {"name": teacher.name, "path": teacher.spec.path, "commit": teacher.commit}
     share = (process_index, num_processes)
-    _fill(folder, identity, extra, keys, compute, labels, f"teacher {teacher.name}", share, wait, with_tags=True)
+    _fill(folder, identity, extra, keys, compute, labels, f"teacher {teacher.name}", share, wait)
     return WordArrays(folder, keys)
 
 
@@ -188,12 +200,12 @@ class CachedTargets:
         def compute(start: int, _end: int) -> Part:
             index = start // int(identity["rows_per_part"])
             targets, no_mass = _aggregate(aggregator, [cache.part(index) for cache in caches])
-            return targets, {"words_without_mass": no_mass}
+            return {"values": targets}, {"words_without_mass": no_mass}
 
         folder = Path(cache_dir) / f"targets-{_fingerprint(identity)}"
         share = (process_index, num_processes)
         labels = list(aggregator.space.labels)
-        _fill(folder, identity, {}, keys, compute, labels, "aggregation", share, wait, with_tags=False)
+        _fill(folder, identity, {}, keys, compute, labels, "aggregation", share, wait)
         self.arrays = WordArrays(folder, keys)
         self.words_without_mass = int(self.arrays.meta["counts"].get("words_without_mass", 0))
         if self.words_without_mass and process_index == 0:
@@ -244,8 +256,6 @@ def _fill(
     what: str,
     share: tuple[int, int],
     wait: Barrier,
-    *,
-    with_tags: bool,
 ) -> None:
     """Write the parts that are missing (this process's share of them), then `meta.json` by process 0."""
     process_index, num_processes = share
@@ -257,7 +267,7 @@ def _fill(
         todo = [(i, start) for i, start in mine if not (folder / _part_name(i)).exists()]
         for index, start in tqdm(todo, desc=what, unit="part", disable=process_index != 0 or not todo):
             end = min(start + size, len(keys))
-            _write_part(folder / _part_name(index), keys[start:end], *compute(start, end), with_tags)
+            _write_part(folder / _part_name(index), keys[start:end], *compute(start, end))
         wait()
         if process_index == 0:
             counts: Counter[str] = Counter()
@@ -275,26 +285,24 @@ def _fill(
 
 
 def _write_part(
-    path: Path, keys: np.ndarray, arrays: Sequence[np.ndarray], counts: Mapping[str, int], with_tags: bool
+    path: Path, keys: np.ndarray, columns: Mapping[str, Sequence[np.ndarray]], counts: Mapping[str, int]
 ) -> None:
-    if len(arrays) != len(keys):
-        raise CacheError(f"{path}: {len(arrays)} outputs for {len(keys)} sentences")
-    fields = [("key", pa.uint64()), ("values", pa.list_(pa.float16()))]
-    if with_tags:
-        fields.append(("tags", pa.list_(pa.int16())))
+    for arrays in columns.values():
+        if len(arrays) != len(keys):
+            raise CacheError(f"{path}: {len(arrays)} outputs for {len(keys)} sentences")
+    fields = [("key", pa.uint64()), *((name, pa.list_(_STORED[name])) for name in columns)]
     schema = pa.schema(fields, metadata={"counts": json.dumps(dict(counts))})
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        columns = [pa.array(keys), _lists([a.astype(np.float16).ravel() for a in arrays], pa.float16())]
-        if with_tags:
-            columns.append(_lists([a.argmax(axis=1).astype(np.int16) for a in arrays], pa.int16()))
-        writer.write_batch(pa.record_batch(columns, schema=schema))
+        lists = [_lists(arrays, _STORED[name]) for name, arrays in columns.items()]
+        writer.write_batch(pa.record_batch([pa.array(keys), *lists], schema=schema))
     os.replace(temporary, path)
 
 
 def _lists(arrays: Sequence[np.ndarray], kind: pa.DataType) -> pa.ListArray:
-    offsets = np.concatenate([[0], np.cumsum([len(a) for a in arrays])]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(arrays), type=kind))
+    flat = [a.astype(kind.to_pandas_dtype()).ravel() for a in arrays]
+    offsets = np.concatenate([[0], np.cumsum([len(a) for a in flat])]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(flat), type=kind))
 
 
 def _read_part(path: Path) -> dict[str, Any]:

@@ -50,6 +50,17 @@ class TeacherSpec:
     batch_size: int = 32
     trust_remote_code: bool = False
 
+    @classmethod
+    def named(cls, text: str, **settings: Any) -> TeacherSpec:
+        """The model that a command line names: ``name=path``, or a path that is its own name.
+
+        Example:
+            >>> TeacherSpec.named("T_c=runs/cdrc").name, TeacherSpec.named("org/model").name
+            ('T_c', 'org/model')
+        """
+        name, equals, path = text.partition("=")
+        return cls(name, path, **settings) if equals else cls(text, text, **settings)
+
 
 class Teacher:
     """A teacher whose weights are loaded when its first sentence comes, so that a filled cache never loads them.
@@ -58,7 +69,8 @@ class Teacher:
 
     Args:
         spec (`TeacherSpec`): Which model teaches what.
-        student_types (`Sequence[str]`): The student's types, to check against.
+        student_types (`Sequence[str]`, *optional*): The student's types, to check against; without them any type is
+            taken.
 
     Raises:
         FileNotFoundError: Neither a local folder nor a Hub id, or there are no weights in safetensors, or
@@ -68,7 +80,7 @@ class Teacher:
         LabelError: The labels follow no tag scheme, a mapped type is not among them, or none fits the student.
     """
 
-    def __init__(self, spec: TeacherSpec, student_types: Sequence[str]) -> None:
+    def __init__(self, spec: TeacherSpec, student_types: Sequence[str] | None = None) -> None:
         from transformers import AutoConfig
 
         self.spec = spec
@@ -83,6 +95,8 @@ class Teacher:
                 f"{', '.join(_TOKENIZER_FILES)}); save the tokenizer it was trained with into its folder"
             )
         config = self._load(AutoConfig)
+        # What `log_probs` are: of a softmax, or a CRF's marginals, beside which it has emissions.
+        self.kind = "marginal" if getattr(config, "output_layer", "softmax") == "crf" else "softmax"
         labels = [config.id2label[index] for index in range(config.num_labels)]
         try:
             self.own_space, self.order = LabelSpace.from_labels(labels)
@@ -95,7 +109,7 @@ class Teacher:
                 f"teacher {spec.name!r} at {spec.path}: `types` names {unknown}, but its labels hold the types "
                 f"{list(self.own_space.types)}"
             )
-        foreign = sorted(set(mapping.values()) - set(student_types))
+        foreign = [] if student_types is None else sorted(set(mapping.values()) - set(student_types))
         if foreign:
             raise LabelError(
                 f"teacher {spec.name!r} at {spec.path}: its types {foreign} are not among the student's types "
@@ -164,7 +178,10 @@ class Teacher:
         )
 
     def _load(self, auto: Any) -> Any:
-        """A part of the model, by one of the Auto classes of `transformers`."""
+        """A part of the model, by one of the Auto classes of `transformers`; this package's own need no foreign code."""
+        from hf_bionerkd.models.registration import register
+
+        register()
         trust = self.spec.trust_remote_code
         with explaining_refusals(self.folder, f"teacher {self.name!r} at {self.spec.path}", trust):
             return auto.from_pretrained(self.folder, trust_remote_code=trust)

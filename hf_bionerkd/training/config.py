@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,9 @@ from hf_bionerkd.hub.secrets import holds_token
 T = typing.TypeVar("T")
 
 BILSTM = "bionerkd_bilstm_crf"  # the model type that reads words, and has a vocabulary of words
+PER_TEACHER = ("hard", "l1", "l2", "tempered", "adversarial")  # terms that take each teacher by itself
+TERMS = ("kd", "gold", *PER_TEACHER)
+DEFAULT_LAM = 0.9
 
 
 class ConfigError(ValueError):
@@ -54,6 +58,8 @@ class CorpusConfig:
         types (`dict`, *optional*): The corpus's type to the run's type; all types under their own names by default.
         splits (`dict`, *optional*): `train`/`validation`/`test` to the corpus's own split names.
         hold_out (`float`, *optional*): Lay train and validation together and draw this share anew as validation.
+        limit (`int`, *optional*): Train on the first so many of its documents (of its rows where they know none).
+        train (`bool`, *optional*, defaults to `True`): Whether it is trained on; false: it selects and measures only.
         build (`BuildConfig`, *optional*): What makes the corpus when there is no folder `path`.
     """
 
@@ -63,6 +69,8 @@ class CorpusConfig:
     types: dict[str, str] = field(default_factory=dict)
     splits: dict[str, str] = field(default_factory=dict)
     hold_out: float | None = None
+    limit: int | None = None
+    train: bool = True
     build: BuildConfig | None = None
 
 
@@ -203,20 +211,54 @@ class AggregationConfig:
 
 @dataclass
 class LossConfig:
-    """Loss of the student: ``lam · L_KD + (1 - lam) · L_GT`` (Moscato et al. 2023, eq. 13).
+    """Loss of the student: one of three ways to weigh its terms.
 
     Args:
-        lam (`float`, *optional*, defaults to 0.9): Share of the teachers.
+        lam (`float`, *optional*, defaults to 0.9): ``lam · L_KD + (1 - lam) · L_GT`` on the teachers' joint
+            distribution (Moscato et al. 2023, eq. 13).
+        alpha (`float`, *optional*): In place of `lam`: weight of the soft term, ``alpha · L_soft + (1 - alpha) ·
+            L_GT``, with `tempered` as the soft term. Of Han et al. (2023) the abstract alone was at hand, which does
+            not say which of the two terms its `a` weighs.
+        weights (`dict`, *optional*): In place of both: any terms by name. `kd`: the teachers' joint distribution;
+            `gold`: gold labels; and over teachers that each know all types (Zhou et al. 2021, eqs. 5-8) `hard`: their
+            own tags; `l1`, `l2`, `tempered`: their softmax before any CRF; `adversarial`: a discriminator.
+        temperature (`float`, *optional*, defaults to 2.0): Of the term `tempered`.
         gold_outside (`str`, *optional*, defaults to `"partial"`): What gold ``O`` means: `"all"`, `"entities"` or
             `"partial"` (an ``O`` denies only the types that its corpus annotates).
     """
 
-    lam: float = 0.9
+    lam: float | None = None
+    alpha: float | None = None
+    weights: dict[str, float] = field(default_factory=dict)
+    temperature: float = 2.0
     gold_outside: Literal["all", "entities", "partial"] = "partial"
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.lam <= 1.0:
-            raise ConfigError(f"loss.lam is a share between 0 and 1, not {self.lam}")
+        given = {"lam": self.lam is not None, "alpha": self.alpha is not None, "weights": bool(self.weights)}
+        if sum(given.values()) > 1:
+            names = [name for name, is_given in given.items() if is_given]
+            raise ConfigError(f"the loss is weighed by one of lam, alpha and weights; here are {names}")
+        for name, share in (("lam", self.lam), ("alpha", self.alpha)):
+            if share is not None and not 0.0 <= share <= 1.0:
+                raise ConfigError(f"loss.{name} is a share between 0 and 1, not {share}")
+        unknown = sorted(set(self.weights) - set(TERMS))
+        if unknown:
+            raise ConfigError(f"loss.weights names {unknown}; the terms are {', '.join(TERMS)}")
+        wrong = {name: weight for name, weight in self.weights.items() if not 0.0 <= weight < math.inf}
+        if wrong or (self.weights and not any(self.weights.values())):
+            raise ConfigError(f"loss.weights are numbers from 0 up, not all of them 0; not {wrong or self.weights}")
+        if not 0.0 < self.temperature < math.inf:
+            raise ConfigError(f"loss.temperature is a number above 0, not {self.temperature}")
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """Every term's weight, whichever way it was given."""
+        if self.weights:
+            return dict(self.weights)
+        if self.alpha is not None:
+            return {"tempered": self.alpha, "gold": 1.0 - self.alpha}
+        lam = DEFAULT_LAM if self.lam is None else self.lam
+        return {"kd": lam, "gold": 1.0 - lam}
 
 
 @dataclass

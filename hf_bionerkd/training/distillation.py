@@ -8,13 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.data.collators import TargetSource
+from hf_bionerkd.data.collators import TargetSource, TeacherSource
 from hf_bionerkd.data.corpus import Corpus, join_corpora
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.cache import CachedTargets, OnlineTargets, WordArrays, cache_teacher
+from hf_bionerkd.teachers.outputs import CachedOutputs, OnlineOutputs, check_same_types
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
-from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig, TeacherConfig, load_config
+from hf_bionerkd.training.config import (
+    PER_TEACHER,
+    ConfigError,
+    DistillConfig,
+    FinetuneConfig,
+    TeacherConfig,
+    load_config,
+)
 from hf_bionerkd.training.finetuning import finetune
 from hf_bionerkd.training.runs import OUTPUTS_FOLDER
 
@@ -47,7 +55,8 @@ def plan_teachers(config: DistillConfig, space: LabelSpace) -> TeacherPlan:
 
     Raises:
         ConfigError: No teachers, or two of one name.
-        LabelError: A type of the student has no teacher, or a teacher's labels do not fit.
+        LabelError: A type of the student has no teacher, a teacher's labels do not fit, or the loss takes each
+            teacher by itself and one does not know all of the student's types.
     """
     names = [teacher.name for teacher in config.teachers]
     if not names or len(set(names)) != len(names):
@@ -57,6 +66,8 @@ def plan_teachers(config: DistillConfig, space: LabelSpace) -> TeacherPlan:
     ready = {t.name: Teacher(specs[t.name], space.types) for t in config.teachers if t.path}
     covers = [ready[t.name].covers if t.name in ready else _planned(t, recipes[t.name]) for t in config.teachers]
     make_aggregator(config, space, covers)
+    if any(config.loss.terms.get(name, 0.0) > 0 for name in PER_TEACHER):
+        check_same_types(space, covers)
     return TeacherPlan(names, ready, recipes, specs)
 
 
@@ -79,15 +90,38 @@ def cache_outputs(config: DistillConfig, teachers: Sequence[Teacher], rows: Any)
     ]
 
 
-def make_targets(
+@dataclass
+class Lessons:
+    """What the student learns from its teachers on the training rows.
+
+    Args:
+        targets (`TargetSource`, *optional*): Their joint distribution, where the loss has the term `kd`.
+        said (`TeacherSource`, *optional*): What each says, where the loss has terms that take them one by one.
+    """
+
+    targets: TargetSource | None = None
+    said: TeacherSource | None = None
+
+
+def make_lessons(
     config: DistillConfig, teachers: Sequence[Teacher], corpora: Sequence[Corpus], space: LabelSpace
-) -> TargetSource:
-    """The student's targets on the training rows: from the cache, or on-line."""
+) -> Lessons:
+    """What the loss's terms need of the teachers: from the cache, or on-line."""
+    weighted = {name for name, weight in config.loss.terms.items() if weight > 0}
     rows = join_corpora(corpora, "train", space)
-    aggregator = make_aggregator(config, space, [teacher.covers for teacher in teachers])
-    if config.teacher_outputs.mode == "online":
-        return OnlineTargets(teachers, aggregator, rows)
-    return CachedTargets(cache_outputs(config, teachers, rows), aggregator, rows, cache_dir(config), **_share())
+    online = config.teacher_outputs.mode == "online"
+    caches = [] if online else cache_outputs(config, teachers, rows)
+    lessons = Lessons()
+    if "kd" in weighted:
+        aggregator = make_aggregator(config, space, [teacher.covers for teacher in teachers])
+        lessons.targets = (
+            OnlineTargets(teachers, aggregator, rows)
+            if online
+            else CachedTargets(caches, aggregator, rows, cache_dir(config), **_share())
+        )
+    if weighted & set(PER_TEACHER):
+        lessons.said = OnlineOutputs(teachers, rows, space) if online else CachedOutputs(caches, space)
+    return lessons
 
 
 def cache_dir(config: DistillConfig) -> Path:

@@ -1,42 +1,57 @@
-"""The multi-teacher Trainer: gold labels and aggregated teachers in one loss (Moscato et al. 2023, eqs. 13-15)."""
+"""The multi-teacher Trainer: gold labels and teachers, together or one by one, in one loss."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from hf_bionerkd.data.collators import IGNORED
 from hf_bionerkd.labels import LabelError, LabelSpace
+from hf_bionerkd.losses.adversarial import AdversarialLoss, Discriminator
 from hf_bionerkd.losses.hard import TokenNLL
-from hf_bionerkd.losses.mixture import taughtnet_mixture
+from hf_bionerkd.losses.mixture import Mixture
 from hf_bionerkd.losses.reduction import LossSum
-from hf_bionerkd.losses.soft import SoftCrossEntropy
+from hf_bionerkd.losses.soft import SoftCrossEntropy, SoftL1, SoftL2, TemperedCrossEntropy
 from hf_bionerkd.teachers.aggregation import TeacherTypes
+from hf_bionerkd.teachers.outputs import check_same_types
+from hf_bionerkd.training.config import PER_TEACHER
+from hf_bionerkd.training.distillation_model import DistillationModel
 from hf_bionerkd.training.trainer import TokenClassificationTrainer
 
 
 class MultiTeacherTrainer(TokenClassificationTrainer):
-    """Trains one multi-type student on several teachers' joint distribution and on gold labels.
+    """Trains one student on several teachers and, where the mixture says so, on gold labels.
 
-    ``L = lam · L_KD + (1 - lam) · L_GT`` with ``L_KD = -Σ_t Σ_k A_t(k) log S_t(k)``; `A` is what
-    :class:`hf_bionerkd.teachers.aggregation.Aggregator` makes of the teachers, read from the training data's target
-    source per word and laid on the student's own pieces.
+    The terms, any of which the mixture may weigh:
+
+    | term | takes | source |
+    |---|---|---|
+    | `kd` | the teachers' joint distribution, made by :class:`hf_bionerkd.teachers.aggregation.Aggregator` | Moscato |
+    | `gold` | gold labels, with a stated reading of gold ``O`` | Moscato |
+    | `hard` | each teacher's own tags: with a CRF the likelihood of the sentence's tags, else of each word's | Zhou |
+    | `l1`, `l2`, `tempered` | each teacher's softmax, before any CRF, against the student's | Zhou |
+    | `adversarial` | the same, through a discriminator | Zhou |
+
+    A term over several teachers is the sum over them (Zhou et al. 2021, eq. 8), divided by its count of words or
+    sentences once.
 
     Args:
         space (`LabelSpace`): The student's label space.
         teachers (`Sequence[TeacherTypes]`): What each teacher covers, to check at once rather than when it explodes.
-        lam (`float`): Share of the teachers, between 0 and 1.
+        mixture (`Mixture`): Weights of the terms.
         gold (`TokenNLL`): The supervised term, with its treatment of gold ``O``.
+        temperature (`float`, *optional*, defaults to 2.0): Of the term `tempered`.
         **kwargs: Of :class:`TokenClassificationTrainer`.
 
     Raises:
-        LabelError: A type of the student has no teacher, a teacher's type is none of the student's, or the model's
-            labels are not the student's.
-        ValueError: The training data has no targets although `lam` is above 0.
+        LabelError: A type of the student has no teacher, a teacher's type is none of the student's, a term takes each
+            teacher by itself and one does not know all types, or the model's labels are not the student's.
+        ValueError: The training data lacks what a weighted term reads.
 
-    Source: Moscato et al. 2023 (TaughtNet), section III-4.
+    Source: Moscato et al. 2023 (TaughtNet), section III-4; Zhou et al. 2021, "Knowledge distillation"; Han et al.
+    2023.
     """
 
     def __init__(
@@ -44,24 +59,63 @@ class MultiTeacherTrainer(TokenClassificationTrainer):
         *args: Any,
         space: LabelSpace,
         teachers: Sequence[TeacherTypes],
-        lam: float,
+        mixture: Mixture,
         gold: TokenNLL,
+        temperature: float = 2.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, gold=gold, mixture=taughtnet_mixture(lam), **kwargs)
+        weighted = {term.name for term in mixture.terms if term.weight > 0}
+        if "adversarial" in weighted:
+            args, kwargs = _with_discriminator(args, kwargs, len(space))
+        super().__init__(*args, gold=gold, mixture=mixture, **kwargs)
         self.space = space
-        self.soft = SoftCrossEntropy()
+        self.joint = SoftCrossEntropy()
+        self.soft = {term.name: term for term in (SoftL1(), SoftL2(), TemperedCrossEntropy(temperature))}
+        self.certain = TokenNLL("all")
+        if isinstance(self.model, DistillationModel):
+            self.adversarial = AdversarialLoss(self.model.discriminator)
         _check(space, teachers, self.model.config.id2label)
-        if lam > 0 and getattr(self.train_dataset, "targets", None) is None:
-            raise ValueError(
-                f"lam is {lam}, but the training data has no teacher targets; give TrainingWindows `targets`"
-            )
+        by_itself = sorted(weighted & set(PER_TEACHER))
+        if by_itself:
+            check_same_types(space, teachers)
+        for needed, terms in (("targets", sorted(weighted & {"kd"})), ("teachers", by_itself)):
+            if terms and getattr(self.train_dataset, needed, None) is None:
+                raise ValueError(
+                    f"the loss terms {terms} have weight, but the training data has no outputs of teachers for them; "
+                    f"give TrainingWindows `{needed}`"
+                )
 
     def loss_term(self, name: str, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> LossSum:
-        """The soft term on the aggregated teachers; the rest as in the parent."""
+        """Terms on the teachers; the rest as in the parent."""
+        learned = batch["labels"] != IGNORED
         if name == "kd":
-            return self.soft(logits, batch["targets"], batch["labels"] != IGNORED)
+            return self.joint(logits, batch["targets"], learned)
+        if name == "hard":
+            return _over_teachers(batch, lambda index: self._hard(logits, batch, index))
+        if name in self.soft:
+            probs = batch["teacher_probs"]
+            return _over_teachers(batch, lambda index: self.soft[name](logits, probs[:, :, index], learned))
+        if name == "adversarial":
+            return self.adversarial(logits, batch["teacher_probs"], learned)
         return super().loss_term(name, logits, batch)
+
+    def _hard(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor], teacher: int) -> LossSum:
+        """The supervised term on one teacher's tags, whose ``O`` denies every type."""
+        tags = batch["teacher_tags"][:, :, teacher].masked_fill(batch["labels"] == IGNORED, IGNORED)
+        return self.supervised(self.certain, logits, {**batch, "labels": tags})
+
+
+def _over_teachers(batch: Mapping[str, torch.Tensor], term: Callable[[int], LossSum]) -> LossSum:
+    """The sum of a term over the teachers, counted once."""
+    terms = [term(index) for index in range(batch["teacher_tags"].shape[2])]
+    return LossSum(torch.stack([each.sum for each in terms]).sum(), terms[0].count)
+
+
+def _with_discriminator(args: Sequence[Any], kwargs: dict[str, Any], labels: int) -> tuple[Any, dict[str, Any]]:
+    """A Trainer's arguments with a discriminator beside the model."""
+    if args:
+        return (DistillationModel(args[0], Discriminator(labels)), *args[1:]), kwargs
+    return args, {**kwargs, "model": DistillationModel(kwargs["model"], Discriminator(labels))}
 
 
 def _check(space: LabelSpace, teachers: Sequence[TeacherTypes], id2label: Mapping[int, str]) -> None:

@@ -61,7 +61,7 @@ def finetune(config: FinetuneConfig) -> Metrics:
         model = add_adapters(model, config.lora, tokenizer.convert_tokens_to_ids(tags.tokens))
     callbacks = checkpoint_callbacks(config, tokenizer, tags)
     trainer = train(job, model, tokenizer, checkpoints, resume=opened == "resumed", callbacks=callbacks)
-    model = trainer.accelerator.unwrap_model(trainer.model)
+    model = trainer.student
     if config.lora:
         model = model.merge_and_unload()
     metrics = measure(job, model, tokenizer, folder.name)

@@ -46,6 +46,8 @@ def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
                 types=config.types,
                 splits=config.splits,
                 hold_out=config.hold_out,
+                limit=config.limit,
+                train=config.train,
             )
             for config in configs
         ]
@@ -90,8 +92,11 @@ def check_splits(corpora: Sequence[Corpus], training: Mapping[str, Any]) -> None
     """Make sure, before anything is trained, that there is something to select on and something to measure on.
 
     Raises:
-        ConfigError: No corpus has a validation split although epochs are to be compared, or none has a test split.
+        ConfigError: No corpus is trained on; none has a validation split although epochs are to be compared; or none
+            has a test split.
     """
+    if not any("train" in corpus.splits for corpus in corpora):
+        raise ConfigError(f"none of the corpora {[corpus.name for corpus in corpora]} is trained on (train: false)")
     needed = {"test": "measured on test"}
     if training.get("eval_strategy", "epoch") not in ("no", False):
         needed["validation"] = "selected on validation (training.eval_strategy: 'no' keeps the last epoch instead)"
@@ -247,5 +252,7 @@ def _make_word_model(
 
 def _training_words(corpora: Sequence[Corpus]) -> Iterable[list[str]]:
     for corpus in corpora:
+        if "train" not in corpus.splits:
+            continue
         for batch in corpus.splits["train"].select_columns(["tokens"]).iter(batch_size=1000):
             yield from batch["tokens"]

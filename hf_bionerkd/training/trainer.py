@@ -14,6 +14,7 @@ from hf_bionerkd.losses.hard import TokenNLL, allowed_labels
 from hf_bionerkd.losses.mixture import Mixture, WeightedTerm
 from hf_bionerkd.losses.reduction import LossSum
 from hf_bionerkd.losses.sequence import SentenceNLL, known_taggings
+from hf_bionerkd.training.distillation_model import student_of
 from hf_bionerkd.training.metrics import MentionEvaluator, Tagging
 
 
@@ -62,8 +63,14 @@ class TokenClassificationTrainer(Trainer):
         self.loss_is_scaled_for_ga = True
         self._logged_parts: dict[str, torch.Tensor] = {}
         self._steps_since_log = 0
-        self.labels_words = labels_words(self.model)
-        self.crf = getattr(self.model, "crf", None) if self.labels_words else None
+        student = student_of(self.model)
+        self.labels_words = labels_words(student)
+        self.crf = getattr(student, "crf", None) if self.labels_words else None
+
+    @property
+    def student(self) -> Any:
+        """The trained model, without what exists for its training alone: what is measured and published."""
+        return student_of(self.accelerator.unwrap_model(self.model))
 
     @property
     def active_terms(self) -> list[str]:
@@ -73,7 +80,7 @@ class TokenClassificationTrainer(Trainer):
     def term_count(self, name: str, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """How many positions of a batch a term counts, without running the model: of a CRF's, sentences."""
         learned = batch["labels"] != IGNORED
-        if name == "gold" and self.crf is not None:
+        if name in ("gold", "hard") and self.crf is not None:
             return learned.any(1).sum()
         if name == "gold" and self.gold.outside == "entities":
             learned = learned & (batch["labels"] != 2 * batch["annotated"].shape[1])
@@ -87,13 +94,17 @@ class TokenClassificationTrainer(Trainer):
         """
         if name != "gold":
             raise ValueError(f"{type(self).__name__} has no loss term {name!r}")
+        return self.supervised(self.gold, logits, batch)
+
+    def supervised(self, term: TokenNLL, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> LossSum:
+        """The likelihood of a batch's labels, of whole sentences where the model has a CRF."""
         labels = batch["labels"]
         if self.crf is not None:
-            known = known_taggings(labels, batch["annotated"], self.gold.outside)
+            known = known_taggings(labels, batch["annotated"], term.outside)
             likelihood = self.crf.log_likelihood(logits, mask=batch["word_mask"], allowed=known)
-            return SentenceNLL(self.gold.outside)(likelihood, labels != IGNORED)
-        allowed = allowed_labels(labels, batch["annotated"]) if self.gold.outside == "partial" else None
-        return self.gold(logits, labels, labels != IGNORED, allowed)
+            return SentenceNLL(term.outside)(likelihood, labels != IGNORED)
+        allowed = allowed_labels(labels, batch["annotated"]) if term.outside == "partial" else None
+        return term(logits, labels, labels != IGNORED, allowed)
 
     def compute_loss(
         self,
@@ -198,7 +209,7 @@ def _in_words(batch: Mapping[str, torch.Tensor], outputs: Any) -> dict[str, torc
     """A batch of pieces as the model has laid out its words."""
     from hf_bionerkd.models.outputs import read_words
 
-    fills = {"labels": IGNORED, "targets": 0}
+    fills = {"labels": IGNORED, "targets": 0, "teacher_probs": 0, "teacher_tags": IGNORED}
     laid_out = {
         name: read_words(batch[name], outputs.word_index, outputs.word_mask, fill)
         for name, fill in fills.items()

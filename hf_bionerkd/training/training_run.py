@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.data.collators import TargetSource, TrainingWindows, WindowCollator
+from hf_bionerkd.data.collators import TargetSource, TeacherSource, TrainingWindows, WindowCollator
 from hf_bionerkd.data.corpus import Corpus, join_corpora
 from hf_bionerkd.data.encoding import WordEncoder, special_ids
 from hf_bionerkd.data.prediction import longest_input
 from hf_bionerkd.data.tag_pairs import TagPairs
 from hf_bionerkd.evaluation.report import Metrics
 from hf_bionerkd.evaluation.significance import Bootstrap
-from hf_bionerkd.hub.cards import CorpusInfo, LossInfo, ModelCardInfo, TeacherInfo, Throughput
+from hf_bionerkd.hub.cards import CorpusInfo, ModelCardInfo, TeacherInfo, Throughput
 from hf_bionerkd.hub.human_card import HumanCard
 from hf_bionerkd.hub.public_sources import public_source, without_paths
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses.hard import Outside, TokenNLL
-from hf_bionerkd.losses.mixture import Mixture
+from hf_bionerkd.losses.mixture import Mixture, weighted
 from hf_bionerkd.models.auto import carry_code
 from hf_bionerkd.teachers.aggregation import TeacherTypes
 from hf_bionerkd.training.arguments import training_arguments
 from hf_bionerkd.training.config import ConfigError, EncodingConfig
 from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer
+from hf_bionerkd.training.loss_infos import loss_infos
 from hf_bionerkd.training.metrics import MentionEvaluator, model_tagging
 from hf_bionerkd.training.runs import last_checkpoint
 from hf_bionerkd.training.setup import named_types
@@ -48,8 +49,10 @@ class Job:
         training (`dict`): Values of `TrainingArguments`.
         seed (`int`): Seed of everything random.
         gold_outside (`str`): Treatment of gold ``O``.
-        lam (`float`, *optional*, defaults to 0): Share of the teachers.
-        targets (`TargetSource`, *optional*): The teachers' targets.
+        terms (`Mapping[str, float]`, *optional*): Weights of the loss's terms; the gold term alone by default.
+        temperature (`float`, *optional*, defaults to 2.0): Of the term `tempered`.
+        targets (`TargetSource`, *optional*): The teachers' joint targets, for the term `kd`.
+        said (`TeacherSource`, *optional*): What each teacher says, for terms that take them one by one.
         teachers (`Sequence[TeacherTypes]`, *optional*): What the teachers cover.
     """
 
@@ -60,9 +63,16 @@ class Job:
     training: dict[str, Any]
     seed: int
     gold_outside: Outside
-    lam: float = 0.0
+    terms: Mapping[str, float] = field(default_factory=lambda: {"gold": 1.0})
+    temperature: float = 2.0
     targets: TargetSource | None = None
+    said: TeacherSource | None = None
     teachers: Sequence[TeacherTypes] = ()
+
+    @property
+    def distils(self) -> bool:
+        """Whether any term but that of the gold labels has weight."""
+        return any(weight > 0 for name, weight in self.terms.items() if name != "gold")
 
 
 def make_trainer(
@@ -82,7 +92,8 @@ def make_trainer(
         names,
         job.tags,
         subwords="first" if labels_words(model) else encoding.subwords,
-        targets=job.targets if job.lam > 0 else None,
+        targets=job.targets if job.distils else None,
+        teachers=job.said if job.distils else None,
         neutral_tag_rate=encoding.neutral_tag_rate,
         seed=job.seed,
     )
@@ -98,8 +109,14 @@ def make_trainer(
     if args.eval_strategy != "no":
         shared["evaluator"] = MentionEvaluator(join_corpora(job.corpora, "validation", job.space), job.space, names)
         shared["tagging"] = taggings(job, model, tokenizer, args.per_device_eval_batch_size)[job.tags.default or ""]
-    if job.lam > 0:
-        return MultiTeacherTrainer(space=job.space, teachers=job.teachers, lam=job.lam, **shared)
+    if job.distils:
+        return MultiTeacherTrainer(
+            space=job.space,
+            teachers=job.teachers,
+            mixture=weighted(job.terms),
+            temperature=job.temperature,
+            **shared,
+        )
     return TokenClassificationTrainer(**shared)
 
 
@@ -197,7 +214,6 @@ def card_info(
         versions (`dict[str, str]`): Of the software.
         human (`HumanCard`, *optional*): What people say.
     """
-    distilled = ["Moscato et al. 2023"] if job.lam > 0 else []
     return ModelCardInfo(
         name=name,
         types=job.space.types,
@@ -211,7 +227,12 @@ def card_info(
         needs_remote_code=bool(carry_code(model)),
         teachers=[_without_path(teacher) for teacher in teachers],
         corpora=[_corpus_info(corpus) for corpus in job.corpora],
-        losses=_loss_infos(job, mixture),
+        losses=loss_infos(
+            mixture,
+            gold_outside=job.gold_outside,
+            temperature=job.temperature,
+            crf=labels_words(model) and getattr(model, "crf", None) is not None,
+        ),
         training_arguments=without_paths(job.training),
         parameters=sum(p.numel() for p in model.parameters()),
         megabytes=sum(p.numel() * p.element_size() for p in model.parameters()) / 1e6,
@@ -220,7 +241,7 @@ def card_info(
         versions=versions,
         metrics=metrics,
         results_model=results_model,
-        citations=[*distilled, *(["Zhang & Chen 2022"] if job.tags.names else [])],
+        citations=["Zhang & Chen 2022"] if job.tags.names else [],
     )
 
 
@@ -240,7 +261,7 @@ def _tag_answers(job: Job) -> dict[str, str]:
     for corpus in job.corpora:
         if corpus.name in answers:
             own = f"{', '.join(corpus.types)} as {corpus.name} annotates"
-            answers[corpus.name] = f"every type; {own}" if job.lam > 0 else own
+            answers[corpus.name] = f"every type; {own}" if job.distils else own
     return answers
 
 
@@ -266,14 +287,3 @@ def _corpus_info(corpus: Corpus) -> CorpusInfo:
         commit=corpus.commit or "",
         license=corpus.license,
     )
-
-
-def _loss_infos(job: Job, mixture: Mixture) -> list[LossInfo]:
-    from hf_bionerkd.losses.soft import SoftCrossEntropy
-
-    described = {"kd": SoftCrossEntropy().describe(), "gold": TokenNLL(job.gold_outside).describe()}
-    return [
-        LossInfo(term.name, term.weight, described[term.name]["equation"], described[term.name]["citation"])
-        for term in mixture.terms
-        if term.weight > 0
-    ]

@@ -11,6 +11,7 @@ import pytest
 import tiny
 from datasets import Dataset
 
+from hf_bionerkd.data.prediction import WordOutputs
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.cache import (
@@ -34,6 +35,8 @@ class Killed(Exception):
 
 class FakeTeacher:
     """Distributions drawn from a hash of the words, and a list of what it was asked."""
+
+    kind = "softmax"
 
     def __init__(self, kind="Gene", revision="1", fail_after=None, certain=None):
         self.name, self.commit = f"fake-{kind}", None
@@ -59,6 +62,18 @@ class FakeTeacher:
             found.append((scores - np.logaddexp.reduce(scores, axis=1)[:, None]).astype(np.float32))
         return found
 
+    def outputs(self, sentences):
+        return [WordOutputs(own, own.argmax(axis=1), own) for own in self.log_probs(sentences)]
+
+
+class FakeCrf(FakeTeacher):
+    """One whose best path and emissions are not what its marginals say."""
+
+    kind = "marginal"
+
+    def outputs(self, sentences):
+        return [WordOutputs(own, own.argmin(axis=1), own[:, ::-1]) for own in self.log_probs(sentences)]
+
 
 def dataset(count=20, seed="cache"):
     return Dataset.from_dict({"tokens": [*tiny.tokens(count - 1, seed), []]})
@@ -70,6 +85,17 @@ def contents(folder):
 
 def fill(teacher, rows, folder, **options):
     return cache_teacher(teacher, rows, folder, rows_per_part=PART, **options)
+
+
+def test_a_crf_keeps_marginals_its_best_path_and_its_emissions(tmp_path):
+    rows = dataset()
+    cache = fill(FakeCrf(), rows, tmp_path)
+    plain = fill(FakeTeacher(revision="2"), rows, tmp_path)
+    for row, said in enumerate(FakeCrf().outputs(rows["tokens"])):
+        np.testing.assert_allclose(cache[row], said.log_probs, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(cache.emissions(row), said.emissions, rtol=1e-3, atol=1e-3)
+        np.testing.assert_array_equal(cache.tags(row), said.tags)
+        np.testing.assert_array_equal(plain.emissions(row), plain[row])
 
 
 def test_outputs_are_stored_to_float16_with_the_teachers_own_tags(tmp_path):
@@ -257,6 +283,7 @@ import sys
 from pathlib import Path
 import numpy as np, torch, transformers
 from datasets import Dataset
+from hf_bionerkd.data.prediction import WordOutputs
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.cache import CachedTargets, cache_teacher
@@ -268,8 +295,10 @@ class Cheap:
         self.name, self.space, self.spec = kind, LabelSpace((kind,)), TeacherSpec(kind, "-")
     def settings(self):
         return {}
-    def log_probs(self, sentences):
-        return [np.full((len(words), 3), np.log(1 / 3), np.float32) for words in sentences]
+    kind = "softmax"
+    def outputs(self, sentences):
+        said = [np.full((len(words), 3), np.log(1 / 3), np.float32) for words in sentences]
+        return [WordOutputs(own, own.argmax(1), own) for own in said]
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

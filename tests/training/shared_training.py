@@ -34,7 +34,7 @@ def main(folder: Path, size: int, output: Path) -> None:
                 "eval_strategy": "epoch",
             },
             gold_outside="entities",
-            lam=0.6,
+            terms=tiny.taughtnet(0.6),
         )
         job.targets = tiny.random_targets(corpora, job.space)
         trainer = tiny.make_trainer(job, output / "checkpoints")

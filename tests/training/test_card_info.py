@@ -11,7 +11,7 @@ from hf_bionerkd.evaluation.significance import Bootstrap
 from hf_bionerkd.hub.cards import TeacherInfo, render_model_card
 from hf_bionerkd.hub.human_card import HumanCard
 from hf_bionerkd.hub.papers import MOSCATO_2023, ZHANG_2022
-from hf_bionerkd.losses.mixture import Mixture, WeightedTerm
+from hf_bionerkd.losses.mixture import weighted
 from hf_bionerkd.training.runs import publish_weights, versions
 from hf_bionerkd.training.training_run import card_info, corpus_tags, measure
 
@@ -19,10 +19,9 @@ COMMIT = "0123456789abcdef" * 2 + "01234567"
 
 
 def info_of(job, model, tokenizer, **changes):
-    terms = [WeightedTerm("kd", job.lam), WeightedTerm("gold", 1 - job.lam)]
     values = {
         "tokenizer": tokenizer,
-        "mixture": Mixture(terms),
+        "mixture": weighted(job.terms),
         "results_model": "student",
         "base_model": None,
         "versions": versions(),
@@ -33,7 +32,7 @@ def info_of(job, model, tokenizer, **changes):
 @pytest.fixture(scope="module")
 def student(corpora, tmp_path_factory):
     """A student's job, model, tokenizer, and folder."""
-    job = tiny.make_job(corpora, {}, lam=0.6)
+    job = tiny.make_job(corpora, {}, terms=tiny.taughtnet(0.6))
     job.training = {"deepspeed": "/srv/ann/zero2.json", "num_train_epochs": 3}
     tokenizer = add_tag_tokens(tiny.wordpiece(), job.tags)
     model = tiny.build_model(job.space.labels, tokenizer)

@@ -43,7 +43,8 @@ def test_defaults_are_the_documented_ones(load):
     teacher, run = load(FinetuneConfig, FINETUNE), load(DistillConfig, DISTILL)
     assert (teacher.encoding.tag_pair, run.encoding.tag_pair) == ("none", "corpus")
     assert isinstance(teacher.encoding, TeacherEncodingConfig) and not isinstance(run.encoding, TeacherEncodingConfig)
-    assert (teacher.gold_outside, run.loss.gold_outside, run.loss.lam) == ("all", "partial", 0.9)
+    assert (teacher.gold_outside, run.loss.gold_outside) == ("all", "partial")
+    assert run.loss.terms == pytest.approx({"kd": 0.9, "gold": 0.1})
     assert (run.aggregation.method, run.aggregation.normalise, run.teacher_outputs.mode) == ("events", "sum", "cached")
     assert (teacher.lora, teacher.resume, run.baselines) == (None, False, [])
 
@@ -92,6 +93,12 @@ def test_floats_may_be_written_as_yaml_reads_them_as_text(load):
         (["loss.lam=true"], ["`loss.lam`", "float", "True"]),
         (["loss.lam=1.5"], ["`loss`", "between 0 and 1", "1.5"]),
         (["loss.lam=nan"], ["`loss`", "between 0 and 1"]),
+        (["loss.alpha=2"], ["`loss`", "loss.alpha", "between 0 and 1", "2"]),
+        (["loss.lam=0.5", "loss.weights.hard=1"], ["`loss`", "one of lam, alpha and weights", "['lam', 'weights']"]),
+        (["loss.weights.sharp=1"], ["`loss`", "['sharp']", "kd, gold, hard, l1, l2, tempered, adversarial"]),
+        (["loss.weights.hard=-1"], ["`loss`", "from 0 up", "{'hard': -1.0}"]),
+        (["loss.weights.hard=0"], ["`loss`", "not all of them 0"]),
+        (["loss.temperature=0"], ["`loss`", "above 0", "0"]),
         (["encoding.neutral_tag_rate=2"], ["`encoding`", "between 0 and 1", "2"]),
         (["seed=1.5"], ["`seed`", "int", "1.5"]),
         (["seed=true"], ["`seed`", "int", "True"]),

@@ -6,8 +6,10 @@ import tiny
 import torch
 
 from hf_bionerkd.data.corpus import join_corpora
+from hf_bionerkd.data.prediction import WordOutputs
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.losses.hard import TokenNLL
+from hf_bionerkd.losses.mixture import taughtnet_mixture
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.cache import CachedTargets, cache_teacher
 from hf_bionerkd.teachers.teacher import TeacherSpec
@@ -34,11 +36,14 @@ class GoldTeacher:
     def settings(self):
         return {"certain": True}
 
-    def log_probs(self, sentences):
+    kind = "softmax"
+
+    def outputs(self, sentences):
         said = self.said[self.position : self.position + len(sentences)]
         self.position += len(sentences)
         with np.errstate(divide="ignore"):
-            return [np.log(np.eye(3)[labels]) for labels in said]
+            certain = [np.log(np.eye(3)[labels]) for labels in said]
+        return [WordOutputs(values, values.argmax(1), values) for values in certain]
 
 
 def multi_teacher(supervised, lam, gold, space):
@@ -50,7 +55,7 @@ def multi_teacher(supervised, lam, gold, space):
         data_collator=supervised.data_collator,
         space=space,
         teachers=[TeacherTypes("t", space.types)],
-        lam=lam,
+        mixture=taughtnet_mixture(lam),
         gold=TokenNLL(gold),
     )
 
@@ -78,7 +83,9 @@ def test_lambda_one_with_certain_teachers_is_supervised_training_too(corpora, tm
     targets = CachedTargets(caches, Aggregator(job.space, covers), rows, tmp_path)
     assert targets.words_without_mass == 0
     supervised = tiny.train(job, tmp_path / "gold")
-    distilled = tiny.train(dataclasses.replace(job, lam=1.0, targets=targets, teachers=covers), tmp_path / "kd")
+    distilled = tiny.train(
+        dataclasses.replace(job, terms=tiny.taughtnet(1.0), targets=targets, teachers=covers), tmp_path / "kd"
+    )
     assert isinstance(distilled, MultiTeacherTrainer)
     assert tiny.largest_difference(tiny.weights(supervised.model), tiny.weights(distilled.model)) < 1e-6
     np.testing.assert_allclose(tiny.losses(distilled), tiny.losses(supervised), atol=1e-5)
@@ -93,7 +100,7 @@ def test_loss_parts_are_logged_and_add_up(corpora, tmp_path, size, accumulated):
         "logging_steps": 3,
         "max_steps": 9,
     }
-    trainer = tiny.train(tiny.make_job(corpora, training, lam=0.7, targets=targets), tmp_path)
+    trainer = tiny.train(tiny.make_job(corpora, training, terms=tiny.taughtnet(0.7), targets=targets), tmp_path)
     total, kd, gold = (np.array(tiny.losses(trainer, name)) for name in ("loss", "loss_kd", "loss_gold"))
     assert len(total) == 3 and (kd != gold).all()
     np.testing.assert_allclose(0.7 * kd + 0.3 * gold, total, atol=2e-4)
@@ -106,7 +113,9 @@ def test_accumulation_takes_the_same_step_with_teachers_pain_1(corpora, tmp_path
     weights, parts = [], []
     for size, accumulated in ((8, 1), (2, 4)):
         training = {"per_device_train_batch_size": size, "gradient_accumulation_steps": accumulated}
-        job = tiny.make_job(corpora, {**SGD, **training}, gold_outside=gold, lam=0.6, targets=targets)
+        job = tiny.make_job(
+            corpora, {**SGD, **training}, gold_outside=gold, terms=tiny.taughtnet(0.6), targets=targets
+        )
         trainer = tiny.train(job, tmp_path)
         weights.append(tiny.weights(trainer.model))
         parts.append([tiny.losses(trainer, name) for name in ("loss", "loss_kd", "loss_gold")])
@@ -115,7 +124,7 @@ def test_accumulation_takes_the_same_step_with_teachers_pain_1(corpora, tmp_path
 
 
 def test_the_soft_term_is_the_cross_entropy_per_token_pain_2(corpora, tmp_path):
-    job = tiny.make_job(corpora, {}, lam=1.0)
+    job = tiny.make_job(corpora, {}, terms=tiny.taughtnet(1.0))
     job.targets = tiny.random_targets(corpora, job.space)
     trainer = tiny.make_trainer(job, tmp_path)
     data = trainer.train_dataset
@@ -140,7 +149,7 @@ def test_the_soft_term_is_the_cross_entropy_per_token_pain_2(corpora, tmp_path):
 
 def test_a_killed_distillation_resumes_to_the_same_weights(corpora, tmp_path):
     training = {"num_train_epochs": 2, "save_strategy": "steps", "save_steps": 5, "train_sampling_strategy": "random"}
-    job = tiny.make_job(corpora, training, lam=0.9)
+    job = tiny.make_job(corpora, training, terms=tiny.taughtnet(0.9))
     job.targets = tiny.random_targets(corpora, job.space)
     whole = tiny.train(job, tmp_path / "whole", dropout=0.2)
     tiny.train_and_kill(tiny.make_trainer(job, tmp_path / "killed", dropout=0.2), 12)
@@ -158,7 +167,9 @@ def test_a_killed_distillation_resumes_to_the_same_weights(corpora, tmp_path):
     ],
 )
 def test_teachers_that_do_not_fit_are_named(corpora, tmp_path, teachers, words):
-    job = tiny.make_job(corpora, {}, lam=0.5, teachers=[TeacherTypes(*teacher) for teacher in teachers])
+    job = tiny.make_job(
+        corpora, {}, terms=tiny.taughtnet(0.5), teachers=[TeacherTypes(*teacher) for teacher in teachers]
+    )
     job.targets = tiny.random_targets(corpora, job.space)
     with pytest.raises(LabelError) as error:
         tiny.make_trainer(job, tmp_path)
@@ -166,8 +177,8 @@ def test_teachers_that_do_not_fit_are_named(corpora, tmp_path, teachers, words):
 
 
 def test_other_mistakes_are_named(corpora, tmp_path):
-    job = tiny.make_job(corpora, {}, lam=0.5)
-    with pytest.raises(ValueError, match="lam is 0.5.*no teacher targets"):
+    job = tiny.make_job(corpora, {}, terms=tiny.taughtnet(0.5))
+    with pytest.raises(ValueError, match=r"loss terms \['kd'\] have weight.*give TrainingWindows `targets`"):
         tiny.make_trainer(job, tmp_path)
     supervised = tiny.make_trainer(tiny.make_job(corpora, {}), tmp_path)
     with pytest.raises(LabelError, match="the student's labels are .*label space has"):

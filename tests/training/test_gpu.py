@@ -26,7 +26,7 @@ def trained(corpora, folder, **training):
         {**tiny.TRAINING, "eval_strategy": "epoch", "save_strategy": "epoch", **training},
         seed=1,
         gold_outside="partial",
-        lam=0.9,
+        terms=tiny.taughtnet(0.9),
         targets=targets,
         teachers=[TeacherTypes("all", SPACE.types)],
     )

@@ -38,7 +38,7 @@ def test_accumulation_takes_the_same_step_pain_1(corpora, tmp_path, gold, output
     runs = []
     for size, accumulated in ((8, 1), (2, 4)):
         training = {"per_device_train_batch_size": size, "gradient_accumulation_steps": accumulated, "max_steps": 4}
-        job = tiny.make_job(corpora, {**SGD, **training}, gold_outside=gold, lam=0.5)
+        job = tiny.make_job(corpora, {**SGD, **training}, gold_outside=gold, terms=tiny.taughtnet(0.5))
         job.targets = tiny.random_targets(corpora, job.space)
         runs.append(make_trainer(job, tmp_path / str(size), output_layer))
         runs[-1].train()
