@@ -117,7 +117,14 @@ def train_model(
     from hf_bionerkd.training.publishing import checkpoint_callbacks
     from hf_bionerkd.training.runs import DONE_FILE, publish, read_run, versions
     from hf_bionerkd.training.setup import make_model, make_tokenizer
-    from hf_bionerkd.training.training_run import card_info, corpus_tags, drop_checkpoints, measure, train
+    from hf_bionerkd.training.training_run import (
+        card_info,
+        corpus_tags,
+        drop_checkpoints,
+        measure,
+        record_validation,
+        train,
+    )
 
     folder = Path(config.output_dir) / name
     if (folder / DONE_FILE).exists():
@@ -130,6 +137,7 @@ def train_model(
     callbacks = checkpoint_callbacks(config, tokenizer, job.tags) if is_student else []
     trainer = train(job, model, tokenizer, folder / "checkpoints", resume=True, callbacks=callbacks)
     model = trainer.student
+    record_validation(job, model, tokenizer, name, folder)
     metrics = measure(job, model, tokenizer, name)
     state = PartialState()
     if state.is_main_process:

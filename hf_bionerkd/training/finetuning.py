@@ -19,7 +19,7 @@ from hf_bionerkd.training.setup import (
     make_tokenizer,
 )
 from hf_bionerkd.training.sources import pin_sources
-from hf_bionerkd.training.training_run import Job, card_info, drop_checkpoints, measure, train
+from hf_bionerkd.training.training_run import Job, card_info, drop_checkpoints, measure, record_validation, train
 
 
 def finetune(config: FinetuneConfig) -> Metrics:
@@ -64,6 +64,7 @@ def finetune(config: FinetuneConfig) -> Metrics:
     model = trainer.student
     if config.lora:
         model = model.merge_and_unload()
+    record_validation(job, model, tokenizer, folder.name, folder)
     metrics = measure(job, model, tokenizer, folder.name)
     if state.is_main_process:
         info = card_info(

@@ -22,6 +22,7 @@ from hf_bionerkd.training.config import ConfigError
 
 RUN_FILE = "run.yaml"
 DONE_FILE = "metrics.json"
+VALIDATION_FILE = "validation.json"  # the same of the validation split: what choices may be made by
 OUTPUTS_FOLDER = "teacher_outputs"  # may be filled by recipes/cache_teachers.py before the run is opened
 _FLAGS = ("resume", "overwrite", "push_to_hub", "hub", "card")  # what may differ between two starts of one run
 RESOLVED = "resolved"  # key of the run's record that no configuration has: which commits its Hub names stood for

@@ -14,7 +14,7 @@ from hf_bionerkd.data.corpus import Corpus, join_corpora
 from hf_bionerkd.data.encoding import WordEncoder, special_ids
 from hf_bionerkd.data.prediction import longest_input
 from hf_bionerkd.data.tag_pairs import TagPairs
-from hf_bionerkd.evaluation.report import Metrics
+from hf_bionerkd.evaluation.report import Metrics, write_metrics
 from hf_bionerkd.evaluation.significance import Bootstrap
 from hf_bionerkd.hub.cards import CorpusInfo, ModelCardInfo, TeacherInfo, Throughput
 from hf_bionerkd.hub.human_card import HumanCard
@@ -29,7 +29,7 @@ from hf_bionerkd.training.config import ConfigError, EncodingConfig
 from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer
 from hf_bionerkd.training.loss_infos import loss_infos
 from hf_bionerkd.training.metrics import MentionEvaluator, model_tagging
-from hf_bionerkd.training.runs import last_checkpoint
+from hf_bionerkd.training.runs import VALIDATION_FILE, last_checkpoint
 from hf_bionerkd.training.setup import named_types
 from hf_bionerkd.training.speed import measure_throughput, some_sentences
 from hf_bionerkd.training.trainer import TokenClassificationTrainer, labels_words
@@ -151,6 +151,20 @@ def measure(job: Job, model: Any, tokenizer: Any, name: str, split: str = "test"
     if job.tags.neutral:
         found += score(evaluator, corpus_tags(name), [ways[corpus.name] for corpus in job.corpora])
     return found
+
+
+def record_validation(job: Job, model: Any, tokenizer: Any, name: str, folder: str | Path) -> None:
+    """Write down what a trained model scores on validation, for whoever chooses between runs; test sets choose none.
+
+    Nothing is written where no corpus has a validation split.
+    """
+    from accelerate import PartialState
+
+    if any("validation" in corpus.splits for corpus in job.corpora):
+        metrics = measure(job, model, tokenizer, name, "validation")
+        if PartialState().is_main_process:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            write_metrics(Path(folder) / VALIDATION_FILE, metrics)
 
 
 def corpus_tags(name: str) -> str:
