@@ -21,6 +21,6 @@ def run_recipe(main: Callable[[T], None], cls: type[T], default: str | None, des
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default=default, required=default is None, help="YAML file of the run")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. loss.lam=0.5 teachers.0.path=org/name")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     with errors_on_one_line():
         main(load_config(cls, arguments.config, arguments.overrides))

@@ -39,10 +39,12 @@ def test_default_configuration_overrides_and_another_file(run, tmp_path):
     other = tmp_path / "other.yaml"
     other.write_text(run.path.read_text().replace("output_dir: o", "output_dir: other"))
     run(seen.append, "--config", str(other), default=None)
+    run(seen.append, "seed=7", "--config", str(other), "model.path=org/n", default=None)
     assert [(c.seed, c.model.path, c.output_dir) for c in seen] == [
         (13, "org/m", "o"),
         (7, "org/n", "o"),
         (13, "org/m", "other"),
+        (7, "org/n", "other"),
     ]
 
 
