@@ -178,7 +178,7 @@ class Teacher:
         )
 
     def _load(self, auto: Any) -> Any:
-        """A part of the model, by one of the Auto classes of `transformers`; this package's own need no foreign code."""
+        """A part of the model, by one of the Auto classes of `transformers`; of models here, by their own."""
         from hf_bionerkd.models.registration import register
 
         register()

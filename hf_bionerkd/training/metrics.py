@@ -74,7 +74,7 @@ class MentionEvaluator:
             mine = np.arange(len(rows))[process_index::num_processes]
             for start in range(0, len(mine), chunk):
                 part = mine[start : start + chunk]
-                counts[:, part] = self._count(rows[part], asked, space, answered)
+                counts[:, part] = self.count_rows(rows[part], asked, space, answered)
             if bootstrap is None:
                 counts = counts.sum(axis=1, keepdims=True, dtype=np.int64)
             for mode, of_rows in zip(_ORPHANS, reduce(counts), strict=True):
@@ -85,10 +85,10 @@ class MentionEvaluator:
                     results[mode].append(Result(model_name, corpus, kind, total, interval))
         return results
 
-    def _count(
+    def count_rows(
         self, rows: Sequence[int] | np.ndarray, tagging: Tagging, space: LabelSpace, types: Sequence[str]
     ) -> np.ndarray:
-        """Right, spurious and missed mentions of some rows: (modes, rows, types, 3)."""
+        """Right, spurious and missed mentions of some rows: (modes, rows, types, 3), strict first, then lenient."""
         batch = self.rows[[int(row) for row in rows]]
         gold_names, own_names = self.space.labels, space.labels
         counts = np.zeros((len(_ORPHANS), len(rows), len(types), 3), dtype=np.int32)

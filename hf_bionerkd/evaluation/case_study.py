@@ -1,0 +1,269 @@
+"""Case studies: one sentence under several labellings, and what sets them apart; as text, and for :mod:`.case_page`.
+
+The first reading of a case is what the others are held against: the corpus's own labels where models are shown, the
+labels before where a re-correction is.
+
+Source: Zhou et al. 2021, figures 4 to 6.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hf_bionerkd.documents import Document
+from hf_bionerkd.labels import WordSpan, tags_to_spans
+
+SIGNS = {
+    "+": "not in the first line",
+    "~": "overlaps another mention there",
+    "-": "in the first line alone: missing in one of the others",
+}
+
+_WIDTH = 110
+_GLUE = "\xa0"  # a space at which no line is broken
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One labelling of a sentence.
+
+    Args:
+        name (`str`): Whose it is: ``"before"``, ``"T_c"``.
+        tags (`tuple[str, ...]`): One BIO tag a word.
+        labels (`tuple[str, ...]`, *optional*): Names of the columns of `probabilities`.
+        probabilities (`np.ndarray`, *optional*): (words, labels), of a model.
+    """
+
+    name: str
+    tags: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    probabilities: npt.NDArray[np.floating] | None = None
+
+    @property
+    def spans(self) -> list[WordSpan]:
+        """The mentions, in words and in order."""
+        return tags_to_spans(self.tags)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What sets the mentions of one labelling apart from those of another.
+
+    Args:
+        added (`tuple[WordSpan, ...]`): Those of the second alone that have no partner.
+        removed (`tuple[WordSpan, ...]`): Those of the first alone that have no partner.
+        changed (`tuple[tuple[WordSpan, WordSpan], ...]`): Partners: each in one labelling alone, and they overlap.
+    """
+
+    added: tuple[WordSpan, ...]
+    removed: tuple[WordSpan, ...]
+    changed: tuple[tuple[WordSpan, WordSpan], ...]
+
+    def __len__(self) -> int:
+        return len(self.added) + len(self.removed) + len(self.changed)
+
+
+def mention_changes(before: Iterable[WordSpan], after: Iterable[WordSpan]) -> Changes:
+    """Compare two flat labellings of one sentence; a mention has one partner at most, the leftmost that is free.
+
+    Example:
+        >>> found = mention_changes([(0, 1, "Disease"), (4, 5, "Disease")], [(3, 5, "Disease"), (7, 8, "Chemical")])
+        >>> found.removed, found.changed
+        (((0, 1, 'Disease'),), (((4, 5, 'Disease'), (3, 5, 'Disease')),))
+    """
+    here, there = set(before), set(after)
+    old, new = sorted(here - there), sorted(there - here)
+    added, removed, changed = [], [], []
+    while old and new:
+        if old[0][1] <= new[0][0]:
+            removed.append(old.pop(0))
+        elif new[0][1] <= old[0][0]:
+            added.append(new.pop(0))
+        else:
+            changed.append((old.pop(0), new.pop(0)))
+    return Changes((*added, *new), (*removed, *old), tuple(changed))
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A sentence and its readings.
+
+    Args:
+        document (`Document`): The sentence with its words; its own mentions are not looked at.
+        readings (`tuple[Reading, ...]`): At least one; the others are held against the first.
+
+    Raises:
+        ValueError: No reading, or one that has not one tag and one row of probabilities a word.
+    """
+
+    document: Document
+    readings: tuple[Reading, ...]
+
+    def __post_init__(self) -> None:
+        words = len(self.document.words)
+        if not self.readings:
+            raise ValueError(f"sentence {self.document.id}: a case needs at least one reading")
+        for reading in self.readings:
+            rows = len(reading.tags) if reading.probabilities is None else len(reading.probabilities)
+            if not len(reading.tags) == rows == words:
+                raise ValueError(
+                    f"sentence {self.document.id} has {words} words, but {reading.name} {len(reading.tags)} tags and "
+                    f"probabilities of {rows} words; give one of each a word"
+                )
+
+    def changes(self, reading: Reading) -> Changes:
+        """What sets a reading apart from the first."""
+        return mention_changes(self.readings[0].spans, reading.spans)
+
+    def signs(self, place: int) -> dict[WordSpan, str]:
+        """The mentions of a reading, each with a sign of :data:`SIGNS` or none."""
+        reading, others = self.readings[place], self.readings[1:]
+        found = dict.fromkeys(reading.spans, "")
+        if place:
+            changes = self.changes(reading)
+            found |= dict.fromkeys(changes.added, "+") | {span: "~" for _, span in changes.changed}
+        else:
+            for changes in map(self.changes, others):
+                found |= dict.fromkeys(changes.removed, "-")
+        return found
+
+    def words_in_question(self) -> list[int]:
+        """The words that have different tags in different readings; where there is none, those of mentions."""
+        by_word = [{reading.tags[word] for reading in self.readings} for word in range(len(self.document.words))]
+        differing = [word for word, tags in enumerate(by_word) if len(tags) > 1]
+        return differing or [word for word, tags in enumerate(by_word) if tags != {"O"}]
+
+    def label_columns(self) -> tuple[str, ...]:
+        """Labels of all readings' probabilities, ``O`` last."""
+        found = dict.fromkeys(label for reading in self.readings for label in reading.labels if label != "O")
+        return (*found, "O")
+
+    def probability(self, reading: Reading, word: int, label: str) -> float | None:
+        """The probability that a model gives a word's label; None where it does not know the label."""
+        if reading.probabilities is None or label not in reading.labels:
+            return None
+        return float(reading.probabilities[word, reading.labels.index(label)])
+
+
+def disagreement(readings: Sequence[Reading]) -> int:
+    """How instructive a sentence is: on how many words teachers disagree where the student is right.
+
+    Args:
+        readings (`Sequence[Reading]`): The corpus's labels, teachers, and last the student.
+
+    Returns:
+        The number of words that the teachers give different tags; 0 where the student misses or invents a mention.
+    """
+    truth, *teachers, student = readings
+    if student.spans != truth.spans:
+        return 0
+    return sum(len(set(tags)) > 1 for tags in zip(*(teacher.tags for teacher in teachers), strict=True))
+
+
+def letters_of(types: Iterable[str]) -> dict[str, str]:
+    """A short name for each type: as few of its first letters as set it apart.
+
+    Example:
+        >>> letters_of(["Disease", "Chemical", "CellLine"])
+        {'CellLine': 'Ce', 'Chemical': 'Ch', 'Disease': 'D'}
+    """
+    kinds = sorted(set(types))
+    return {kind: _shortest(kind, [other for other in kinds if other != kind]) for kind in kinds}
+
+
+def types_of(cases: Iterable[Case]) -> list[str]:
+    """Every type that a reading of these cases mentions or could."""
+    tags = (tag for case in cases for reading in case.readings for tag in (*reading.tags, *reading.labels))
+    return sorted({tag.partition("-")[2] for tag in tags} - {""})
+
+
+def pieces(document: Document, spans: Iterable[WordSpan]) -> Iterator[tuple[str, WordSpan | None]]:
+    """A sentence's text in pieces, with the mention that each is, if it is one."""
+    position = 0
+    for span in sorted(spans):
+        start, end = document.words[span[0]][0], document.words[span[1] - 1][1]
+        yield document.text[position:start], None
+        yield document.text[start:end], span
+        position = end
+    yield document.text[position:], None
+
+
+def words_of(document: Document, span: WordSpan) -> str:
+    """The text of a mention."""
+    return document.text[document.words[span[0]][0] : document.words[span[1] - 1][1]]
+
+
+def title_of(document: Document) -> str:
+    """What a sentence is called: its id, and its document where it names one."""
+    source = document.metadata.get("document_id", "")
+    return f"{document.id} (document {source})" if source else document.id
+
+
+def describe(document: Document, changes: Changes) -> list[str]:
+    """Changes in words, one each: ``+ anastrozole (Chemical)``."""
+    found = [("+ {0} ({1})", [span]) for span in changes.added]
+    found += [("~ {0} ({1}) → {2} ({3})", list(pair)) for pair in changes.changed]
+    found += [("- {0} ({1})", [span]) for span in changes.removed]
+    return [form.format(*(part for s in spans for part in (words_of(document, s), s[2]))) for form, spans in found]
+
+
+def cases_text(cases: Sequence[Case]) -> str:
+    """Lay cases out for a terminal.
+
+    Mentions stand in brackets with the letters of their type, behind a sign where they differ from the first line:
+    ``[+C: anastrozole]``. Where models give probabilities, those of the words in question follow, in percent.
+
+    Args:
+        cases (`Sequence[Case]`): In the order in which they are shown.
+    """
+    letters = letters_of(types_of(cases))
+    legend = ", ".join(f"{letter} {kind}" for kind, letter in letters.items())
+    signs = "; ".join(f"{sign} {meaning}" for sign, meaning in SIGNS.items())
+    return "\n\n".join([f"{legend}; {signs}", *(_case_text(case, letters) for case in cases)])
+
+
+def _case_text(case: Case, letters: dict[str, str]) -> str:
+    width = max(len(reading.name) for reading in case.readings)
+    lines = [title_of(case.document)]
+    for place, reading in enumerate(case.readings):
+        signs = case.signs(place)
+        shown = (
+            text if span is None else f"[{signs[span]}{letters[span[2]]}:{_GLUE}{text}]"
+            for text, span in pieces(case.document, reading.spans)
+        )
+        lines.append(_wrapped("".join(shown), f"  {reading.name:{width}}  ", width + 4))
+        if place and (changes := describe(case.document, case.changes(reading))):
+            listed = "; ".join(change.replace(" ", _GLUE, 1) for change in changes)
+            lines.append(_wrapped(listed, " " * (width + 6), width + 8))
+    if any(reading.probabilities is not None for reading in case.readings):
+        lines += ["", *_probability_lines(case, width)]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, first: str, indent: int) -> str:
+    filled = textwrap.fill(text, _WIDTH, initial_indent=first, subsequent_indent=" " * indent, break_on_hyphens=False)
+    return filled.replace(_GLUE, " ")
+
+
+def _probability_lines(case: Case, width: int) -> Iterator[str]:
+    columns = case.label_columns()
+    tag_width = max(len(tag) for reading in case.readings for tag in reading.tags)
+    yield " " * (width + tag_width + 6) + "".join(f"{label:>12}" for label in columns)
+    for word in case.words_in_question():
+        yield f"  {case.document.tokens[word]} (word {word})"
+        for reading in case.readings:
+            found = (case.probability(reading, word, label) for label in columns)
+            cells = "".join(" " * 12 if value is None else f"{100 * value:12.2f}" for value in found)
+            yield f"    {reading.name:{width}}  {reading.tags[word]:{tag_width}}{cells}".rstrip()
+
+
+def _shortest(kind: str, others: Sequence[str]) -> str:
+    for size in range(1, len(kind)):
+        if not any(other.startswith(kind[:size]) for other in others):
+            return kind[:size]
+    return kind

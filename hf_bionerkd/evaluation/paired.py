@@ -1,0 +1,247 @@
+"""Is one model better than another? Paired tests of two models on the same documents.
+
+Each document gives one pair. The t-test asks whether the mean difference of the documents' own F1 is zero; the
+bootstrap asks it of the F1 that tables show, all documents pooled. Both are two-tailed, and differences are the second
+model's less the first's.
+
+Source: Zhou et al. 2021, footnote of table 5 (paired t-test); Efron and Tibshirani 1993, An Introduction to the
+Bootstrap, chapters 13 and 15 (percentile intervals, and tests that invert them).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hf_bionerkd.evaluation.entities import Counts
+from hf_bionerkd.evaluation.significance import Bootstrap, Integers, resampled_totals
+
+Floats = npt.NDArray[np.float64]
+
+_NEGLIGIBLE = 1e-15  # how near to 1 the last factor of a product must be
+_TINY = 1e-300  # stands for zero where it would divide
+_MOST_STEPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TTest:
+    """A paired two-tailed t-test.
+
+    Args:
+        t (`float`): The statistic; infinite where all differences are the same and not zero.
+        p (`float`): Probability of one at least as far from zero, were there no difference.
+        pairs (`int`): Number of pairs, one more than the degrees of freedom.
+    """
+
+    t: float
+    p: float
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class F1Difference:
+    """A difference of two F1, all documents pooled, and what a paired bootstrap says of it.
+
+    Args:
+        difference (`float`): The second model's F1 less the first's.
+        interval (`tuple[float, float]`): Percentile interval of the difference.
+        p (`float`): Two-tailed: twice the share of resamples in which the difference is zero or has the other sign.
+    """
+
+    difference: float
+    interval: tuple[float, float]
+    p: float
+
+
+def paired_t_test(differences: Sequence[float] | Floats) -> TTest:
+    """Test whether paired differences have mean zero.
+
+    `t = Σd / √((n Σd² − (Σd)²) / (n − 1))` with `n − 1` degrees of freedom, computed from the deviations of `d` from
+    their mean, where that is the same and loses no digits.
+
+    Args:
+        differences (`Sequence[float]`): One number a pair.
+
+    Returns:
+        The statistic and its two-tailed probability. Where every difference is zero, `t` is 0 and `p` is 1.
+
+    Raises:
+        ValueError: Fewer than two pairs, or a difference that is no finite number.
+
+    Example:
+        >>> test = paired_t_test([1.0, 2.0, 3.0])
+        >>> round(test.t, 4), round(test.p, 4)
+        (3.4641, 0.0742)
+
+    Source: Zhou et al. 2021, footnote of table 5.
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    if d.ndim != 1 or len(d) < 2:
+        raise ValueError(f"a paired t-test needs at least two pairs, got {d.size}: score more documents")
+    if not np.isfinite(d).all():
+        raise ValueError(f"pair {int(np.flatnonzero(~np.isfinite(d))[0])} has no finite difference: leave it out")
+    if (d == d[0]).all():
+        return TTest(math.copysign(math.inf, d[0]), 0.0, len(d)) if d[0] else TTest(0.0, 1.0, len(d))
+    t = float(d.mean() / math.sqrt(d.var(ddof=1) / len(d)))
+    return TTest(t, two_tailed_probability(t, len(d) - 1), len(d))
+
+
+def two_tailed_probability(t: float, freedom: int) -> float:
+    """P(|T| ≥ |t|) of Student's t-distribution: the regularised incomplete beta I_x(ν/2, 1/2), x = ν / (ν + t²).
+
+    Args:
+        t (`float`): The statistic.
+        freedom (`int`): Degrees of freedom ν, at least 1.
+
+    Example:
+        >>> round(two_tailed_probability(2.228, 10), 3)  # the 5 % value of printed tables
+        0.05
+    """
+    square = t * t
+    if math.isinf(square):
+        return 0.0
+    return _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + square), square / (freedom + square))
+
+
+def pooled_by(documents: Sequence[Hashable], rows: Integers) -> Integers:
+    """Sum the counts of rows that belong to one document.
+
+    Args:
+        documents (`Sequence[Hashable]`): The document of every row.
+        rows (`np.ndarray`): (rows, …) integers.
+
+    Returns:
+        (documents, …), in order of first appearance.
+
+    Raises:
+        ValueError: Not one document a row.
+    """
+    if len(documents) != len(rows):
+        raise ValueError(f"{len(documents)} names of documents for {len(rows)} rows: give one a row")
+    place: dict[Hashable, int] = {}
+    places = [place.setdefault(document, len(place)) for document in documents]
+    pooled = np.zeros((len(place), *rows.shape[1:]), dtype=np.int64)
+    np.add.at(pooled, places, rows)
+    return pooled
+
+
+def document_f1(first: Integers, second: Integers) -> Floats:
+    """F1 of both models on every document that has a mention.
+
+    A document without gold mentions on which neither model predicts one is left out: there is nothing to score. Where
+    only one of them predicts some there, the other is right to be silent, and its F1 is 1.
+
+    Args:
+        first (`np.ndarray`): (documents, 3) integers: right, spurious and missed mentions of the first model.
+        second (`np.ndarray`): The same of the second.
+
+    Returns:
+        (documents with a mention, 2) fractions in [0, 1].
+
+    Raises:
+        ValueError: The arrays have other shapes, or gold mentions differ between them.
+    """
+    both = _side_by_side(first, second).reshape(-1, 2, 3)
+    mentions = 2 * both[..., 0] + both[..., 1] + both[..., 2]
+    kept = mentions.any(axis=1)
+    with np.errstate(invalid="ignore"):
+        f1 = 2 * both[..., 0] / mentions
+    return np.where(mentions == 0, 1.0, f1)[kept]
+
+
+def paired_bootstrap(first: Integers, second: Integers, bootstrap: Bootstrap) -> F1Difference:
+    """Resample documents, the same ones for both models, and compare their pooled F1.
+
+    The share of resamples that contradict the difference is doubled because the test is two-tailed, and both of its
+    numbers are raised by one, so that no finite number of resamples gives a probability of zero. Resamples in which a
+    model has no F1 (0/0) are left out.
+
+    Args:
+        first (`np.ndarray`): (documents, 3) integers: right, spurious and missed mentions of the first model.
+        second (`np.ndarray`): The same of the second.
+        bootstrap (`Bootstrap`): Number of resamples, seed, and level of the interval.
+
+    Raises:
+        ValueError: The arrays have other shapes, gold mentions differ between them, or no document has a mention.
+
+    Example:
+        >>> better, worse = np.array([[3, 0, 0]] * 20), np.array([[2, 0, 1]] * 20)
+        >>> paired_bootstrap(worse, better, Bootstrap()).interval == (1 - 0.8, 1 - 0.8)
+        True
+    """
+    rows = _side_by_side(first, second)
+    if not rows.any():
+        raise ValueError("no document has a mention, gold or predicted: there is no F1 to compare")
+    before, after = (Counts(*map(int, counts.sum(axis=0))).f1 for counts in (first, second))
+    totals = resampled_totals(rows, bootstrap).reshape(-1, 2, 3)
+    mentions = 2 * totals[..., 0] + totals[..., 1] + totals[..., 2]
+    known = (mentions > 0).all(axis=1)
+    if not known.any():
+        return F1Difference(after - before, (after - before, after - before), 1.0)
+    drawn = np.diff(2 * totals[known, :, 0] / mentions[known], axis=1)[:, 0]
+    tail = (1.0 - bootstrap.level) / 2.0
+    low, high = np.quantile(drawn, [tail, 1.0 - tail])
+    against = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    return F1Difference(after - before, (float(low), float(high)), min(1.0, 2 * (against + 1) / (len(drawn) + 1)))
+
+
+def marks(p: float) -> str:
+    """``**`` for p < 0.01, ``*`` for p < 0.05, nothing else, as in Zhou et al. 2021, table 5."""
+    return "**" if p < 0.01 else "*" if p < 0.05 else ""
+
+
+def rounded(p: float) -> str:
+    """A probability for a table: four decimals, and below them only that it is below."""
+    return "<0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def _side_by_side(first: Integers, second: Integers) -> Integers:
+    if first.ndim != 2 or first.shape[1] != 3 or first.shape != second.shape:
+        raise ValueError(
+            "expected two arrays of (documents, 3) with tp, fp and fn of the same documents; got shapes "
+            f"{first.shape} and {second.shape}"
+        )
+    gold = (first.astype(np.int64) - second)[:, [0, 2]].sum(axis=1)
+    if gold.any():
+        raise ValueError(
+            f"document {int(np.flatnonzero(gold)[0])}: the two models were scored against different numbers of gold "
+            "mentions; give both the same documents in the same order"
+        )
+    return np.hstack([first, second])
+
+
+def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
+    """I_x(a, b) by its continued fraction, where `rest` is 1 − x: exact where x is near 1.
+
+    Lentz's method for the fraction of NIST DLMF 8.17.22, which converges fast for x < (a + 1) / (a + b + 2); beyond,
+    I_x(a, b) = 1 − I_{1−x}(b, a).
+    """
+    if x <= 0.0 or rest <= 0.0:
+        return float(x > 0.0)
+    if x > (a + 1) / (a + b + 2):
+        return 1.0 - _incomplete_beta(b, a, rest, x)
+    value = fraction = _TINY
+    ratio = 0.0
+    for step in range(_MOST_STEPS):
+        m = step // 2
+        if step == 0:
+            numerator = 1.0
+        elif step % 2:
+            numerator = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        else:
+            numerator = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        ratio = 1.0 / (_off_zero(1.0 + numerator * ratio))
+        fraction = _off_zero(1.0 + numerator / fraction)
+        value *= fraction * ratio
+        if step and abs(fraction * ratio - 1.0) < _NEGLIGIBLE:
+            break
+    scale = a * math.log(x) + b * math.log(rest) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    return math.exp(scale) * value / a
+
+
+def _off_zero(value: float) -> float:
+    return value if abs(value) > _TINY else _TINY
