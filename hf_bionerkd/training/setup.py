@@ -128,6 +128,9 @@ def check_model(config: ModelConfig) -> None:
     """
     from transformers import AutoConfig
 
+    from hf_bionerkd.models.registration import register
+
+    register()  # a BiLSTM-CRF of ours is no foreign code
     if config.path:
         folder, _ = model_folder(config.path, config.revision)
         with explaining_refusals(folder, config.path, config.trust_remote_code):
@@ -225,6 +228,9 @@ def add_adapters(model: Any, config: LoraConfig, tag_ids: Sequence[int]) -> Any:
 def _load_tokenizer(folder: Path, path: str, trust: bool) -> Any:
     from transformers import AutoTokenizer
 
+    from hf_bionerkd.models.registration import register
+
+    register()
     with explaining_refusals(folder, path, trust):
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
 

@@ -1,6 +1,9 @@
 """Models that label words, with a CRF, through the recipes: trained, published with their code, teaching, tagging."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ import tiny
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from hf_bionerkd.data.prediction import WordTagger
-from hf_bionerkd.data.word_vectors import WordVectors
+from hf_bionerkd.data.word_vectors import WordVectors, load_word_vectors
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
 from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig, from_dict
 
@@ -69,6 +72,37 @@ def test_it_is_published_with_its_code_and_read_by_the_auto_classes(teacher):
     assert "trust_remote_code" in (teacher / "README.md").read_text()
     model = AutoModelForTokenClassification.from_pretrained(teacher)
     assert type(model).__name__ == "BiLstmCrfForTokenClassification" and not model.training
+
+
+def test_words_outside_the_training_text_keep_their_vectors(teacher, place):
+    given = load_word_vectors(place / "vectors")
+    model, tokenizer = AutoModelForTokenClassification.from_pretrained(teacher), AutoTokenizer.from_pretrained(teacher)
+
+    def trained(word):
+        (piece,) = tokenizer(word)["input_ids"]
+        return model.get_input_embeddings().weight[int(model.encoder.reader.rows[piece])].detach().numpy()
+
+    assert np.array_equal(trained("unheard"), given.matrix[given.index("unheard")])
+    assert not np.array_equal(trained("was"), given.matrix[given.index("was")])  # words that training shows learn
+
+
+def test_a_published_model_is_trained_on_without_trusting_foreign_code(teacher, corpora, place):
+    """In a process of its own, because importing the models registers them."""
+    values = {
+        "output_dir": str(place / "again"),
+        "corpora": corpora[:1],
+        "model": {"path": str(teacher)},
+        "encoding": {"max_length": 64},
+        "training": QUICK | {"num_train_epochs": 1, "learning_rate": 0.0},
+    }
+    (place / "again.yaml").write_text(json.dumps(values))
+    script = Path(__file__).parents[2] / "recipes" / "finetune.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--config", str(place / "again.yaml")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    old, new = (AutoModelForTokenClassification.from_pretrained(folder) for folder in (teacher, place / "again"))
+    assert tiny.largest_difference(tiny.weights(old), tiny.weights(new)) == 0
 
 
 def test_it_tags_as_its_best_path_says_through_the_pipeline(teacher):
