@@ -59,6 +59,16 @@ help: ## list these targets
 demo: $(RUNTIME) ## install, then distil three single-type teachers into one student: the main job, small
 	$(LAUNCH) recipes/distill.py resume=true
 
+.PHONY: demo-zhou
+demo-zhou: $(RUNTIME) ## correct planted noise in weak labels, then two teachers, one student (Zhou et al. 2021)
+	$(LAUNCH) recipes/finetune.py --config recipes/demo_zhou/baseline.yaml resume=true
+	$(LAUNCH) recipes/recorrect.py --config recipes/demo_zhou/recorrect_c.yaml resume=true
+	$(LAUNCH) recipes/recorrect.py --config recipes/demo_zhou/recorrect_a.yaml resume=true
+	$(LAUNCH) recipes/distill.py --config recipes/demo_zhou/distill.yaml resume=true
+	$(BIN)/python recipes/noise_report.py --require --output runs/demo_zhou/noise.json \
+		--corpus coverage data/demo_zhou/truth/coverage.jsonl data/demo_zhou/coverage runs/demo_zhou/recorrect_c/corpus \
+		--corpus accuracy data/demo_zhou/truth/accuracy.jsonl data/demo_zhou/accuracy runs/demo_zhou/recorrect_a/corpus
+
 .PHONY: test
 test: $(SERIES4_STAMP) lint ## install what tests need, check style and types, run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -r s

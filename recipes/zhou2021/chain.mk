@@ -29,7 +29,7 @@ ACCURACY := cdra
 endif
 
 # What Tables 3 to 5 of the paper compare; `student` is its main row.
-STUDENTS := student hard hard_l1 hard_kd hard_l2_adversarial soft_l2 only_coverage only_accuracy uncorrected
+STUDENTS := student hard hard_l1 hard_kd hard_l2_adversarial soft_l2 only_coverage only_accuracy uncorrected weak_text_only
 POOLED := pooled_corrected pooled_coverage pooled_accuracy
 
 .DEFAULT_GOAL := table
@@ -44,7 +44,7 @@ run = $(PYTHON) recipes/$(1).py --config $(HERE)/$(2).yaml output_dir=$(@D) resu
 table: $(foreach name,baseline $(STUDENTS) $(POOLED),$(call done,$(name)))
 	$(PYTHON) recipes/compare.py --corpus data/$(CORPUS) --json $(OUT)/comparison.json \
 		--model student=$(OUT)/student/student --model baseline=$(OUT)/baseline \
-		--model coverage=$(OUT)/recorrect_$(COVERAGE)/weak_model --model accuracy=$(OUT)/recorrect_$(ACCURACY)/weak_model \
+		--model coverage=$(OUT)/recorrect_$(COVERAGE)/model --model accuracy=$(OUT)/recorrect_$(ACCURACY)/model \
 		$(foreach name,$(filter-out student,$(STUDENTS)),--model $(name)=$(OUT)/$(name)/student) \
 		$(foreach name,$(POOLED),--model $(name)=$(OUT)/$(name))
 
@@ -64,19 +64,20 @@ by_coverage = {name: coverage, path: $(OUT)/recorrect_$(COVERAGE)/$(1)}
 by_accuracy = {name: accuracy, path: $(OUT)/recorrect_$(ACCURACY)/$(1)}
 
 $(ALL_STUDENTS): WEIGHTS = {hard: 1.0, l2: 1.0}
-$(ALL_STUDENTS): TEACHERS = $(call by_coverage,weak_model), $(call by_accuracy,weak_model)
+$(ALL_STUDENTS): TEACHERS = $(call by_coverage,model), $(call by_accuracy,model)
 $(call done,hard): WEIGHTS = {hard: 1.0}
 $(call done,hard_l1): WEIGHTS = {hard: 1.0, l1: 1.0}
 $(call done,hard_kd): WEIGHTS = {hard: 1.0, tempered: 1.0}
 $(call done,hard_l2_adversarial): WEIGHTS = {hard: 1.0, l2: 1.0, adversarial: 1.0}
 $(call done,soft_l2): WEIGHTS = {l2: 1.0}
-$(call done,only_coverage): TEACHERS = $(call by_coverage,weak_model)
-$(call done,only_accuracy): TEACHERS = $(call by_accuracy,weak_model)
-$(call done,uncorrected): TEACHERS = $(call by_coverage,rounds/0/weak_model), $(call by_accuracy,rounds/0/weak_model)
+$(call done,only_coverage): TEACHERS = $(call by_coverage,model)
+$(call done,only_accuracy): TEACHERS = $(call by_accuracy,model)
+$(call done,uncorrected): TEACHERS = $(call by_coverage,rounds/0/corrector), $(call by_accuracy,rounds/0/corrector)
+$(call done,weak_text_only): EXTRA = corpora.1.train=false
 
 $(ALL_STUDENTS): $(OUT)/%/metrics.json: $(CORRECTED)
 	$(call run,distill,student$(SUFFIX),corpora.0.limit=$(LIMIT) 'loss.weights=$(WEIGHTS)' \
-		'teachers=[$(TEACHERS)]' teacher_outputs.cache_dir=$(OUT)/teacher_outputs)
+		'teachers=[$(TEACHERS)]' $(EXTRA) teacher_outputs.cache_dir=$(OUT)/teacher_outputs)
 # First the one that fills the cache of the teachers' outputs, which the others read.
 $(filter-out $(call done,student),$(ALL_STUDENTS)): | $(call done,student)
 
