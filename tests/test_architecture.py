@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "hub": {"documents", "labels", "evaluation"},
     "data": {"documents", "labels", "corpora", "models", "hub"},
     "teachers": {"labels", "data", "models", "hub"},
-    "training": {"labels", "data", "models", "losses", "teachers", "evaluation", "hub"},
+    "training": {"labels", "weak", "data", "models", "losses", "teachers", "evaluation", "hub"},
     "explain": {"documents", "labels", "data", "models", "knowledge"},
     "inference": {"documents", "labels", "data", "models", "knowledge"},
 }

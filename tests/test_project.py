@@ -64,6 +64,7 @@ def test_every_package_that_package_and_recipes_use_is_declared() -> None:
                 "recipes",
                 "dataset_scripts",
                 *(beside.stem for folder in (path.parent, path.parent.parent) for beside in folder.glob("*.py")),
+                *(beside.parent.name for beside in path.parent.parent.glob("*/*.py")),
             }
             for name in sorted(packages_used(path.read_text(encoding="utf-8")) - own - sys.stdlib_module_names):
                 if not {canonical(d) for d in distributions.get(name, [name])} & declared:

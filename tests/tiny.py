@@ -241,6 +241,32 @@ def make_trainer(job: Any, folder: Path, dropout: float = 0.0) -> Any:
     return training_run.make_trainer(job, model, tokenizer, folder)
 
 
+WORDS = {
+    "model_type": "bionerkd_bilstm_crf",
+    "word_embedding_size": 8,
+    "character_embedding_size": 4,
+    "character_filters": 6,
+    "hidden_size": 8,
+    "head_size": 8,
+    "dropout": 0.0,
+    "word_dropout": 0.0,
+}
+
+
+def make_word_trainer(job: Any, folder: Path, output_layer: str = "crf") -> Any:
+    """The trainer of a job with a BiLSTM, always the same fresh one."""
+    import torch
+
+    from hf_bionerkd.training import training_run
+    from hf_bionerkd.training.config import ModelConfig
+    from hf_bionerkd.training.setup import make_model, make_tokenizer
+
+    torch.manual_seed(0)
+    config = ModelConfig(architecture=WORDS | {"output_layer": output_layer})
+    model, tokenizer = make_model(config, make_tokenizer(config, job.corpora, 64), job.tags, job.space)
+    return training_run.make_trainer(job, model, tokenizer, folder)
+
+
 def train(job: Any, folder: Path, dropout: float = 0.0) -> Any:
     """Train a fresh model; gives the trainer."""
     trainer = make_trainer(job, folder, dropout)

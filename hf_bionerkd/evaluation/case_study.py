@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hf_bionerkd.documents import Document
+from hf_bionerkd.evaluation.mention_changes import Changes, mention_changes
 from hf_bionerkd.labels import WordSpan, tags_to_spans
 
 SIGNS = {
@@ -48,45 +49,6 @@ class Reading:
     def spans(self) -> list[WordSpan]:
         """The mentions, in words and in order."""
         return tags_to_spans(self.tags)
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What sets the mentions of one labelling apart from those of another.
-
-    Args:
-        added (`tuple[WordSpan, ...]`): Those of the second alone that have no partner.
-        removed (`tuple[WordSpan, ...]`): Those of the first alone that have no partner.
-        changed (`tuple[tuple[WordSpan, WordSpan], ...]`): Partners: each in one labelling alone, and they overlap.
-    """
-
-    added: tuple[WordSpan, ...]
-    removed: tuple[WordSpan, ...]
-    changed: tuple[tuple[WordSpan, WordSpan], ...]
-
-    def __len__(self) -> int:
-        return len(self.added) + len(self.removed) + len(self.changed)
-
-
-def mention_changes(before: Iterable[WordSpan], after: Iterable[WordSpan]) -> Changes:
-    """Compare two flat labellings of one sentence; a mention has one partner at most, the leftmost that is free.
-
-    Example:
-        >>> found = mention_changes([(0, 1, "Disease"), (4, 5, "Disease")], [(3, 5, "Disease"), (7, 8, "Chemical")])
-        >>> found.removed, found.changed
-        (((0, 1, 'Disease'),), (((4, 5, 'Disease'), (3, 5, 'Disease')),))
-    """
-    here, there = set(before), set(after)
-    old, new = sorted(here - there), sorted(there - here)
-    added, removed, changed = [], [], []
-    while old and new:
-        if old[0][1] <= new[0][0]:
-            removed.append(old.pop(0))
-        elif new[0][1] <= old[0][0]:
-            added.append(new.pop(0))
-        else:
-            changed.append((old.pop(0), new.pop(0)))
-    return Changes((*added, *new), (*removed, *old), tuple(changed))
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,9 +50,12 @@ class LabelSimilarity:
                 f"document {document}: {len(first)} labels against {len(second)}; both labellings must be of the same "
                 "words"
             )
-        same, words = self.documents.get(document, (0, 0))
-        equal = sum(one == other for one, other in zip(first, second, strict=True))
-        self.documents[document] = same + equal, words + len(first)
+        self.count(document, sum(one == other for one, other in zip(first, second, strict=True)), len(first))
+
+    def count(self, document: str, same: int, words: int) -> None:
+        """Count one sentence of a document, of which the words with the same label have been counted already."""
+        before = self.documents.get(document, (0, 0))
+        self.documents[document] = before[0] + same, before[1] + words
 
     def histogram(self) -> list[int]:
         """Documents in ten bins: [0, 0.1), [0.1, 0.2), … [0.9, 1]. One without words is in none."""

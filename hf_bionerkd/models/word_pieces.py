@@ -30,7 +30,7 @@ class PieceTables:
         rows (`Tensor`): `(pieces,)`, int32: the row of the word vector of a word that is this piece; several pieces
             may share one.
         first_character (`Tensor`): `(pieces + 1,)`, int32: where the piece's characters begin in `characters`.
-        characters (`Tensor`): int16: character ids of all pieces, end to end.
+        characters (`Tensor`): int32: character ids of all pieces, end to end.
         counts (`Tensor`): `(rows,)`, int32: how often each word was seen in training.
         alphabet (`int`): How many character ids there are, padding and unknown included.
     """
@@ -79,7 +79,7 @@ class PieceTables:
             torch.tensor(kinds, dtype=torch.uint8),
             torch.tensor(rows, dtype=torch.int32),
             torch.tensor(firsts, dtype=torch.int32),
-            torch.tensor(characters, dtype=torch.int16),
+            torch.tensor(characters, dtype=torch.int32),
             torch.tensor(counts, dtype=torch.int32),
             max(character_ids.values(), default=UNKNOWN_CHARACTER) + 1,
         )
@@ -164,7 +164,7 @@ class WordReader(nn.Module):
         self.register_buffer("kinds", torch.full((pieces,), STARTS, dtype=torch.uint8))
         self.register_buffer("rows", torch.zeros(pieces, dtype=torch.int32))
         self.register_buffer("first_character", torch.zeros(pieces + 1, dtype=torch.int32))
-        self.register_buffer("characters", torch.zeros(characters, dtype=torch.int16))
+        self.register_buffer("characters", torch.zeros(characters, dtype=torch.int32))
 
     def set_tables(self, tables: PieceTables) -> None:
         """Take over the tables of a vocabulary."""

@@ -36,7 +36,8 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
     Defaults that differ from `TrainingArguments`: `report_to="none"`, `logging_steps=50`, `save_strategy` and
     `eval_strategy` `"epoch"`, `save_total_limit=2`, `load_best_model_at_end=True` on `f1` of the *validation* split,
     `train_sampling_strategy="group_by_length"`, `bf16=True` where the GPU supports it, `lr_scheduler_type="linear"`
-    with a tenth of warm-up, `dataloader_pin_memory` where there is a GPU.
+    with a tenth of warm-up, `dataloader_pin_memory` where there is a GPU, `ddp_find_unused_parameters=False` (losses
+    are computed outside of the model's `forward`: DDP would take a CRF's or a discriminator's weights for unused).
 
     Args:
         values (`Mapping`): Names and values of `TrainingArguments`; ``2e-5`` may be a string, as YAML reads it.
@@ -67,6 +68,7 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
         "bf16": has_bf16,
         "dataloader_pin_memory": torch.cuda.is_available(),
         "per_device_eval_batch_size": 32,
+        "ddp_find_unused_parameters": False,
     }
     merged.update({name: _coerce(name, value) for name, value in values.items()})
     if "no" in (merged["eval_strategy"], merged["save_strategy"]):

@@ -126,6 +126,8 @@ class TokenClassificationTrainer(Trainer):
             counts = dict(zip(self.active_terms, num_items_in_batch, strict=True))
             processes = self.accelerator.num_processes  # DDP averages gradients over processes
         loss, parts = self.mixture({name: term.sum for name, term in sums.items()}, counts)
+        if self.crf is not None:  # a mixture of soft terms leaves it out, and DDP waits for every weight's gradient
+            loss = loss + 0.0 * sum(weight.sum() for weight in self.crf.parameters())
         if num_items_in_batch is not None:
             for name, value in parts.items():
                 self._logged_parts[name] = self._logged_parts.get(name, 0.0) + value

@@ -16,9 +16,9 @@ from hf_bionerkd.evaluation.case_study import (
     cases_text,
     disagreement,
     letters_of,
-    mention_changes,
     types_of,
 )
+from hf_bionerkd.evaluation.mention_changes import mention_changes
 from hf_bionerkd.labels import tags_to_spans
 
 TAGS = st.lists(st.sampled_from(["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"]), min_size=8, max_size=8)

@@ -39,17 +39,18 @@ def launch(*command):
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_same_steps_as_one_pain_1(tmp_path):
+@pytest.mark.parametrize("kind", shared_training.TERMS)
+def test_two_processes_take_the_same_steps_as_one_pain_1(tmp_path, kind):
     """Eight sentences a step: eight in one process, four in each of two; the last step of an epoch has two in all."""
     sizes = {"train": 21, "validation": 7, "test": 7}
     tiny.make_corpora(tmp_path / "corpora", {"a": ("Disease",), "b": ("Chemical", "Gene")}, sizes)
-    shared_training.main(tmp_path / "corpora", 8, tmp_path / "1")
-    launch(shared_training.__file__, tmp_path / "corpora", 4, tmp_path / "2")
+    shared_training.main(kind, tmp_path / "corpora", 8, tmp_path / "1")
+    launch(shared_training.__file__, kind, tmp_path / "corpora", 4, tmp_path / "2")
     one, two = (load_file(tmp_path / name / "weights.safetensors") for name in "12")
     logs, shared = (json.loads((tmp_path / name / "found.json").read_text()) for name in "12")
     assert (logs["processes"], shared["processes"]) == (1, 2)
     assert tiny.largest_difference(one, two) < 2e-6
-    for name in ("loss", "loss_kd", "loss_gold"):
+    for name in ("loss", *(f"loss_{name}" for name in shared_training.TERMS[kind])):
         assert len(logs[name]) == 12
         np.testing.assert_allclose(logs[name], shared[name], atol=2e-5)
     assert logs["eval_f1"] == shared["eval_f1"] and logs["counts"] == shared["counts"]

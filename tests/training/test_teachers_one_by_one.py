@@ -8,23 +8,11 @@ import torch
 from hf_bionerkd.labels import LabelError
 from hf_bionerkd.losses.soft import SoftL1, SoftL2, TemperedCrossEntropy
 from hf_bionerkd.teachers.aggregation import TeacherTypes
-from hf_bionerkd.training import training_run
-from hf_bionerkd.training.config import PER_TEACHER, ModelConfig
+from hf_bionerkd.training.config import PER_TEACHER
 from hf_bionerkd.training.distillation_model import DistillationModel
 from hf_bionerkd.training.runs import last_checkpoint
-from hf_bionerkd.training.setup import make_model, make_tokenizer
 
 SGD = {"optim": "sgd", "learning_rate": 0.2, "lr_scheduler_type": "constant", "max_grad_norm": 100.0}
-WORDS = {
-    "model_type": "bionerkd_bilstm_crf",
-    "word_embedding_size": 8,
-    "character_embedding_size": 4,
-    "character_filters": 6,
-    "hidden_size": 8,
-    "head_size": 8,
-    "dropout": 0.0,
-    "word_dropout": 0.0,
-}
 ALL = dict.fromkeys(("hard", "l1", "l2", "tempered"), 1.0) | {"adversarial": 0.5}
 
 
@@ -38,10 +26,7 @@ def make_job(corpora, terms, training=None, **changes):
 def make_trainer(job, folder, kind="words"):
     if kind == "pieces":
         return tiny.make_trainer(job, folder)
-    torch.manual_seed(0)
-    config = ModelConfig(architecture=WORDS | {"output_layer": "crf" if kind == "words" else "softmax"})
-    model, tokenizer = make_model(config, make_tokenizer(config, job.corpora, 64), job.tags, job.space)
-    return training_run.make_trainer(job, model, tokenizer, folder)
+    return tiny.make_word_trainer(job, folder, "crf" if kind == "words" else "softmax")
 
 
 def one_batch(trainer, rows):

@@ -8,28 +8,8 @@ import tiny
 import torch
 
 from hf_bionerkd.data.collators import IGNORED
-from hf_bionerkd.training import training_run
-from hf_bionerkd.training.config import ModelConfig
-from hf_bionerkd.training.setup import make_model, make_tokenizer
 
 SGD = {"optim": "sgd", "learning_rate": 0.2, "lr_scheduler_type": "constant", "max_grad_norm": 100.0}
-WORDS = {
-    "model_type": "bionerkd_bilstm_crf",
-    "word_embedding_size": 8,
-    "character_embedding_size": 4,
-    "character_filters": 6,
-    "hidden_size": 8,
-    "head_size": 8,
-    "dropout": 0.0,
-    "word_dropout": 0.0,
-}
-
-
-def make_trainer(job, folder, output_layer="crf"):
-    torch.manual_seed(0)
-    config = ModelConfig(architecture=WORDS | {"output_layer": output_layer})
-    model, tokenizer = make_model(config, make_tokenizer(config, job.corpora, 64), job.tags, job.space)
-    return training_run.make_trainer(job, model, tokenizer, folder)
 
 
 @pytest.mark.parametrize("output_layer", ["crf", "softmax"])
@@ -40,10 +20,10 @@ def test_accumulation_takes_the_same_step_pain_1(corpora, tmp_path, gold, output
         training = {"per_device_train_batch_size": size, "gradient_accumulation_steps": accumulated, "max_steps": 4}
         job = tiny.make_job(corpora, {**SGD, **training}, gold_outside=gold, terms=tiny.taughtnet(0.5))
         job.targets = tiny.random_targets(corpora, job.space)
-        runs.append(make_trainer(job, tmp_path / str(size), output_layer))
+        runs.append(tiny.make_word_trainer(job, tmp_path / str(size), output_layer))
         runs[-1].train()
     whole, split = (tiny.weights(trainer.model) for trainer in runs)
-    start = tiny.weights(make_trainer(job, tmp_path, output_layer).model)
+    start = tiny.weights(tiny.make_word_trainer(job, tmp_path, output_layer).model)
     assert tiny.largest_difference(whole, split) < 5e-6
     assert tiny.largest_difference(whole, start) > 1e-3
     np.testing.assert_allclose(tiny.losses(runs[0]), tiny.losses(runs[1]), atol=1e-5)
@@ -53,7 +33,7 @@ def test_accumulation_takes_the_same_step_pain_1(corpora, tmp_path, gold, output
 def test_the_crf_sums_over_every_tagging_that_agrees_with_the_gold_labels(corpora, tmp_path, outside):
     """Against enumeration of all taggings of a short sentence."""
     job = tiny.make_job(corpora, {}, gold_outside=outside)
-    trainer = make_trainer(job, tmp_path)
+    trainer = tiny.make_word_trainer(job, tmp_path)
     trainer.model.eval()
     data = trainer.train_dataset
     short = min(range(len(data)), key=lambda row: (data.lengths[row] < 2, data.lengths[row]))

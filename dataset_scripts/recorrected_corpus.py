@@ -1,0 +1,95 @@
+"""What the build scripts of re-corrected corpora share: each publishes what `recipes/recorrect.py` has made."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from hf_bionerkd.data.corpus import load_corpus
+from hf_bionerkd.data.corpus_card import name_corpus
+from hf_bionerkd.hub.command_line import (
+    add_push_options,
+    errors_on_one_line,
+    push_built,
+    pushes_asked_for,
+    this_command,
+)
+from hf_bionerkd.training.config import ConfigError, load_config, to_dict
+from hf_bionerkd.training.recorrection_config import RecorrectConfig
+from hf_bionerkd.training.revisions import CORPUS, Revisions, open_corpora
+from hf_bionerkd.training.runs import DONE_FILE, read_run, same_run
+from hf_bionerkd.training.setup import label_space
+from hf_bionerkd.training.sources import pin_sources
+from hf_bionerkd.weak.rounds import read_outcome
+
+
+def build_recorrected_corpus(
+    card_path: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str],
+    config: str | os.PathLike[str],
+    *,
+    overrides: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Literal["built", "unchanged"]:
+    """Build the corpus of the best round of a finished run.
+
+    Args:
+        card_path (`str` or `PathLike`): The ``card.yaml``.
+        output_dir (`str` or `PathLike`): The folder to make; see :func:`~hf_bionerkd.data.builders.build_corpus`.
+        config (`str` or `PathLike`): The run's configuration; see
+            :class:`~hf_bionerkd.training.recorrection_config.RecorrectConfig`.
+        overrides (`Sequence[str]`, *optional*): The ``key=value`` that the run was started with.
+        overwrite (`bool`, *optional*, defaults to `False`): Replace whatever `output_dir` holds.
+
+    Returns:
+        `"built"` or `"unchanged"`.
+
+    Raises:
+        ConfigError: The configuration is wrong, or its run is not finished; the message says what to run.
+    """
+    settings = load_config(RecorrectConfig, config, overrides)
+    run = Path(settings.output_dir)
+    command = ["accelerate", "launch", "recipes/recorrect.py", "--config", os.fspath(config), *overrides]
+    record, outcome = read_run(run), read_outcome(run)
+    if record is not None and not same_run(record, to_dict(settings)):
+        raise ConfigError(
+            f"{run} holds a run with other values than {os.fspath(config)} has; give the key=value words that it was "
+            "started with, such as output_dir=… or limit=…"
+        )
+    if record is None or outcome is None or not (run / DONE_FILE).exists():
+        resume = [] if record is None else ["resume=true"]
+        raise ConfigError(
+            f"{run} holds no finished run, whose labels could be taken. Make it with: "
+            f"{shlex.join([*command, *resume])}"
+        )
+    settings, _ = pin_sources(replace(settings, card=os.fspath(card_path)), run)
+    weak, human = open_corpora(settings)
+    revisions = Revisions(settings, weak, human, label_space(settings.types, [weak, human]))
+    best = load_corpus(weak.name, str(run / CORPUS))
+    return revisions.write_best(Path(output_dir), outcome, best, overwrite=overwrite)
+
+
+def main(card_path: Path, description: str | None) -> None:
+    """Command line of the scripts."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, help="YAML file of the run that made the labels")
+    parser.add_argument("--output", required=True, help="folder to make")
+    parser.add_argument("--overwrite", action="store_true", help="replace whatever the output folder holds")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="what the run was started with")
+    add_push_options(parser, "ORG/CORPUS", "the corpus")
+    options = parser.parse_args()
+    with errors_on_one_line():
+        pushes = pushes_asked_for(options, [options.push])
+        result = build_recorrected_corpus(
+            card_path, options.output, options.config, overrides=options.overrides, overwrite=options.overwrite
+        )
+        print(f"{options.output}: {result}")
+        for push in pushes:
+            if not options.dry_run:
+                name_corpus(options.output, push.repo_id)
+            push_built(options.output, push, dry_run=options.dry_run, retry=this_command(without=("--overwrite",)))

@@ -1,0 +1,88 @@
+"""Label a whole corpus with a model: in parts on disk, which processes share and a killed run goes on with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from tqdm.auto import tqdm
+
+from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.training.metrics import Tagging
+from hf_bionerkd.weak.relabelling import LabelChanges
+
+
+class RelabelledRows:
+    """New labels for the rows of a corpus, kept as one small file for each part of them.
+
+    The split into parts does not depend on the number of processes. A part is written under a temporary name and
+    renamed, so that whatever is there is whole.
+
+    Args:
+        rows (`Dataset`): A split of a corpus that `build_corpus` made, in the model's own label space.
+        folder (`Path`): Where the parts are.
+        rows_per_part (`int`): Sentences a part.
+    """
+
+    def __init__(self, rows: Any, folder: Path, rows_per_part: int) -> None:
+        self.rows = rows.with_format("arrow")
+        self.folder = folder
+        self.bounds = [(start, min(start + rows_per_part, len(rows))) for start in range(0, len(rows), rows_per_part)]
+
+    def fill(self, tagging: Tagging, process_index: int = 0, num_processes: int = 1) -> None:
+        """Label the parts that are missing, of them this process's share.
+
+        Args:
+            tagging (`Tagging`): Words of sentences to label ids.
+            process_index (`int`, *optional*, defaults to 0): This process.
+            num_processes (`int`, *optional*, defaults to 1): How many share the parts.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mine = range(process_index, len(self.bounds), num_processes)
+        todo = [index for index in mine if not self._path(index).exists()]
+        for index in tqdm(todo, desc="labelling anew", unit="part", disable=process_index != 0 or not todo):
+            start, end = self.bounds[index]
+            found = tagging(self.rows[start:end]["tokens"].to_pylist())
+            temporary = self._path(index).with_suffix(f".{os.getpid()}.tmp")
+            with open(temporary, "wb") as handle:
+                np.save(handle, np.concatenate(found).astype(np.int16))
+            os.replace(temporary, self._path(index))
+
+    def changes(self, space: LabelSpace) -> LabelChanges:
+        """What all parts together change."""
+        changes = LabelChanges(space)
+        for table, labels in self._parts():
+            old = pc.list_flatten(table["ner_tags"]).to_numpy()
+            names = [
+                name or own for name, own in zip(*(table[c].to_pylist() for c in ("document_id", "id")), strict=True)
+            ]
+            changes.add(old, labels, _lengths(table), names)
+        return changes
+
+    def __iter__(self) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+        """Every row with its new label ids."""
+        for table, labels in self._parts():
+            ends = np.cumsum(_lengths(table))
+            yield from zip(table.to_pylist(), np.split(labels, ends[:-1]), strict=True)
+
+    def _parts(self) -> Iterator[tuple[Any, np.ndarray]]:
+        for index, (start, end) in enumerate(self.bounds):
+            table = self.rows[start:end]
+            labels = np.load(self._path(index), allow_pickle=False)
+            if len(labels) != _lengths(table).sum():
+                raise ValueError(
+                    f"{self._path(index)} holds {len(labels)} labels for {_lengths(table).sum()} words: it belongs to "
+                    f"other sentences. Delete {self.folder}, and they are labelled again."
+                )
+            yield table, labels
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"part-{index:05d}.npy"
+
+
+def _lengths(table: Any) -> np.ndarray:
+    return pc.list_value_length(table["tokens"]).to_numpy()

@@ -1,0 +1,198 @@
+"""What is known of the rounds of a re-correction: on disk, step by step, and how they ended."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hf_bionerkd.evaluation.entities import Counts, EntityScores
+from hf_bionerkd.evaluation.report import write_text
+
+SelectBy = Literal["weak", "corrector"]
+
+ROUND_FILE = "round.json"
+SUMMARY_FILE = "rounds.json"
+
+
+class RecorrectionError(RuntimeError):
+    """A record of rounds that cannot be read, or a round that could not be finished."""
+
+
+@dataclass(frozen=True)
+class ModelScores:
+    """Strict scores of one model; micro averages are over all mentions.
+
+    Args:
+        validation (`EntityScores`): On D, which decides.
+        test (`EntityScores`): For the report alone.
+    """
+
+    validation: EntityScores
+    test: EntityScores
+
+    @property
+    def f1(self) -> float:
+        """Micro F1 on D."""
+        return self.validation.micro.f1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain JSON values."""
+        return {"validation": self.validation.as_dict(), "test": self.test.as_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelScores:
+        """Read what :meth:`as_dict` gave; ratios follow again from the counts."""
+        splits = {
+            split: EntityScores(
+                {
+                    kind: Counts(*(int(counts[name]) for name in ("tp", "fp", "fn")))
+                    for kind, counts in values[split]["per_type"].items()
+                }
+            )
+            for split in ("validation", "test")
+        }
+        return cls(**splits)
+
+
+@dataclass
+class Round:
+    """What is known of one round; what is None has not been done.
+
+    Args:
+        number (`int`): 0 for the weak corpus as it was given.
+        corpus (`dict`, *optional*): Counts of L_r.
+        changes (`dict`, *optional*): What L_r changed of the corpus before; see
+            :meth:`~hf_bionerkd.weak.relabelling.LabelChanges.as_dict`.
+        weak (`ModelScores`, *optional*): Of W_r, trained on L_r alone.
+        corrector (`ModelScores`, *optional*): Of C_r, fine-tuned on T.
+    """
+
+    number: int
+    corpus: dict[str, Any] | None = None
+    changes: dict[str, Any] | None = None
+    weak: ModelScores | None = None
+    corrector: ModelScores | None = None
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether its corpus was given up because the model before found next to nothing in it."""
+        return bool(self.changes and self.changes["collapsed"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain JSON values."""
+        return {
+            "round": self.number,
+            "corpus": self.corpus,
+            "changes": self.changes,
+            "weak_model": self.weak and self.weak.as_dict(),
+            "corrector": self.corrector and self.corrector.as_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Round:
+        """Read what :meth:`as_dict` gave."""
+        weak, corrector = (
+            ModelScores.from_dict(found) if (found := values[name]) else None for name in ("weak_model", "corrector")
+        )
+        return cls(int(values["round"]), values["corpus"], values["changes"], weak, corrector)
+
+
+class RoundLog:
+    """The rounds of a run as they are on disk: ``<folder>/rounds/<r>/round.json``.
+
+    Args:
+        folder (`str` or `PathLike`): The run's folder.
+        writes (`bool`, *optional*, defaults to `True`): Whether this process writes; of several, one does.
+
+    Raises:
+        RecorrectionError: A record cannot be read.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, writes: bool = True) -> None:
+        self.folder = Path(folder)
+        self.writes = writes
+        self.rounds: dict[int, Round] = {}
+        for path in sorted(self.folder.glob(f"rounds/*/{ROUND_FILE}")):
+            try:
+                found = Round.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise RecorrectionError(
+                    f"{path} is no record of a round ({error!r}); delete it, and the round's steps are done again"
+                ) from None
+            self.rounds[found.number] = found
+
+    def __iter__(self) -> Iterator[Round]:
+        return iter([self.rounds[number] for number in sorted(self.rounds)])
+
+    def __getitem__(self, number: int) -> Round:
+        """A round; one that nothing is known of is empty."""
+        return self.rounds.setdefault(number, Round(number))
+
+    def place(self, number: int) -> Path:
+        """The folder of a round."""
+        return self.folder / "rounds" / str(number)
+
+    def record(self, number: int, **found: Any) -> None:
+        """Write down what a step has found: attributes of :class:`Round`."""
+        entry = self[number]
+        for name, value in found.items():
+            setattr(entry, name, value)
+        if self.writes:
+            self.place(number).mkdir(parents=True, exist_ok=True)
+            write_json(self.place(number) / ROUND_FILE, entry.as_dict())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How rounds ended.
+
+    Args:
+        best (`int`): The round whose corpus and models are the result.
+        reason (`str`): Why there was no further round.
+        select_by (`str`): Whose F on D decided.
+        rounds (`tuple[Round, ...]`): All of them, in order.
+    """
+
+    best: int
+    reason: str
+    select_by: SelectBy
+    rounds: tuple[Round, ...] = field(repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain JSON values."""
+        return {
+            "best": self.best,
+            "reason": self.reason,
+            "select_by": self.select_by,
+            "rounds": [found.as_dict() for found in self.rounds],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Outcome:
+        """Read what :meth:`as_dict` gave."""
+        rounds = tuple(map(Round.from_dict, values["rounds"]))
+        return cls(int(values["best"]), str(values["reason"]), values["select_by"], rounds)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a JSON file, all of it or nothing."""
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_outcome(folder: str | os.PathLike[str]) -> Outcome | None:
+    """How a run's rounds ended, as its ``rounds.json`` says; None where they have not.
+
+    Raises:
+        RecorrectionError: The file cannot be read.
+    """
+    path = Path(folder) / SUMMARY_FILE
+    if not path.exists():
+        return None
+    try:
+        return Outcome.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecorrectionError(f"{path} is no summary of rounds ({error!r}); delete it and start again") from None
