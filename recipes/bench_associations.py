@@ -6,7 +6,8 @@
 Makes a CTD table (tab-separated, comment block, about eight PMIDs a row) of random chemicals, diseases and PMIDs below
 40 million, reads it with the package's reader, stores the associations, then looks PMIDs up: all at once, and in
 batches as labelling does. Half of the PMIDs looked up are in the table. Each step runs in a process of its own and
-prints its time and its peak resident set. A sample of the answers is compared with the table's own rows.
+prints its processor time (of all threads together; other programs disturb it least) and its peak resident set. A
+sample of the answers is compared with the table's own rows.
 
 Needs about 60 bytes of disk a row in the temporary folder.
 """
@@ -87,7 +88,7 @@ def step(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, fl
     """One step in this process: what it did, its seconds, its memory."""
     from hf_bionerkd.knowledge.associations import Associations, read_ctd_associations, write_associations
 
-    start, begin = peak(), time.perf_counter()
+    start, begin = peak(), time.process_time()
     path = folder / "associations.parquet"
     if name == "store":
         distinct = write_associations(path, read_ctd_associations(folder / "ctd.tsv"), {}, memory_mb=arguments.memory)
@@ -101,7 +102,7 @@ def step(name: str, folder: Path, arguments: argparse.Namespace) -> dict[str, fl
             for associated in associations.of(batch).values():
                 known, concepts = known + 1, concepts + len(associated)
         what = f"{len(pmids):,} PMIDs, {size:,} at a time: {known:,} known, {concepts:,} concepts,"
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     memory = peak()
     if name == "look up":
         compare(folder, path, arguments.memory)

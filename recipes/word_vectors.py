@@ -24,8 +24,8 @@ class WordVectorsConfig:
     Args:
         output_dir (`str`): The folder to make.
         sources (`list[str]`): JSON-lines files of unlabelled articles, plain or ``.gz``.
-        leave_out (`str`, *optional*): File with the ids of articles that are documents of an evaluation set, one a
-            line (more columns may follow a tab).
+        leave_out (`str`, *optional*): Articles that are documents of an evaluation set: the ``set_aside.jsonl`` of a
+            weak corpus, or a text file with an id a line (more columns may follow a tab).
         skip_gram (`SkipGramSettings`, *optional*): How to train.
         show (`list[str]`, *optional*): Words whose nearest neighbours are printed at the end.
         overwrite (`bool`, *optional*, defaults to `False`): Replace whatever `output_dir` holds.
@@ -45,6 +45,11 @@ def main(config: WordVectorsConfig) -> None:
     leave_out, stated = frozenset[str](), {}
     if config.leave_out:
         path = expanded(config.leave_out)
+        if not os.path.isfile(path):
+            raise FileNotFoundError(
+                f"leave_out: there is no file {path}; dataset_scripts/cdwc/build.py leaves a set_aside.jsonl that "
+                "names documents of test sets"
+            )
         leave_out = read_ids(path)
         stated["leave_out"] = {"file": os.path.basename(path), "sha256": file_sha256(path), "ids": len(leave_out)}
     with atomic_folder(config.output_dir, overwrite=config.overwrite) as folder:

@@ -20,6 +20,7 @@ from typing import Any
 
 from hf_bionerkd.corpora.articles import Article, read_articles
 from hf_bionerkd.corpora.files import atomic_text, file_sha256, read_lines
+from hf_bionerkd.corpora.json_objects import read_objects
 from hf_bionerkd.data.word_vectors import WordVectors, WordVectorsError
 from hf_bionerkd.documents import split_words
 
@@ -142,8 +143,19 @@ def train_word_vectors(
 
 
 def read_ids(path: str | os.PathLike[str]) -> frozenset[str]:
-    """Ids of articles from a text file: the first tab-separated column of each line that is not empty."""
-    return frozenset(line.split("\t")[0].strip() for _, line in read_lines(path) if line.strip())
+    """Ids of articles to leave out.
+
+    Args:
+        path (`str` or `PathLike`): A weak corpus' ``set_aside.jsonl``, of which the articles count that were left out
+            as a gold standard's; or a text file with an id in the first tab-separated column of each line.
+
+    Raises:
+        CorpusError: The file is malformed.
+    """
+    if Path(path).suffix != ".jsonl":
+        return frozenset(line.split("\t")[0].strip() for _, line in read_lines(path) if line.strip())
+    rows = (row for _, row in read_objects(path, "reason", ("id", "reason")))
+    return frozenset(str(row["id"]) for row in rows if row["reason"] == "gold")
 
 
 def _gensim() -> tuple[Any, Any]:

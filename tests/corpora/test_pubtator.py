@@ -177,6 +177,20 @@ def test_wider_window_reaches_farther(tmp_path):
     assert one(tmp_path, *lines, window=4).mentions[0].start == 4
 
 
+def test_a_block_of_normalised_text_is_repaired_as_far_as_the_window_reaches_and_set_aside_beyond(tmp_path):
+    """Somebody folded runs of blanks, and letters into their plain forms, after the mentions had been marked."""
+    original = "Gout  and  pain;  ache  in  naïve  rats"
+    words = ["Gout", "pain", "ache", "naïve", "rats"]
+    marked = [f"1\t{original.index(w)}\t{original.index(w) + len(w)}\t{w}\tDisease\tD{n}" for n, w in enumerate(words)]
+    aside, counts = [], Counter()
+    normalised = original.replace("  ", " ").replace("ï", "i")
+    document = one(tmp_path, f"1|t|{normalised}", *marked, counts=counts, on_set_aside=aside.append)
+    # Blanks before each that are gone: 0, 2, 3, 5, 6; and the naïve rats are naive now.
+    assert [(m.start, m.text) for m in document.mentions] == [(0, "Gout"), (9, "pain"), (15, "ache")]
+    assert [row["text"] for row in aside] == ["naïve", "rats"]
+    assert (counts["mentions_repaired"], counts["mentions_set_aside"]) == (2, 2)
+
+
 def test_mention_is_never_dropped_unseen(tmp_path):
     with pytest.raises(CorpusError, match=r"a\.txt:2: 'gout' is not within 3 code points .*on_set_aside"):
         one(tmp_path, "1|t|see gout now", "1\t9\t13\tgout\tDisease\tD1", counts=Counter())

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -145,3 +146,16 @@ def test_settings_must_be_positive(name):
 def test_ids_are_the_first_column(tmp_path):
     (tmp_path / "ids.txt").write_text("s:1\tpmid\tbc5cdr-test\n\n s:2 \n")
     assert read_ids(tmp_path / "ids.txt") == {"s:1", "s:2"}
+
+
+def test_a_weak_corpus_says_which_articles_are_of_a_gold_standard(tmp_path):
+    rows = [
+        {"id": "s:1", "document_id": "", "reason": "gold", "rule": "sentence"},
+        {"document_id": "7", "reason": "'gout' is not within 3 code points of its offsets"},
+        {"id": "s:2", "document_id": "9", "reason": "gold", "rule": "pmid"},
+    ]
+    (tmp_path / "set_aside.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read_ids(tmp_path / "set_aside.jsonl") == {"s:1", "s:2"}
+    (tmp_path / "set_aside.jsonl").write_text('{"id": "s:1", "reason"')
+    with pytest.raises(CorpusError, match="set_aside"):
+        read_ids(tmp_path / "set_aside.jsonl")

@@ -111,6 +111,14 @@ def test_every_annotation_that_pubtator_wrote_is_kept_or_set_aside(corpora_dir):
         assert counts["mentions_set_aside"] == len(aside) > 0
 
 
+def test_every_gold_corpus_is_read_here_or_with_the_other_readers(corpora_dir):
+    """BioC files are read in tests/corpora/test_real_files.py."""
+    present = {path.relative_to(corpora_dir / "gold").as_posix() for path in (corpora_dir / "gold").rglob("*.*")}
+    texts = {"bc5cdr/README_CDR.txt"}
+    assert {name for name in present if "BioC" not in name} == {*PUBTATOR, *texts}
+    assert {path.name for path in (corpora_dir / "conll").iterdir()} == set(CONLL)
+
+
 def build_module(folder):
     spec = importlib.util.spec_from_file_location(f"build_{folder}", SCRIPTS / folder / "build.py")
     module = importlib.util.module_from_spec(spec)

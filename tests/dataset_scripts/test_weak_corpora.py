@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from datasets import load_dataset
+from fresh import run_fresh
+from loopback_hub import TOKENS
+from pushing import run_programs
 
 from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.data.corpus_card import load_card
@@ -117,3 +120,24 @@ def test_cards_are_sound_and_name_terms_and_paper(corpus):
     assert card.name == corpus.upper() and build == {}
     assert "10.1186/s12859-021-04200-w" in card.citation and "weak labels" in card.description
     assert all(name in card.description for name in ("MeSH", "CTD", "PubTator", "publishers"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("corpus", ["cdwc", "cdwa"])
+def test_a_pushed_corpus_is_loaded_by_its_name_without_this_package(world, hub, tmp_path, corpus):
+    words = ("--config", world, "--output", corpus, "--push", f"org/{corpus}", "--tag", "v1")
+    environment = hub.environment(tmp_path / "home", TOKENS["ann"])
+    (done,) = run_programs(f"dataset_scripts/{corpus}/build.py", [(words, {})], environment, tmp_path)
+    assert done.returncode == 0, done.stderr
+    head = hub.commits(f"org/{corpus}", "dataset")[0]
+    pushed = f"pushed {corpus}: {hub.url}/datasets/org/{corpus} (branch main, commit {head.oid[:7]}, tag v1)"
+    assert done.stdout.splitlines() == [f"{corpus}: built", pushed]
+    assert f'load_dataset("org/{corpus}")' in hub.files(f"org/{corpus}", "dataset")["README.md"].decode()
+    program = (
+        "import json, sys\n"
+        "sys.modules['hf_bionerkd'] = None\n"
+        "from datasets import load_dataset\n"
+        "print(json.dumps(load_dataset(sys.argv[1], revision='v1')['train'].to_list()))\n"
+    )
+    done = run_fresh(program, hub.environment(tmp_path / "stranger"), tmp_path, f"org/{corpus}")
+    assert json.loads(done.stdout) == load(tmp_path / corpus, tmp_path).to_list()

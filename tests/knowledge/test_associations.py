@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 from collections import Counter, defaultdict
 
 import pytest
@@ -170,6 +171,24 @@ def test_the_store_joins_as_a_dictionary_would(tmp_path):
     assert store.of([*expected, 999]) == expected
     assert store.of([3])[3][ConceptRef("OMIM", "114480")] == expected[3][ConceptRef("OMIM", "114480")]
     assert store.counts() == Counter(row.source for row in set(rows)) and len(store) == len(set(rows))
+
+
+@pytest.mark.parametrize(
+    ("beginning", "row", "read"),
+    [
+        (CTD[: CTD.index("Levodopa")], CTD[CTD.index("Levodopa") :].partition("\n")[0], read_ctd_associations),
+        ("!gaf-version: 2.1\n", list(rgd_as_gaf())[1].removesuffix("\n"), read_rgd_associations),
+    ],
+    ids=["ctd", "rgd"],
+)
+def test_memory_does_not_grow_with_the_file(tmp_path, beginning, row, read):
+    long = row.replace("Dyskinesia", "Dyskinesia" * 100).replace("Asip", "Asip" * 250)
+    path = write(tmp_path / "large", beginning + f"{long}\n" * 5_000)
+    tracemalloc.start()
+    found = sum(1 for _ in read(path))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found >= 5_000 and peak < 0.1 * path.stat().st_size
 
 
 @pytest.mark.corpora

@@ -141,6 +141,18 @@ def test_real_vocabularies_have_their_documented_counts(corpora_dir, file):
 
 
 @pytest.mark.corpora
+def test_every_file_of_the_knowledge_bases_is_read(corpora_dir):
+    """Tables of associations by test_associations.py and test_ctd.py, PubMed's records by test_real_files.py."""
+    present = {path.relative_to(corpora_dir / "kb").as_posix() for path in (corpora_dir / "kb").rglob("*.*")}
+    elsewhere = {
+        "ctd/CTD_chemicals_diseases_HEAD_SAMPLE.csv",
+        "ctd/ctd_curated_chem_disease_marker_pmids.tsv.gz",
+        "mesh/tree-numbers.tsv.gz",
+    }
+    assert {name for name in present if not name.startswith("pubmed/")} == {*KB, *elsewhere}
+
+
+@pytest.mark.corpora
 def test_real_tree_numbers_are_in_their_trees(corpora_dir):
     numbers = read_tree_numbers(corpora_dir / "kb" / "mesh" / "tree-numbers.tsv.gz")
     assert len(numbers) == 27_453

@@ -12,48 +12,15 @@ from fresh import run_fresh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import TokenClassificationPipeline, pipeline
+from word_models import SPACE, make_bilstm, make_transformer
 
-from hf_bionerkd.data.encoding import reading_words
 from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens, save_tokenizer, set_default_tag
-from hf_bionerkd.data.word_vocabulary import build_word_vocabulary
 from hf_bionerkd.documents import split_words
-from hf_bionerkd.labels import LabelSpace, tags_to_spans
-from hf_bionerkd.models import registration
+from hf_bionerkd.labels import tags_to_spans
 from hf_bionerkd.models.auto import carry_code
-from hf_bionerkd.models.bilstm_crf import BiLstmCrfForTokenClassification
-from hf_bionerkd.models.configuration import BiLstmCrfConfig, TransformerCrfConfig
 from hf_bionerkd.models.pipelines import WordTaggingPipeline
-from hf_bionerkd.models.transformer_crf import TransformerCrfForTokenClassification
 
-SPACE = LabelSpace(("Chemical", "Disease"))
-LABELS = {"id2label": SPACE.id2label, "label2id": SPACE.label2id}
 TEXT = "Ibuprofenase, given against lung cancer (and fever), induces type-2 asthma in naïve  patients.\n"
-
-registration.register()
-
-
-def make_bilstm(**changes):
-    vocabulary = build_word_vocabulary(tiny.tokens(60))
-    torch.manual_seed(4)
-    model = BiLstmCrfForTokenClassification(BiLstmCrfConfig(**LABELS, hidden_size=8, head_size=8, **changes))
-    model.set_vocabulary(vocabulary.tables)
-    with torch.no_grad():  # as it comes, a random model says the same of every word
-        for weight in model.encoder.layers.parameters():
-            weight.mul_(4)
-        for weight in model.classifier.parameters():
-            weight.normal_(std=1.5)
-    return model.eval(), vocabulary.tokenizer
-
-
-def make_transformer(tokenizer=None, **changes):
-    tokenizer = reading_words(tokenizer or tiny.wordpiece())
-    encoder = {**tiny.ARCHITECTURE, "vocab_size": len(tokenizer), **changes}
-    torch.manual_seed(1)
-    model = TransformerCrfForTokenClassification(TransformerCrfConfig(encoder, **LABELS))
-    model.set_tokenizer(tokenizer)
-    with torch.no_grad():
-        model.classifier[-1].weight.mul_(60)
-    return model.eval(), tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hf_bionerkd.data.prediction import longest_input
+from hf_bionerkd.data.word_vocabulary import build_word_vocabulary
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models.auto import build_token_classifier
 from hf_bionerkd.training.arguments import training_arguments
-from hf_bionerkd.training.config import DistillConfig, FinetuneConfig, load_config
+from hf_bionerkd.training.config import BILSTM, DistillConfig, FinetuneConfig, load_config
+from hf_bionerkd.training.recorrection_config import RecorrectConfig
 
 REPOSITORY = Path(__file__).parents[2]
 # Configurations of other programs, each parsed by the tests of its own.
@@ -26,7 +29,8 @@ RUNS = sorted(
 def load(path):
     keys = yaml.safe_load((REPOSITORY / path).read_text())
     assert ("student" in keys) != ("model" in keys), f"{path}: neither a distillation nor a fine-tuning, or both"
-    return load_config(DistillConfig if "student" in keys else FinetuneConfig, REPOSITORY / path)
+    kind = DistillConfig if "student" in keys else RecorrectConfig if "weak" in keys else FinetuneConfig
+    return load_config(kind, REPOSITORY / path)
 
 
 def test_the_demo_and_the_paper_are_there():
@@ -38,7 +42,8 @@ def test_the_demo_and_the_paper_are_there():
 def test_configuration_fits_its_script(path):
     config = load(path)
     assert not config.resume and not config.overwrite
-    training_arguments({**config.training, "use_cpu": True, "bf16": False}, output_dir="out", seed=config.seed)
+    for values in (config.training, getattr(config, "weak_training", {})):
+        training_arguments({**values, "use_cpu": True, "bf16": False}, output_dir="out", seed=config.seed)
     for corpus in config.corpora:
         if corpus.build is not None:
             assert (REPOSITORY / corpus.build.script).is_file(), corpus.build.script
@@ -61,11 +66,28 @@ def test_every_path_is_relative_and_no_two_runs_share_a_folder(path):
 def test_a_model_from_scratch_can_be_built_and_reads_what_it_is_given(path):
     config = load(path)
     model = config.student if isinstance(config, DistillConfig) else config.model
-    if model.architecture:
+    if model.architecture and model.architecture["model_type"] != BILSTM:
         small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
         space = LabelSpace(("Gene",))
         built = build_token_classifier({**model.architecture, **small}, space.id2label, 50, 0)
         assert config.encoding.max_length <= built.config.max_position_embeddings
+
+
+@pytest.mark.parametrize("path", RUNS)
+def test_a_bilstm_can_be_built_and_has_the_vectors_that_a_recipe_makes(path):
+    config = load(path)
+    model = config.student if isinstance(config, DistillConfig) else config.model
+    if model.architecture.get("model_type") == BILSTM:
+        vocabulary = build_word_vocabulary([["Aspirin", "helps"]])
+        space = LabelSpace(("Gene",))
+        built = build_token_classifier({**model.architecture, "hidden_size": 8}, space.id2label, 50, 0)
+        built.set_vocabulary(vocabulary.tables)
+        assert config.encoding.max_length <= longest_input(built, vocabulary.tokenizer)
+        assert config.encoding.tag_pair == "none"  # to a BiLSTM a tag is one more word
+        if model.vectors:
+            vectors = yaml.safe_load((REPOSITORY / "recipes" / "zhou2021" / "word_vectors.yaml").read_text())
+            assert model.vectors == vectors["output_dir"]
+            assert built.config.word_embedding_size == vectors["skip_gram"]["width"]
 
 
 @pytest.mark.parametrize(

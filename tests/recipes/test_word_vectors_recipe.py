@@ -62,7 +62,7 @@ def test_a_run_leaves_a_whole_folder_and_says_what_it_holds(config):
     [
         ([], {}, "error: $SOME_CORPORA/a.jsonl.gz: the environment variable in this path is not set"),
         (["sources=[none.jsonl]"], {}, "error: [Errno 2] No such file or directory: 'none.jsonl'"),
-        (["leave_out=none.txt", "sources=[a]"], {}, "error: [Errno 2] No such file or directory: 'none.txt'"),
+        (["leave_out=none.txt", "sources=[a]"], {}, "error: leave_out: there is no file none.txt; "),
         (["skip_gram.width=0"], {}, "error: width must be greater than 0, not 0"),
         (["skip_gram.size=5"], {}, "unknown key `skip_gram.size`"),
     ],
@@ -94,4 +94,6 @@ def test_the_configuration_of_the_paper_fits_the_script(recipe):
         config = load_config(script.WordVectorsConfig, path)
         assert config.skip_gram.width == 100
         assert not config.overwrite and config.sources
+        assert config.leave_out == "data/cdwc/set_aside.jsonl"  # no model may have seen a test document
+        assert config.skip_gram.workers == 1  # with more, no two runs give the same vectors
         assert not Path(config.output_dir).is_absolute()
