@@ -89,5 +89,5 @@ $(call done,pooled_corrected): $(CORRECTED)
 $(call done,pooled_coverage): CORPORA = $(call weak,cdwc), $(call human,true)
 $(call done,pooled_accuracy): CORPORA = $(call weak,cdwa), $(call human,true)
 $(foreach name,$(POOLED),$(call done,$(name))): $(OUT)/%/metrics.json: | $(OUT)
-	$(call run,finetune,baseline$(SUFFIX),'corpora=[$(CORPORA)]' training.num_train_epochs=2 \
-		training.per_device_train_batch_size=32)
+	$(call run,finetune,baseline$(SUFFIX),'corpora=[$(CORPORA)]' training.num_train_epochs=4 \
+		training.per_device_train_batch_size=64 training.learning_rate=3e-3)
