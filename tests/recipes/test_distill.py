@@ -22,6 +22,7 @@ PUBLISHED = {
     "metrics.json",
     "model.safetensors",
     "provenance.json",
+    "validation.json",
     "run.yaml",
     "tokenizer.json",
     "tokenizer_config.json",

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from datasets import load_dataset
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from hf_bionerkd.data.corpus import load_corpus
 from hf_bionerkd.data.features import row_to_document
 from hf_bionerkd.data.prediction import WordTagger
 from hf_bionerkd.evaluation.report import read_metrics, text_table
-from hf_bionerkd.labels import LabelSpace, spans_to_mentions
+from hf_bionerkd.labels import LabelSpace, spans_to_mentions, tags_to_spans
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
 from hf_bionerkd.training import finetuning, training_run
 from hf_bionerkd.training.config import ConfigError, FinetuneConfig, from_dict
@@ -24,6 +25,7 @@ PUBLISHED = {
     "metrics.json",
     "model.safetensors",
     "provenance.json",
+    "validation.json",
     "run.yaml",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -77,6 +79,12 @@ def test_a_teacher_is_published_whole_and_teaches_pain_23(configured, finetune, 
     assert [(r.model, r.corpus, r.type) for r in metrics.strict] == [("run", "gene", "Gene")]
     teacher = Teacher(TeacherSpec("t", str(tmp_path / "run")), ("Gene", "Disease"))
     assert teacher.space.labels == ("B-Gene", "I-Gene", "O")
+    (validation,) = read_metrics(tmp_path / "run" / "validation.json").strict
+    gold = load_dataset(configured().corpora[0].path, split="validation")
+    names = gold.features["ner_tags"].feature.names
+    spans = [set(tags_to_spans([names[tag] for tag in tags])) for tags in gold["ner_tags"]]
+    found = [set(tags_to_spans([teacher.space.labels[tag] for tag in tags])) for tags in teacher.tags(gold["tokens"])]
+    assert validation.counts.tp == sum(len(a & b) for a, b in zip(spans, found, strict=True))
     assert [len(found) for found in teacher.log_probs(tiny.tokens(4))] == [len(words) for words in tiny.tokens(4)]
 
 

@@ -49,7 +49,7 @@ def test_a_short_last_step_counts_its_own_sentences_pain_1(corpora, tmp_path):
 
 @pytest.mark.parametrize("lam", [0.0, 0.6])
 def test_padding_and_special_tokens_change_nothing_pain_2(corpora, tmp_path, lam):
-    job = tiny.make_job(corpora, {}, lam=lam)
+    job = tiny.make_job(corpora, {}, terms=tiny.taughtnet(lam))
     job.targets = tiny.random_targets(corpora, job.space)
     trainer = tiny.make_trainer(job, tmp_path)
     trainer.model.eval()
