@@ -2,14 +2,18 @@
 #
 #   make -f recipes/zhou2021/chain.mk -j2             # BC5CDR: two runs at a time, one thread each
 #   make -f recipes/zhou2021/chain.mk -j2 TASK=ncbi   # NCBI-disease
-#   make -f recipes/zhou2021/chain.mk -j2 OUT=runs/zhou2021_all LIMIT=null
+#   make -f recipes/zhou2021/chain.mk -j2 main OUT=runs/zhou2021_all LIMIT=null ROUNDS=1 WEAK_EPOCHS=1 EPOCHS=4
 #
-# LIMIT is the number of abstracts of the weak corpora (null: all). The output of each run goes to $(OUT)/<run>.log;
-# killed, the same line goes on. Last come the scores of all, with tests of significance.
+# LIMIT is the number of abstracts of the weak corpora (null: all), ROUNDS that of re-corrections at most, WEAK_EPOCHS and
+# EPOCHS are those of the weak models and the students. `main` leaves out what Tables 4 and 5 compare. The output of each
+# run goes to $(OUT)/<run>.log; killed, the same line goes on. Last come the scores of all, with tests of significance.
 
 PYTHON ?= .venv/bin/python
 TASK ?= cdr
 LIMIT ?= 3000
+ROUNDS ?= 2
+WEAK_EPOCHS ?= 2
+EPOCHS ?= 6
 export OMP_NUM_THREADS ?= 1
 
 HERE := recipes/zhou2021
@@ -35,7 +39,10 @@ POOLED := pooled_corrected pooled_coverage pooled_accuracy
 .DEFAULT_GOAL := table
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: table
+.PHONY: table main
+
+MAIN = --model student=$(OUT)/student/student --model baseline=$(OUT)/baseline \
+	--model coverage=$(OUT)/recorrect_$(COVERAGE)/model --model accuracy=$(OUT)/recorrect_$(ACCURACY)/model
 
 done = $(OUT)/$(1)/metrics.json
 run = $(PYTHON) recipes/$(1).py --config $(HERE)/$(2).yaml output_dir=$(@D) resume=true training.disable_tqdm=true $(3) \
@@ -43,10 +50,11 @@ run = $(PYTHON) recipes/$(1).py --config $(HERE)/$(2).yaml output_dir=$(@D) resu
 
 table: $(foreach name,baseline $(STUDENTS) $(POOLED),$(call done,$(name)))
 	$(PYTHON) recipes/compare.py --corpus data/$(CORPUS) --json $(OUT)/comparison.json \
-		--model student=$(OUT)/student/student --model baseline=$(OUT)/baseline \
-		--model coverage=$(OUT)/recorrect_$(COVERAGE)/model --model accuracy=$(OUT)/recorrect_$(ACCURACY)/model \
-		$(foreach name,$(filter-out student,$(STUDENTS)),--model $(name)=$(OUT)/$(name)/student) \
+		$(MAIN) $(foreach name,$(filter-out student,$(STUDENTS)),--model $(name)=$(OUT)/$(name)/student) \
 		$(foreach name,$(POOLED),--model $(name)=$(OUT)/$(name))
+
+main: $(call done,baseline) $(call done,student)
+	$(PYTHON) recipes/compare.py --corpus data/$(CORPUS) --json $(OUT)/main.json $(MAIN)
 
 $(OUT):
 	mkdir -p $@
@@ -56,7 +64,8 @@ $(call done,baseline): | $(OUT)
 
 # keep_models=all, for the students of the models of round 0, before any re-correction.
 $(OUT)/recorrect_%/metrics.json: | $(OUT)
-	$(call run,recorrect,recorrect_$*,limit=$(LIMIT) keep_models=all weak_training.disable_tqdm=true)
+	$(call run,recorrect,recorrect_$*,limit=$(LIMIT) max_rounds=$(ROUNDS) keep_models=all \
+		weak_training.num_train_epochs=$(WEAK_EPOCHS) weak_training.disable_tqdm=true)
 
 CORRECTED := $(call done,recorrect_$(COVERAGE)) $(call done,recorrect_$(ACCURACY))
 ALL_STUDENTS := $(foreach name,$(STUDENTS),$(call done,$(name)))
@@ -76,7 +85,8 @@ $(call done,weak_text_only): EXTRA = corpora.1.train=false
 
 $(ALL_STUDENTS): $(OUT)/%/metrics.json: $(CORRECTED)
 	$(call run,distill,student$(SUFFIX),corpora.0.limit=$(LIMIT) 'loss.weights=$(WEIGHTS)' \
-		'teachers=[$(TEACHERS)]' $(EXTRA) teacher_outputs.cache_dir=$(OUT)/teacher_outputs)
+		'teachers=[$(TEACHERS)]' $(EXTRA) training.num_train_epochs=$(EPOCHS) \
+		teacher_outputs.cache_dir=$(OUT)/teacher_outputs)
 # First the one that fills the cache of the teachers' outputs, which the others read.
 $(filter-out $(call done,student),$(ALL_STUDENTS)): | $(call done,student)
 
