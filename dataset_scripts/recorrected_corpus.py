@@ -19,7 +19,8 @@ from hf_bionerkd.hub.command_line import (
     pushes_asked_for,
     this_command,
 )
-from hf_bionerkd.training.config import ConfigError, load_config, to_dict
+from hf_bionerkd.training.config import ConfigError
+from hf_bionerkd.training.config_loading import load_config, to_dict
 from hf_bionerkd.training.recorrection_config import RecorrectConfig
 from hf_bionerkd.training.revisions import CORPUS, Revisions, open_corpora
 from hf_bionerkd.training.runs import DONE_FILE, read_run, same_run

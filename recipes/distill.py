@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_bionerkd.training.cli import run_recipe
-from hf_bionerkd.training.config import DistillConfig, to_dict
+from hf_bionerkd.training.config import DistillConfig
+from hf_bionerkd.training.config_loading import to_dict
 
 if TYPE_CHECKING:
     from hf_bionerkd.evaluation.report import Metrics

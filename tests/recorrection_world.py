@@ -72,7 +72,7 @@ def write_world(folder: Path, sentences: int = 64) -> dict[str, Any]:
 
 def run_of(values: Mapping[str, Any], folder: Path, **changes: Any) -> RecorrectConfig:
     """A run's configuration."""
-    from hf_bionerkd.training.config import from_dict
+    from hf_bionerkd.training.config_loading import from_dict
 
     return from_dict(RecorrectConfig, {**values, "output_dir": str(folder), **changes}, "a test")
 

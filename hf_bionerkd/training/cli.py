@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hf_bionerkd.hub.command_line import errors_on_one_line
-from hf_bionerkd.training.config import load_config
+from hf_bionerkd.training.config_loading import load_config
 
 T = TypeVar("T")
 

@@ -15,14 +15,8 @@ from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.cache import CachedTargets, OnlineTargets, WordArrays, cache_teacher
 from hf_bionerkd.teachers.outputs import CachedOutputs, OnlineOutputs, check_same_types
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
-from hf_bionerkd.training.config import (
-    PER_TEACHER,
-    ConfigError,
-    DistillConfig,
-    FinetuneConfig,
-    TeacherConfig,
-    load_config,
-)
+from hf_bionerkd.training.config import PER_TEACHER, ConfigError, DistillConfig, FinetuneConfig, TeacherConfig
+from hf_bionerkd.training.config_loading import load_config
 from hf_bionerkd.training.finetuning import finetune
 from hf_bionerkd.training.runs import OUTPUTS_FOLDER
 

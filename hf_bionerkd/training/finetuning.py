@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hf_bionerkd.evaluation.report import Metrics, read_metrics
 from hf_bionerkd.training.arguments import training_arguments
-from hf_bionerkd.training.config import FinetuneConfig, to_dict
+from hf_bionerkd.training.config import FinetuneConfig
+from hf_bionerkd.training.config_loading import to_dict
 from hf_bionerkd.training.publishing import check_publication, checkpoint_callbacks, fetch_run
 from hf_bionerkd.training.runs import DONE_FILE, claim_run, publish, read_run, versions
 from hf_bionerkd.training.setup import (

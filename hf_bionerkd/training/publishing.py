@@ -25,7 +25,8 @@ from hf_bionerkd.hub.errors import HubError, hub_error
 from hf_bionerkd.hub.human_card import HumanCard, load_human_card
 from hf_bionerkd.hub.provenance import refresh_card
 from hf_bionerkd.hub.push import PushOptions, check_access, push_folder
-from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig, to_dict
+from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.training.config_loading import to_dict
 from hf_bionerkd.training.runs import DONE_FILE, RUN_FILE, last_checkpoint, same_run
 
 RunConfig = DistillConfig | FinetuneConfig

@@ -22,7 +22,8 @@ from pathlib import Path
 from hf_bionerkd.data.corpus import Corpus
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.training.arguments import training_arguments
-from hf_bionerkd.training.config import ConfigError, to_dict
+from hf_bionerkd.training.config import ConfigError
+from hf_bionerkd.training.config_loading import to_dict
 from hf_bionerkd.training.recorrection_config import RecorrectConfig
 from hf_bionerkd.training.recorrection_result import publish_result
 from hf_bionerkd.training.recorrection_steps import TrainedSteps

@@ -17,7 +17,8 @@ from hf_bionerkd.hub.papers import bibtex
 from hf_bionerkd.hub.public_sources import public_source, without_paths
 from hf_bionerkd.hub.snapshots import corpus_folder
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.training.config import ConfigError, to_dict
+from hf_bionerkd.training.config import ConfigError
+from hf_bionerkd.training.config_loading import to_dict
 from hf_bionerkd.training.recorrection_config import RecorrectConfig
 from hf_bionerkd.training.relabelling import RelabelledRows
 from hf_bionerkd.training.setup import load_corpora

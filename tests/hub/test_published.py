@@ -172,7 +172,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import finetune
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
-from hf_bionerkd.training.config import FinetuneConfig, from_dict
+from hf_bionerkd.training.config import FinetuneConfig
+from hf_bionerkd.training.config_loading import from_dict
 
 asked = json.loads(Path("asked.json").read_text())
 config = from_dict(FinetuneConfig, asked["finetune"], "test")

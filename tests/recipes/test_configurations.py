@@ -10,7 +10,8 @@ from hf_bionerkd.data.word_vocabulary import build_word_vocabulary
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models.auto import build_token_classifier
 from hf_bionerkd.training.arguments import training_arguments
-from hf_bionerkd.training.config import BILSTM, DistillConfig, FinetuneConfig, load_config
+from hf_bionerkd.training.config import BILSTM, DistillConfig, FinetuneConfig
+from hf_bionerkd.training.config_loading import load_config
 from hf_bionerkd.training.recorrection_config import RecorrectConfig
 
 REPOSITORY = Path(__file__).parents[2]

@@ -14,7 +14,8 @@ from hf_bionerkd.evaluation.report import read_metrics, text_table
 from hf_bionerkd.labels import LabelError
 from hf_bionerkd.teachers.teacher import Teacher
 from hf_bionerkd.training import distillation, finetuning, training_run
-from hf_bionerkd.training.config import ConfigError, DistillConfig, from_dict, load_config
+from hf_bionerkd.training.config import ConfigError, DistillConfig
+from hf_bionerkd.training.config_loading import from_dict, load_config
 
 PUBLISHED = {
     "README.md",

@@ -17,7 +17,8 @@ from hf_bionerkd.evaluation.report import read_metrics, text_table
 from hf_bionerkd.labels import LabelSpace, spans_to_mentions, tags_to_spans
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
 from hf_bionerkd.training import finetuning, training_run
-from hf_bionerkd.training.config import ConfigError, FinetuneConfig, from_dict
+from hf_bionerkd.training.config import ConfigError, FinetuneConfig
+from hf_bionerkd.training.config_loading import from_dict
 
 PUBLISHED = {
     "README.md",

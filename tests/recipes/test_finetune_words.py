@@ -13,7 +13,8 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, pipelin
 from hf_bionerkd.data.prediction import WordTagger
 from hf_bionerkd.data.word_vectors import WordVectors, load_word_vectors
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
-from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig, from_dict
+from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.training.config_loading import from_dict
 
 BILSTM = {
     "model_type": "bionerkd_bilstm_crf",

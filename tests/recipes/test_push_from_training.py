@@ -58,7 +58,8 @@ def distill(hub, place, user, *overrides, dies=False, check=True):
 @pytest.fixture(scope="module")
 def without_hub(place, recipe):
     """The same run with no hub and no interruption, in this process: its weights."""
-    from hf_bionerkd.training.config import DistillConfig, load_config
+    from hf_bionerkd.training.config import DistillConfig
+    from hf_bionerkd.training.config_loading import load_config
 
     folder = place / "alone"
     recipe("distill").main(load_config(DistillConfig, place / "distill.yaml", [f"output_dir={folder}"]))

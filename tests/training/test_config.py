@@ -11,10 +11,8 @@ from hf_bionerkd.training.config import (
     EncodingConfig,
     FinetuneConfig,
     TeacherEncodingConfig,
-    from_dict,
-    load_config,
-    to_dict,
 )
+from hf_bionerkd.training.config_loading import from_dict, load_config, to_dict
 
 FINETUNE = {
     "output_dir": "out",

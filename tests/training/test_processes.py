@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from hf_bionerkd.evaluation.report import read_metrics
-from hf_bionerkd.training.config import DistillConfig, load_config
+from hf_bionerkd.training.config import DistillConfig
+from hf_bionerkd.training.config_loading import load_config
 
 DISTILL = Path(__file__).parents[2] / "recipes" / "distill.py"
 

@@ -11,7 +11,8 @@ import yaml
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.push import PushOptions
 from hf_bionerkd.training import publishing
-from hf_bionerkd.training.config import ConfigError, FinetuneConfig, from_dict
+from hf_bionerkd.training.config import ConfigError, FinetuneConfig
+from hf_bionerkd.training.config_loading import from_dict
 from hf_bionerkd.training.publishing import PushCheckpoints, check_publication, push_options
 
 VALUES = {"output_dir": "out", "corpora": [{"name": "c", "path": "p"}], "model": {"path": "org/encoder"}}

@@ -27,7 +27,8 @@ from hf_bionerkd.data.word_vectors import WordVectors
 from hf_bionerkd.evaluation.report import read_metrics
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.training import recorrection_result, recorrection_steps, relabelling, revisions
-from hf_bionerkd.training.config import ConfigError, to_dict
+from hf_bionerkd.training.config import ConfigError
+from hf_bionerkd.training.config_loading import to_dict
 from hf_bionerkd.training.recorrection import recorrect
 from hf_bionerkd.weak.rounds import RecorrectionError, RoundLog, read_outcome
 

@@ -13,7 +13,8 @@ from loopback_hub import TOKENS
 from loopback_upload import upload
 from safetensors.numpy import load, load_file
 
-from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig, from_dict, to_dict
+from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.training.config_loading import from_dict, to_dict
 from hf_bionerkd.training.runs import finish, open_run, read_run
 from hf_bionerkd.training.sources import pin_sources
 
@@ -138,7 +139,8 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from hf_bionerkd.data.tag_pairs import TagPairs
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.training.config import DistillConfig, FinetuneConfig, from_dict, to_dict
+from hf_bionerkd.training.config import DistillConfig, FinetuneConfig
+from hf_bionerkd.training.config_loading import from_dict, to_dict
 from hf_bionerkd.training.runs import claim_run, publish_weights, read_run
 from hf_bionerkd.training.setup import load_corpora, make_model, make_tokenizer
 from hf_bionerkd.training.sources import pin_sources
@@ -237,7 +239,8 @@ import json
 from pathlib import Path
 from accelerate import PartialState
 from hf_bionerkd.hub.errors import HubError
-from hf_bionerkd.training.config import DistillConfig, from_dict
+from hf_bionerkd.training.config import DistillConfig
+from hf_bionerkd.training.config_loading import from_dict
 from hf_bionerkd.training.sources import pin_sources
 
 state = PartialState(cpu=True)
