@@ -4,6 +4,7 @@
     python recipes/bench_bilstm.py
     BIONERKD_CORPORA=... python recipes/bench_bilstm.py     # on BC5CDR's training sentences
     python recipes/bench_bilstm.py --threads 2 --batch 64
+    python recipes/bench_bilstm.py --unseen 80000           # as with pretrained vectors of so many more words
 
 The plain model has the same sizes: 100-d word vectors, a character CNN of 50 filters over the characters of every
 word, dropout, `torch.nn.LSTM` of 2 x 200 over packed sequences, two linear layers, pytorch-crf. Both take the same
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32, help="sentences a step")
     parser.add_argument("--turns", type=int, default=11, help="pairs of timings")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    parser.add_argument("--unseen", type=int, default=0, help="words with vectors that the text does not show")
     options = parser.parse_args()
 
     import torch
@@ -56,7 +58,8 @@ def main() -> None:
     torch.manual_seed(0)
     source, corpus = _sentences()
     space = LabelSpace(("Chemical", "Disease"))
-    vocabulary = build_word_vocabulary(words for words, _ in corpus)
+    unseen = (f"unseen{number}" for number in range(options.unseen))
+    vocabulary = build_word_vocabulary((words for words, _ in corpus), vector_words=unseen)
     sentences = corpus[: STEPS * options.batch]
     words = sum(len(words) for words, _ in sentences) / len(sentences)
     print(f"torch {torch.__version__}, {options.threads} thread(s), batch {options.batch}, {options.turns} turns")

@@ -31,6 +31,7 @@ class WordVocabulary:
         tokenizer (`PreTrainedTokenizerFast`): Publish it with :func:`hf_bionerkd.data.tag_pairs.save_tokenizer`.
         tables (`PieceTables`): For `BiLstmCrfForTokenClassification.set_vocabulary`.
         words (`tuple[str, ...]`): The word of each row of the word vectors; the first row, of unknown words, has "".
+            Words that the training text does not show come last.
     """
 
     tokenizer: Any
@@ -105,7 +106,8 @@ def build_word_vocabulary(
     entries: Counter[str] = Counter()
     for word, count in counts.items():
         entries[entry(word)] += count
-    known = sorted(given | {word for word, count in entries.items() if count >= min_count and word})
+    shown = {word for word, count in entries.items() if word and (count >= min_count or word in given)}
+    known = [*sorted(shown), *sorted(given - shown)]  # a model keeps the vectors of the latter as they are
     rows = {word: row for row, word in enumerate(known, 1)}
     forms = {form for word in [*known, *counts] for form in (word, word.capitalize(), word.upper())}
     forms = {form: rows[entry(form)] for form in sorted(forms) if entry(form) in rows and split(form) == [form]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -15,15 +14,7 @@ from .lstm import BidirectionalLstm
 from .outputs import WordTaggerOutput
 from .word_level import EmissionHead, WordLevelModel
 from .word_pieces import STARTS, UNKNOWN_WORD, PieceLayout, PieceTables, WordReader, lay_out
-
-
-class WordVectors(nn.Embedding):
-    """Word vectors, random in the range that Ma & Hovy 2016 give."""
-
-    def reset_parameters(self) -> None:
-        """Uniform in ±sqrt(3 / width)."""
-        bound = math.sqrt(3 / self.embedding_dim)
-        nn.init.uniform_(self.weight, -bound, bound)
+from .word_vectors import WordVectors
 
 
 class BiLstmEncoder(nn.Module):
@@ -34,7 +25,7 @@ class BiLstmEncoder(nn.Module):
         self.word_dropout = config.word_dropout
         self.reader = WordReader(config.vocab_size, config.num_piece_characters, config.max_word_characters)
         self.register_buffer("word_counts", torch.zeros(config.num_words, dtype=torch.int32))
-        self.word_vectors = WordVectors(config.num_words, config.word_embedding_size)
+        self.word_vectors = WordVectors(config.num_words, config.word_embedding_size, config.num_fixed_words)
         self.characters = CharacterCnn(
             config.num_characters, config.character_embedding_size, config.character_filters, config.character_window
         )
@@ -96,19 +87,24 @@ class BiLstmCrfForTokenClassification(WordLevelModel):
         self.post_init()
 
     def set_vocabulary(self, tables: PieceTables) -> None:
-        """Take over a vocabulary: its tables, and new word and character vectors of its sizes."""
+        """Take over a vocabulary: its tables, and new word and character vectors of its sizes.
+
+        Words that the training text does not show keep the vectors that they are given.
+        """
         config, encoder = self.config, self.encoder
         config.vocab_size, config.num_piece_characters = len(tables.kinds), len(tables.characters)
         config.num_words, config.num_characters = len(tables.counts), tables.alphabet
+        config.num_fixed_words = tables.unseen
         place = {"device": encoder.word_vectors.weight.device, "dtype": encoder.word_vectors.weight.dtype}
         encoder.reader.set_tables(tables)
         encoder.word_counts = tables.counts.to(place["device"])
-        encoder.word_vectors = WordVectors(config.num_words, config.word_embedding_size, **place)
+        encoder.word_vectors = WordVectors(
+            config.num_words, config.word_embedding_size, config.num_fixed_words, **place
+        )
         encoder.characters.embedding = nn.Embedding(
             tables.alphabet, config.character_embedding_size, padding_idx=0, **place
         )
 
-    @torch.no_grad()
     def set_word_vectors(self, matrix: Any) -> int:
         """Give words pretrained vectors.
 
@@ -122,16 +118,15 @@ class BiLstmCrfForTokenClassification(WordLevelModel):
         Raises:
             ValueError: A wrong shape.
         """
-        weight = self.encoder.word_vectors.weight
-        given = torch.as_tensor(matrix, dtype=weight.dtype, device=weight.device)
-        if given.shape != weight.shape:
+        vectors = self.encoder.word_vectors
+        given = torch.as_tensor(matrix, dtype=vectors.weight.dtype, device=vectors.weight.device)
+        expected = (self.config.num_words, vectors.embedding_dim)
+        if given.shape != expected:
             raise ValueError(
-                f"word vectors of shape {tuple(given.shape)}, expected {tuple(weight.shape)}: one row a word of the "
+                f"word vectors of shape {tuple(given.shape)}, expected {expected}: one row a word of the "
                 "vocabulary, of `word_embedding_size`"
             )
-        known = ~given.isnan().any(1)
-        weight[known] = given[known]
-        return int(known.sum())
+        return vectors.set_rows(given)
 
     def word_starts(self, input_ids: Tensor) -> Tensor | None:
         """Which pieces start words, boolean; None before there is a vocabulary."""
@@ -161,15 +156,13 @@ class BiLstmCrfForTokenClassification(WordLevelModel):
                 "one and use set_vocabulary"
             )
         if new:
-            old = encoder.word_vectors.weight
-            encoder.reader.add_special(new, config.num_words)
+            learned = config.num_words - config.num_fixed_words
+            encoder.reader.add_special(new, learned)
+            counts = encoder.word_counts
+            encoder.word_counts = torch.cat([counts[:learned], counts.new_zeros(new), counts[learned:]])
+            encoder.word_vectors = encoder.word_vectors.with_more(new)
             config.vocab_size += new
             config.num_words += new
-            encoder.word_counts = nn.functional.pad(encoder.word_counts, (0, new))
-            encoder.word_vectors = WordVectors(*(config.num_words, old.shape[1]), device=old.device, dtype=old.dtype)
-            with torch.no_grad():
-                encoder.word_vectors.weight[: len(old)] = old
-            encoder.word_vectors.weight.requires_grad = old.requires_grad
         return encoder.word_vectors
 
     def forward(

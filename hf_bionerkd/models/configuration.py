@@ -19,6 +19,8 @@ class BiLstmCrfConfig(PretrainedConfig):
         num_characters (`int`, *optional*, defaults to 2): Alphabet, padding and the unknown character included.
         num_piece_characters (`int`, *optional*, defaults to 0): Characters of all pieces together. This and the three
             above are those of the vocabulary: `set_vocabulary` sets them.
+        num_fixed_words (`int`, *optional*, defaults to 0): Of the word vectors the last so many, which keep the values
+            that they are given: those of words that the training text does not show.
         word_embedding_size (`int`, *optional*, defaults to 100): Width of word vectors.
         character_embedding_size (`int`, *optional*, defaults to 30): Width of character vectors.
         character_filters (`int`, *optional*, defaults to 50): Width of what the character CNN says of a word.
@@ -47,6 +49,7 @@ class BiLstmCrfConfig(PretrainedConfig):
         num_words: int = 1,
         num_characters: int = 2,
         num_piece_characters: int = 0,
+        num_fixed_words: int = 0,
         word_embedding_size: int = 100,
         character_embedding_size: int = 30,
         character_filters: int = 50,
@@ -67,6 +70,7 @@ class BiLstmCrfConfig(PretrainedConfig):
         self.num_words = num_words
         self.num_characters = num_characters
         self.num_piece_characters = num_piece_characters
+        self.num_fixed_words = num_fixed_words
         self.word_embedding_size = word_embedding_size
         self.character_embedding_size = character_embedding_size
         self.character_filters = character_filters

@@ -84,6 +84,12 @@ class PieceTables:
             max(character_ids.values(), default=UNKNOWN_CHARACTER) + 1,
         )
 
+    @property
+    def unseen(self) -> int:
+        """How many of the last rows are of words that training did not show."""
+        shown = self.counts.nonzero()
+        return len(self.counts) - 1 - (int(shown[-1]) if len(shown) else UNKNOWN_WORD)
+
 
 @dataclass(frozen=True)
 class PieceLayout:
@@ -172,10 +178,13 @@ class WordReader(nn.Module):
             self.register_buffer(name, getattr(tables, name).to(self.kinds.device))
 
     def add_special(self, count: int, first_row: int) -> None:
-        """Add special tokens at the end of the vocabulary, each with a row of its own from `first_row` on."""
+        """Add special tokens at the end of the vocabulary, each with a row of its own from `first_row` on.
+
+        The rows from there on move up.
+        """
         new = torch.arange(first_row, first_row + count, device=self.rows.device, dtype=torch.int32)
         self.kinds = torch.cat([self.kinds, torch.full_like(new, SPECIAL, dtype=torch.uint8)])
-        self.rows = torch.cat([self.rows, new])
+        self.rows = torch.cat([torch.where(self.rows < first_row, self.rows, self.rows + count), new])
         self.first_character = torch.cat([self.first_character, self.first_character[-1:].expand(count)])
 
     def forward(self, input_ids: Tensor, layout: PieceLayout, real: Tensor) -> WordInputs:

@@ -37,7 +37,8 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
     `eval_strategy` `"epoch"`, `save_total_limit=2`, `load_best_model_at_end=True` on `f1` of the *validation* split,
     `train_sampling_strategy="group_by_length"`, `bf16=True` where the GPU supports it, `lr_scheduler_type="linear"`
     with a tenth of warm-up, `dataloader_pin_memory` where there is a GPU, `ddp_find_unused_parameters=False` (losses
-    are computed outside of the model's `forward`: DDP would take a CRF's or a discriminator's weights for unused).
+    are computed outside of the model's `forward`: DDP would take a CRF's or a discriminator's weights for unused),
+    `ddp_broadcast_buffers=False` (ours never change, and hold the vectors of a large vocabulary).
 
     Args:
         values (`Mapping`): Names and values of `TrainingArguments`; ``2e-5`` may be a string, as YAML reads it.
@@ -69,6 +70,7 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
         "dataloader_pin_memory": torch.cuda.is_available(),
         "per_device_eval_batch_size": 32,
         "ddp_find_unused_parameters": False,
+        "ddp_broadcast_buffers": False,
     }
     merged.update({name: _coerce(name, value) for name, value in values.items()})
     if "no" in (merged["eval_strategy"], merged["save_strategy"]):

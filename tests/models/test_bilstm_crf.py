@@ -378,6 +378,44 @@ def test_word_vectors_are_taken_where_there_are_any(vocabulary):
         model.set_word_vectors(torch.zeros(3, 8))
 
 
+@pytest.fixture(scope="module")
+def with_unseen_words():
+    return build_word_vocabulary(tiny.tokens(60), vector_words=["aspirin", "dasatinib", "unheard"])
+
+
+def test_words_that_training_does_not_show_are_fixed_and_special_tokens_are_not(with_unseen_words, tmp_path):
+    vocabulary = with_unseen_words
+    assert vocabulary.words[-2:] == ("dasatinib", "unheard")
+    model = make(vocabulary)
+    assert model.config.num_fixed_words == 2
+    model.set_word_vectors(vocabulary.vector_matrix({word: [2.0] * 8 for word in ("aspirin", "unheard")}, 8))
+    ids = vocabulary.tokenizer("aspirin dasatinib unheard", return_tensors="pt")["input_ids"]
+
+    def vectors(model):
+        return model.get_input_embeddings()(model.encoder.reader.rows[ids[0]].long())
+
+    before = vectors(model)
+    assert (before[[0, 2]] == 2).all() and not (before[1] == 2).any()
+    pieces, rows = model.config.vocab_size, model.config.num_words
+    emissions = model(ids).emissions
+    model.resize_token_embeddings(pieces + 2)
+    assert torch.equal(vectors(model), before) and torch.equal(model(ids).emissions, emissions)
+    added = model.encoder.reader.rows[-2:].tolist()
+    assert added == [rows - 2, rows - 1] and model.get_input_embeddings().num_embeddings == rows
+    assert model.encoder.word_counts[added].tolist() == [0, 0] == model.encoder.word_counts[-2:].tolist()
+    model.save_pretrained(tmp_path)
+    loaded = AutoModelForTokenClassification.from_pretrained(tmp_path)
+    assert torch.equal(loaded(ids).emissions, emissions)
+    assert "encoder.word_vectors.fixed" not in dict(loaded.named_parameters())
+    half = AutoModelForTokenClassification.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    assert torch.allclose(half(ids).emissions.float(), emissions, atol=0.1)
+
+
+def test_a_vocabulary_that_text_shows_whole_has_one_table(vocabulary):
+    model = make(vocabulary)
+    assert model.config.num_fixed_words == 0 and "encoder.word_vectors.fixed" not in model.state_dict()
+
+
 def test_the_seed_decides_the_weights(vocabulary):
     assert tiny.largest_difference(make(vocabulary, 3).state_dict(), make(vocabulary, 3).state_dict()) == 0
     assert tiny.largest_difference(make(vocabulary, 3).state_dict(), make(vocabulary, 4).state_dict()) > 0
