@@ -48,13 +48,14 @@ done = $(OUT)/$(1)/metrics.json
 run = $(PYTHON) recipes/$(1).py --config $(HERE)/$(2).yaml output_dir=$(@D) resume=true training.disable_tqdm=true $(3) \
 	> $(@D).log 2>&1 || { tail -n 5 $(@D).log; exit 1; }
 
-table: $(foreach name,baseline $(STUDENTS) $(POOLED),$(call done,$(name)))
+table: $(foreach name,baseline $(STUDENTS) student_finetuned $(POOLED),$(call done,$(name)))
 	$(PYTHON) recipes/compare.py --corpus data/$(CORPUS) --json $(OUT)/comparison.json \
 		$(MAIN) $(foreach name,$(filter-out student,$(STUDENTS)),--model $(name)=$(OUT)/$(name)/student) \
-		$(foreach name,$(POOLED),--model $(name)=$(OUT)/$(name))
+		$(foreach name,student_finetuned $(POOLED),--model $(name)=$(OUT)/$(name))
 
-main: $(call done,baseline) $(call done,student)
-	$(PYTHON) recipes/compare.py --corpus data/$(CORPUS) --json $(OUT)/main.json $(MAIN)
+main: $(foreach name,baseline student student_finetuned,$(call done,$(name)))
+	$(PYTHON) recipes/compare.py --corpus data/$(CORPUS) --json $(OUT)/main.json $(MAIN) \
+		--model student_finetuned=$(OUT)/student_finetuned
 
 $(OUT):
 	mkdir -p $@
@@ -89,6 +90,10 @@ $(ALL_STUDENTS): $(OUT)/%/metrics.json: $(CORRECTED)
 		teacher_outputs.cache_dir=$(OUT)/teacher_outputs)
 # First the one that fills the cache of the teachers' outputs, which the others read.
 $(filter-out $(call done,student),$(ALL_STUDENTS)): | $(call done,student)
+
+# The student, fine-tuned on human labels afterwards: no part of the paper's method.
+$(call done,student_finetuned): $(call done,student)
+	$(call run,finetune,baseline$(SUFFIX),'model={path: $(OUT)/student/student}' training.num_train_epochs=5)
 
 # Without distillation: both re-corrected corpora as one, and each weak corpus and the human one as one.
 human = {name: $(CORPUS), path: data/$(CORPUS), $(HOLD_OUT) train: $(1)}
