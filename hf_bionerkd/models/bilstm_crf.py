@@ -12,9 +12,9 @@ from .configuration import BiLstmCrfConfig
 from .dropout import CheapDropout
 from .lstm import BidirectionalLstm
 from .outputs import WordTaggerOutput
+from .word_embedding import WordEmbedding
 from .word_level import EmissionHead, WordLevelModel
 from .word_pieces import STARTS, UNKNOWN_WORD, PieceLayout, PieceTables, WordReader, lay_out
-from .word_vectors import WordVectors
 
 
 class BiLstmEncoder(nn.Module):
@@ -25,7 +25,7 @@ class BiLstmEncoder(nn.Module):
         self.word_dropout = config.word_dropout
         self.reader = WordReader(config.vocab_size, config.num_piece_characters, config.max_word_characters)
         self.register_buffer("word_counts", torch.zeros(config.num_words, dtype=torch.int32))
-        self.word_vectors = WordVectors(config.num_words, config.word_embedding_size, config.num_fixed_words)
+        self.word_vectors = WordEmbedding(config.num_words, config.word_embedding_size, config.num_fixed_words)
         self.characters = CharacterCnn(
             config.num_characters, config.character_embedding_size, config.character_filters, config.character_window
         )
@@ -98,7 +98,7 @@ class BiLstmCrfForTokenClassification(WordLevelModel):
         place = {"device": encoder.word_vectors.weight.device, "dtype": encoder.word_vectors.weight.dtype}
         encoder.reader.set_tables(tables)
         encoder.word_counts = tables.counts.to(place["device"])
-        encoder.word_vectors = WordVectors(
+        encoder.word_vectors = WordEmbedding(
             config.num_words, config.word_embedding_size, config.num_fixed_words, **place
         )
         encoder.characters.embedding = nn.Embedding(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class WordVectors(nn.Embedding):
+class WordEmbedding(nn.Embedding):
     """Word vectors, random in the range that Ma & Hovy 2016 give.
 
     `weight` holds the rows that are learned. The last rows of the table may be fixed: they lie in `fixed`, which no
@@ -73,11 +73,11 @@ class WordVectors(nn.Embedding):
                     own[where] = given[where]
         return int(known.sum())
 
-    def with_more(self, count: int) -> WordVectors:
+    def with_more(self, count: int) -> WordEmbedding:
         """The same table with so many learned rows more, random, between the learned and the fixed ones."""
         fixed = 0 if self.fixed is None else len(self.fixed)
         words = self.num_embeddings + count + fixed
-        new = WordVectors(words, self.embedding_dim, fixed, self.weight.device, self.weight.dtype)
+        new = WordEmbedding(words, self.embedding_dim, fixed, self.weight.device, self.weight.dtype)
         with torch.no_grad():
             new.weight[: self.num_embeddings] = self.weight
             if fixed:

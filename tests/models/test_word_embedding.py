@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from hf_bionerkd.models.word_vectors import WordVectors
+from hf_bionerkd.models.word_embedding import WordEmbedding
 
 
 def table(vectors):
@@ -21,7 +21,7 @@ def table(vectors):
 @settings(max_examples=80, deadline=None)
 def test_rows_and_gradients_are_those_of_one_table(words, fixed, shape, seed):
     torch.manual_seed(seed)
-    vectors = WordVectors(words + fixed, 3, fixed)
+    vectors = WordEmbedding(words + fixed, 3, fixed)
     plain = nn.Embedding.from_pretrained(table(vectors).clone(), freeze=False)
     rows = torch.randint(0, words + fixed, shape)
     factors = torch.randn(*shape, 3)
@@ -32,7 +32,7 @@ def test_rows_and_gradients_are_those_of_one_table(words, fixed, shape, seed):
 
 
 def test_an_optimiser_sees_the_learned_rows_alone():
-    vectors = WordVectors(1000, 4, fixed=990)
+    vectors = WordEmbedding(1000, 4, fixed=990)
     assert [tuple(weight.shape) for weight in vectors.parameters()] == [(10, 4)]
     before = table(vectors).clone()
     optimiser = torch.optim.AdamW(vectors.parameters(), lr=0.1, weight_decay=0.5)
@@ -46,7 +46,7 @@ def test_an_optimiser_sees_the_learned_rows_alone():
 
 @pytest.mark.parametrize("fixed", [0, 2])
 def test_given_vectors_reach_both_parts_and_nan_leaves_a_row_alone(fixed):
-    vectors = WordVectors(5, 2, fixed)
+    vectors = WordEmbedding(5, 2, fixed)
     before = table(vectors).clone()
     matrix = torch.arange(10.0).view(5, 2)
     matrix[1] = matrix[4] = torch.nan
@@ -57,7 +57,7 @@ def test_given_vectors_reach_both_parts_and_nan_leaves_a_row_alone(fixed):
 
 @pytest.mark.parametrize("fixed", [0, 2])
 def test_more_rows_come_between(fixed):
-    vectors = WordVectors(5, 2, fixed)
+    vectors = WordEmbedding(5, 2, fixed)
     more = vectors.with_more(3)
     old, new = table(vectors), table(more)
     assert len(new) == 8 and more.num_embeddings == 8 - fixed
@@ -65,6 +65,6 @@ def test_more_rows_come_between(fixed):
 
 
 def test_random_in_the_range_of_its_source():
-    vectors = WordVectors(2000, 3, fixed=1000)  # Ma & Hovy 2016: ±sqrt(3 / width), here ±1
+    vectors = WordEmbedding(2000, 3, fixed=1000)  # Ma & Hovy 2016: ±sqrt(3 / width), here ±1
     for rows in (vectors.weight, vectors.fixed):
         assert rows.abs().max() <= 1 and rows.var().item() == pytest.approx(1 / 3, rel=0.1)
