@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from hf_bionerkd.hub.command_line import errors_on_one_line
 from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig
 from hf_bionerkd.training.config_loading import load_config
 
+OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")  # behind the values, where --values takes it for one of them
 RECIPES: dict[str, Any] = {"distill": (DistillConfig, "student"), "finetune": (FinetuneConfig, "")}
 
 
@@ -93,5 +95,7 @@ if __name__ == "__main__":
     parser.add_argument("--values", required=True, nargs="+", help="its values, read as YAML")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for all runs")
     arguments = parser.parse_intermixed_args()
+    arguments.overrides += [value for value in arguments.values if OVERRIDE.match(value)]
+    arguments.values = [value for value in arguments.values if not OVERRIDE.match(value)]
     with errors_on_one_line():
         main(arguments)
