@@ -23,7 +23,7 @@ from hf_bionerkd.hub.command_line import errors_on_one_line
 from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig
 from hf_bionerkd.training.config_loading import load_config
 
-OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")  # behind the values, where --values takes it for one of them
+OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 RECIPES: dict[str, Any] = {"distill": (DistillConfig, "student"), "finetune": (FinetuneConfig, "")}
 
 
@@ -87,15 +87,20 @@ def table(key: str, rows: Sequence[dict[str, Any]], best: dict[str, Any]) -> str
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
+def read_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line; overrides may stand behind the values, where `--values` would take them for some."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", choices=list(RECIPES), default="distill", help="which recipe (default: distill)")
     parser.add_argument("--config", required=True, help="YAML file of the run")
     parser.add_argument("--key", required=True, help="key of the configuration, such as loss.alpha")
     parser.add_argument("--values", required=True, nargs="+", help="its values, read as YAML")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for all runs")
-    arguments = parser.parse_intermixed_args()
+    arguments = parser.parse_intermixed_args(given)
     arguments.overrides += [value for value in arguments.values if OVERRIDE.match(value)]
     arguments.values = [value for value in arguments.values if not OVERRIDE.match(value)]
+    return arguments
+
+
+if __name__ == "__main__":
     with errors_on_one_line():
-        main(arguments)
+        main(read_arguments())

@@ -69,6 +69,24 @@ def test_the_value_is_chosen_on_validation_though_test_would_choose_another(swee
     assert len({config.teacher_outputs.cache_dir for config in sweep.asked}) == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "seed=7 --key loss.lam --values 0.1 1",
+        "--key loss.lam --values 0.1 1 seed=7",
+        "--values 0.1 1 --key loss.lam seed=7",
+    ],
+)
+def test_overrides_may_stand_anywhere(recipe, words):
+    options = recipe("sweep").read_arguments(["--config", "run.yaml", *words.split()])
+    assert (options.key, options.values, options.overrides) == ("loss.lam", ["0.1", "1"], ["seed=7"])
+
+
+def test_a_path_with_an_equals_sign_is_a_value(recipe):
+    words = "--config c --key student.path --values runs/loss.lam=0.1 runs/b".split()
+    assert recipe("sweep").read_arguments(words).values == ["runs/loss.lam=0.1", "runs/b"]
+
+
 def test_mistakes_are_found_before_anything_runs(sweep, options):
     with pytest.raises(ConfigError, match="names one twice"):
         sweep.main(options("0.1", "0.1"))
