@@ -20,7 +20,7 @@ from hf_bionerkd.hub.command_line import (
     this_command,
 )
 from hf_bionerkd.training.config import ConfigError
-from hf_bionerkd.training.config_loading import load_config, to_dict
+from hf_bionerkd.training.config_loading import load_config
 from hf_bionerkd.training.recorrection_config import RecorrectConfig
 from hf_bionerkd.training.revisions import CORPUS, Revisions, open_corpora
 from hf_bionerkd.training.runs import DONE_FILE, read_run, same_run
@@ -57,7 +57,7 @@ def build_recorrected_corpus(
     run = Path(settings.output_dir)
     command = ["accelerate", "launch", "recipes/recorrect.py", "--config", os.fspath(config), *overrides]
     record, outcome = read_run(run), read_outcome(run)
-    if record is not None and not same_run(record, to_dict(settings)):
+    if record is not None and not same_run(record, settings):
         raise ConfigError(
             f"{run} holds a run with other values than {os.fspath(config)} has; give the key=value words that it was "
             "started with, such as output_dir=… or limit=…"

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from hf_bionerkd.training.cli import run_recipe
 from hf_bionerkd.training.config import DistillConfig
-from hf_bionerkd.training.config_loading import to_dict
 
 if TYPE_CHECKING:
     from hf_bionerkd.evaluation.report import Metrics
@@ -44,8 +43,8 @@ def main(config: DistillConfig) -> None:
     training_arguments(config.training, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
     human = check_publication(config)
     fetch_run(config, folder / "student" / "checkpoints")
-    asked = to_dict(config)
-    config, resolved = pin_sources(config, folder)
+    asked = config
+    config, resolved = pin_sources(asked, folder)
     corpora = load_corpora(config.corpora)
     check_splits(corpora, config.training)
     space = label_space(config.types, corpora)

@@ -7,7 +7,6 @@ from pathlib import Path
 from hf_bionerkd.evaluation.report import Metrics, read_metrics
 from hf_bionerkd.training.arguments import training_arguments
 from hf_bionerkd.training.config import FinetuneConfig
-from hf_bionerkd.training.config_loading import to_dict
 from hf_bionerkd.training.publishing import check_publication, checkpoint_callbacks, fetch_run
 from hf_bionerkd.training.runs import DONE_FILE, claim_run, publish, read_run, versions
 from hf_bionerkd.training.setup import (
@@ -45,8 +44,8 @@ def finetune(config: FinetuneConfig) -> Metrics:
     human = check_publication(config)
     checkpoints = folder / "checkpoints"
     fetch_run(config, checkpoints)
-    asked = to_dict(config)
-    config, resolved = pin_sources(config, folder)
+    asked = config
+    config, resolved = pin_sources(asked, folder)
     corpora = load_corpora(config.corpora)
     check_splits(corpora, config.training)
     space = label_space(config.types, corpora)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,6 @@ from hf_bionerkd.hub.human_card import HumanCard, load_human_card
 from hf_bionerkd.hub.provenance import refresh_card
 from hf_bionerkd.hub.push import PushOptions, check_access, push_folder
 from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig
-from hf_bionerkd.training.config_loading import to_dict
 from hf_bionerkd.training.runs import DONE_FILE, RUN_FILE, last_checkpoint, same_run
 
 RunConfig = DistillConfig | FinetuneConfig
@@ -190,11 +189,11 @@ def fetch_run(config: RunConfig, checkpoints: str | Path) -> None:
     wanted = options is not None and config.resume and config.hub.strategy in _KEEPS_CHECKPOINTS
     if wanted and state.is_main_process and not (folder / RUN_FILE).exists() and not last_checkpoint(checkpoints):
         assert options is not None  # `wanted` says so
-        _fetch(options, folder, Path(checkpoints), to_dict(config))
+        _fetch(options, folder, Path(checkpoints), config)
     state.wait_for_everyone()
 
 
-def _fetch(options: PushOptions, folder: Path, checkpoints: Path, config: Mapping[str, Any]) -> None:
+def _fetch(options: PushOptions, folder: Path, checkpoints: Path, config: RunConfig) -> None:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 

@@ -23,7 +23,6 @@ from hf_bionerkd.data.corpus import Corpus
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.training.arguments import training_arguments
 from hf_bionerkd.training.config import ConfigError
-from hf_bionerkd.training.config_loading import to_dict
 from hf_bionerkd.training.recorrection_config import RecorrectConfig
 from hf_bionerkd.training.recorrection_result import publish_result
 from hf_bionerkd.training.recorrection_steps import TrainedSteps
@@ -57,8 +56,8 @@ def recorrect(config: RecorrectConfig) -> Outcome:
     check_publication(config)
     for section in (config.weak_training, config.training):
         training_arguments(section, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
-    asked = to_dict(config)
-    config, resolved = pin_sources(config, folder)
+    asked = config
+    config, resolved = pin_sources(asked, folder)
     weak, human = open_corpora(config)
     space = check_corpora(config, weak, human)
     revisions = Revisions(config, weak, human, space)

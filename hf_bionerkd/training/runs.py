@@ -19,6 +19,7 @@ from hf_bionerkd.hub.cards import ModelCardInfo, save_model_card
 from hf_bionerkd.hub.provenance import PROVENANCE_FILE, write_provenance
 from hf_bionerkd.models.auto import carry_code
 from hf_bionerkd.training.config import ConfigError
+from hf_bionerkd.training.config_loading import from_dict, to_dict
 
 RUN_FILE = "run.yaml"
 DONE_FILE = "metrics.json"
@@ -33,7 +34,7 @@ State = Literal["new", "resumed", "finished"]
 
 def open_run(
     folder: str | Path,
-    config: Mapping[str, Any],
+    config: Any,
     *,
     resume: bool,
     overwrite: bool,
@@ -43,7 +44,8 @@ def open_run(
 
     Args:
         folder (`str`): The run's `output_dir`.
-        config (`Mapping`): The run's configuration as plain values, in the user's words; written there as `run.yaml`.
+        config (`DistillConfig`, `FinetuneConfig` or `RecorrectConfig`): The run's configuration, in the user's words;
+            written there as `run.yaml`.
         resume (`bool`): Continue the killed run that the folder holds.
         overwrite (`bool`): Delete what the folder holds, but for the teachers' outputs: those have fingerprints.
         resolved (`Mapping`, *optional*): What :func:`~hf_bionerkd.training.sources.pin_sources` found; written there
@@ -56,7 +58,8 @@ def open_run(
         ConfigError: The folder holds another run or other files, or an unfinished run and `resume` is not set.
     """
     folder = Path(folder)
-    record = _comparable(config) | ({RESOLVED: dict(resolved)} if resolved else {})
+    wanted = to_dict(config)
+    record = _comparable(wanted) | ({RESOLVED: dict(resolved)} if resolved else {})
     if overwrite and _is_occupied(folder):
         if not (folder / RUN_FILE).exists():
             raise ConfigError(
@@ -71,9 +74,10 @@ def open_run(
         if found is None:
             raise ConfigError(f"{folder} holds files that are no run of ours; choose another output_dir")
         if not same_run(found, config):
+            differences = _differences(_brought_up_to_date(found, config), wanted)
             raise ConfigError(
-                f"{folder} holds another run, which differs in {_differences(found, config)}; choose another "
-                "output_dir, or give overwrite=true to delete it"
+                f"{folder} holds another run, which differs in {differences}; choose another output_dir, or give "
+                "overwrite=true to delete it"
             )
         if (folder / DONE_FILE).exists():
             return "finished"
@@ -91,7 +95,7 @@ def open_run(
 
 def claim_run(
     folder: str | Path,
-    config: Mapping[str, Any],
+    config: Any,
     *,
     resume: bool,
     overwrite: bool,
@@ -107,9 +111,13 @@ def claim_run(
         return open_run(folder, config, resume=True, overwrite=False)
 
 
-def same_run(found: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
-    """Whether a record is of the run that a configuration describes; what may change between two starts aside."""
-    return _comparable(found) == _comparable(config)
+def same_run(found: Mapping[str, Any], config: Any) -> bool:
+    """Whether a record is of the run that a configuration describes.
+
+    What may change between two starts does not count. Keys that the record's version did not know stand there at
+    their defaults.
+    """
+    return _brought_up_to_date(found, config) == _comparable(to_dict(config))
 
 
 def read_run(folder: str | Path) -> dict[str, Any] | None:
@@ -183,6 +191,15 @@ def _comparable(record: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key not in (*_FLAGS, RESOLVED)}
 
 
+def _brought_up_to_date(found: Mapping[str, Any], config: Any) -> dict[str, Any]:
+    """A record as this version would have written it, for a configuration of this class."""
+    found = _comparable(found)
+    try:
+        return _comparable(to_dict(from_dict(type(config), found, RUN_FILE)))
+    except ConfigError:
+        return found  # what this version does not know makes it another run, whose differences are shown as they stand
+
+
 def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
     write_text(folder / RUN_FILE, yaml.safe_dump(dict(record), sort_keys=False, allow_unicode=True))
 
@@ -201,7 +218,7 @@ def _is_complete(checkpoint: Path) -> bool:
 
 
 def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    found, wanted = _comparable(found), _comparable(wanted)
+    wanted = _comparable(wanted)
     keys = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
     parts = [f"`{key}` ({_short(found.get(key))} there, {_short(wanted.get(key))} here)" for key in keys[:3]]
     return ", ".join(parts) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")

@@ -340,7 +340,8 @@ def test_an_example_fills_the_text(visit, first):
 def test_without_a_text_the_page_asks_for_one(visit):
     page = visit()
     find(page, "  \n ")
-    page.get_by_role("status").get_by_text("There is no text yet: type or paste one").wait_for()
+    asked = page.get_by_role("status").get_by_text("There is no text yet: type or paste one")
+    browsers.expect(asked).to_be_visible()
 
 
 def test_a_text_beyond_the_limit_is_refused_before_anything_is_loaded():

@@ -1,4 +1,6 @@
 import json
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 import tiny
@@ -14,7 +16,33 @@ from hf_bionerkd.training import runs
 from hf_bionerkd.training.config import ConfigError
 from hf_bionerkd.training.runs import finish, last_checkpoint, open_run, publish, read_run, same_run, versions
 
-CONFIG = {"output_dir": "x", "seed": 1, "loss": {"lam": 0.5}, "resume": False, "overwrite": False}
+
+@dataclass
+class Loss:
+    lam: float
+    outside: str = "ignore"
+
+
+@dataclass
+class Config:
+    output_dir: str = "x"
+    seed: int = 1
+    loss: Loss = field(default_factory=lambda: Loss(0.5))
+    types: list[str] = field(default_factory=list)
+    training: dict[str, Any] = field(default_factory=lambda: {"epochs": 3})
+    push_to_hub: str | None = None
+    resume: bool = False
+    overwrite: bool = False
+
+
+CONFIG = Config()
+RECORD = {
+    "output_dir": "x",
+    "seed": 1,
+    "loss": {"lam": 0.5, "outside": "ignore"},
+    "types": [],
+    "training": {"epochs": 3},
+}
 METRICS = Metrics((Result("m", "c", "Gene", Counts(1, 1, 1)),))
 
 
@@ -29,10 +57,10 @@ def files(folder):
 def test_a_run_is_new_then_unfinished_then_resumed_then_finished(tmp_path):
     folder = tmp_path / "a" / "run"
     assert start(folder) == "new"
-    assert read_run(folder) == {"output_dir": "x", "seed": 1, "loss": {"lam": 0.5}}
+    assert read_run(folder) == RECORD
     with pytest.raises(ConfigError, match="unfinished; give resume=true .*overwrite=true"):
         start(folder)
-    assert start(folder, CONFIG | {"resume": True}, resume=True) == "resumed"
+    assert start(folder, replace(CONFIG, resume=True), resume=True) == "resumed"
     finish(folder, METRICS)
     assert start(folder) == "finished" == start(folder, resume=True)
 
@@ -41,7 +69,7 @@ def test_another_run_is_refused_and_nothing_is_lost(tmp_path):
     start(tmp_path)
     finish(tmp_path, METRICS)
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
-    others = CONFIG | {"seed": 2, "loss": {"lam": 0.9}, "types": ["a" * 100], "training": {}, "extra": 1}
+    others = Config("y", 2, Loss(0.9), ["a" * 100], {})
     for resume in (False, True):
         with pytest.raises(ConfigError) as error:
             start(tmp_path, others, resume=resume)
@@ -59,23 +87,41 @@ def test_commits_are_recorded_and_make_no_other_run_pain_18(tmp_path):
 
     assert start_with(None) == "new" and "resolved" not in read_run(tmp_path)
     assert start_with(RESOLVED, resume=True) == "resumed"  # begun before records held commits
-    plain = {"output_dir": "x", "seed": 1, "loss": {"lam": 0.5}}
-    assert read_run(tmp_path) == plain | {"resolved": RESOLVED}
+    assert read_run(tmp_path) == RECORD | {"resolved": RESOLVED}
     for resolved in (None, RESOLVED):  # what the processes that do not write know, and those that do
         assert start_with(resolved, resume=True) == "resumed"
         assert read_run(tmp_path)["resolved"] == RESOLVED
     with pytest.raises(ConfigError, match="differs in `seed` \\(1 there, 2 here\\); choose"):
-        open_run(tmp_path, CONFIG | {"seed": 2}, resume=True, overwrite=False, resolved=RESOLVED)
-    assert same_run(read_run(tmp_path), CONFIG | {"push_to_hub": "org/m", "resume": True})
-    assert not same_run(read_run(tmp_path), CONFIG | {"seed": 2})
+        open_run(tmp_path, Config(seed=2), resume=True, overwrite=False, resolved=RESOLVED)
+    assert same_run(read_run(tmp_path), Config(push_to_hub="org/m", resume=True))
+    assert not same_run(read_run(tmp_path), Config(seed=2))
     moved = {"corpora.0.path": {"source": "org/c", "commit": "2" * 40}}
     assert start_with(moved, overwrite=True) == "new" and read_run(tmp_path)["resolved"] == moved
+
+
+def test_a_run_of_an_earlier_version_is_the_same_run_and_of_a_later_one_another(tmp_path):
+    earlier = {
+        "output_dir": "x",
+        "seed": 1,
+        "loss": {"lam": 0.5},
+        "training": {"epochs": 3},
+    }  # no `types`, no `outside`
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(earlier))
+    assert start(tmp_path, resume=True) == "resumed"
+    for other in (Config(types=["Gene"]), Config(loss=Loss(0.5, "partial")), Config(training={})):
+        with pytest.raises(ConfigError, match="differs in `[a-z]+` [^`]*; choose"):  # in one key, not in those unknown
+            start(tmp_path, other, resume=True)
+    finish(tmp_path, METRICS)
+    assert start(tmp_path) == "finished"
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RECORD | {"invented": 1}))
+    with pytest.raises(ConfigError, match="differs in `invented` \\(1 there, None here\\)"):
+        start(tmp_path, resume=True)
 
 
 def test_overwrite_deletes_a_run_but_no_other_files(tmp_path):
     start(tmp_path / "run")
     finish(tmp_path / "run", METRICS)
-    assert start(tmp_path / "run", CONFIG | {"seed": 2}, overwrite=True) == "new"
+    assert start(tmp_path / "run", Config(seed=2), overwrite=True) == "new"
     assert files(tmp_path / "run") == {"run.yaml"}
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
@@ -119,7 +165,7 @@ def published(tmp_path):
     tags = TagPairs("corpus", {"c": ("Gene",)}, neutral=True)
     tokenizer = add_tag_tokens(tiny.wordpiece(), tags)
     model = tiny.build_model(tiny.bio("Gene"), tokenizer)
-    return tmp_path, (model, tokenizer, tags, card_info(tags), CONFIG)
+    return tmp_path, (model, tokenizer, tags, card_info(tags), RECORD)
 
 
 def test_a_published_folder_holds_everything_and_no_pickle_pain_23(published):
@@ -128,7 +174,7 @@ def test_a_published_folder_holds_everything_and_no_pickle_pain_23(published):
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= files(folder)
     assert {"README.md", "metrics.json", "run.yaml"} <= files(folder)
     assert not [name for name in files(folder) if name.endswith((".bin", ".pt", ".pth", ".pkl", ".tmp"))]
-    assert yaml.safe_load((folder / "run.yaml").read_text()) == {"output_dir": "x", "seed": 1, "loss": {"lam": 0.5}}
+    assert yaml.safe_load((folder / "run.yaml").read_text()) == RECORD
     assert read_metrics(folder / "metrics.json") == METRICS
     reloaded = AutoModelForTokenClassification.from_pretrained(folder)
     assert tiny.largest_difference(tiny.weights(reloaded), tiny.weights(parts[0])) == 0
@@ -139,8 +185,8 @@ def test_a_published_folder_holds_everything_and_no_pickle_pain_23(published):
 
 def test_what_is_published_says_which_commits_it_is_made_of(published):
     folder, parts = published
-    publish(folder, *parts[:-1], CONFIG | {"push_to_hub": "org/m", "resolved": RESOLVED})
-    assert read_run(folder) == {"output_dir": "x", "seed": 1, "loss": {"lam": 0.5}, "resolved": RESOLVED}
+    publish(folder, *parts[:-1], RECORD | {"push_to_hub": "org/m", "resolved": RESOLVED})
+    assert read_run(folder) == RECORD | {"resolved": RESOLVED}
 
 
 def test_a_killed_publication_leaves_no_metrics_and_is_repeated_whole(published, monkeypatch):

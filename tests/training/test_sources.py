@@ -47,7 +47,7 @@ def finetuning(folder, **changes):
 def record(folder, config, **commits):
     """A run that was started with these sources at this commit."""
     resolved = {key.replace("__", "."): {"source": source, "commit": COMMIT} for key, source in commits.items()}
-    open_run(folder / "run", to_dict(config), resume=False, overwrite=False, resolved=resolved)
+    open_run(folder / "run", config, resume=False, overwrite=False, resolved=resolved)
     return resolved
 
 
@@ -140,7 +140,7 @@ from huggingface_hub import HfApi
 from hf_bionerkd.data.tag_pairs import TagPairs
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.training.config import DistillConfig, FinetuneConfig
-from hf_bionerkd.training.config_loading import from_dict, to_dict
+from hf_bionerkd.training.config_loading import from_dict
 from hf_bionerkd.training.runs import claim_run, publish_weights, read_run
 from hf_bionerkd.training.setup import load_corpora, make_model, make_tokenizer
 from hf_bionerkd.training.sources import pin_sources
@@ -152,7 +152,7 @@ folder = Path(config.output_dir)
 def start(**flags):
     started = dataclasses.replace(config, **flags)
     pinned, resolved = pin_sources(started, folder)
-    state = claim_run(folder, to_dict(started), resolved=resolved, **{"resume": False, "overwrite": False} | flags)
+    state = claim_run(folder, started, resolved=resolved, **{"resume": False, "overwrite": False} | flags)
     return [state, pinned.corpora[0].revision, pinned.teachers[0].revision, pinned.student.revision], pinned
 
 said["refused"] = []
