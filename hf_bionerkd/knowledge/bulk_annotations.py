@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from hf_bionerkd.corpora.pubtator_bulk import BulkRow
@@ -63,6 +64,11 @@ class BulkAnnotations:
 
     def __len__(self) -> int:
         return len(self._table)
+
+    @cached_property
+    def types(self) -> frozenset[str]:
+        """The types of the rows, whatever abstract they are of."""
+        return frozenset(self._table.count_by("type"))
 
     def of(self, pmids: Iterable[int]) -> dict[int, list[BulkRow]]:
         """The rows of some abstracts; give thousands at once, since a call for one costs as much."""

@@ -34,11 +34,15 @@ class AbstractSource:
         file (`str`): Its path.
         format (`str`): `"articles"` (JSON lines), `"pubmed"` (XML), `"pubtator"` or `"bioc"`.
         given (`bool`, *optional*): Whether its mentions are the weak labels; by default so where the format has any.
+        types (`tuple[str, ...]`, *optional*): The types that its annotator looks for, where these are not all of the
+            corpus': the others are labelled as in an abstract without mentions. Of two files with the same abstracts
+            the first counts, so the files of two annotators are to be joined before.
     """
 
     file: str
     format: Literal["articles", "pubmed", "pubtator", "bioc"]
     given: bool | None = None
+    types: tuple[str, ...] = ()
 
     @property
     def has_labels(self) -> bool:
@@ -193,12 +197,19 @@ class WeakConfig:
             )
         if self.limit is not None and self.limit < 1:
             raise WeakConfigError(f"key 'limit': expected at least 1, found {self.limit}")
+        for source in self.abstracts:
+            if set(source.types) - set(self.types):
+                raise WeakConfigError(
+                    f"key 'abstracts': the types {list(source.types)} of {source.file!r} are not all among the "
+                    f"corpus' {list(self.types)}"
+                )
         if self.lexicon is None:
             return
-        for source in self.lexicon.vocabularies:
-            if source.branches is not None and self.lexicon.tree_numbers is None:
+        for vocabulary in self.lexicon.vocabularies:
+            if vocabulary.branches is not None and self.lexicon.tree_numbers is None:
                 raise WeakConfigError(
-                    f"key 'lexicon.tree_numbers': the branches of vocabulary {source.name!r} need MeSH's tree numbers"
+                    f"key 'lexicon.tree_numbers': the branches of vocabulary {vocabulary.name!r} need MeSH's "
+                    "tree numbers"
                 )
         unknown = {*self.lexicon.names, *self.lexicon.order, *(s.type for s in self.lexicon.vocabularies)}
         if unknown - set(self.types):

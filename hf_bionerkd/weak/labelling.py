@@ -13,7 +13,7 @@ Source: Zhou et al. 2021, "Weakly labeled dataset construction", steps 2 and 3.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -43,15 +43,16 @@ class WeakLabels:
 
 
 class Labeller:
-    """Labels abstracts with what is at hand: their own mentions, else PubTator's bulk rows, else a dictionary.
+    """Labels abstracts with what is at hand, each type by the first that knows it: their own mentions, PubTator's bulk
+    rows, a dictionary.
 
     Args:
         types (`Collection[str]`): Types to label; mentions of others are counted and left out.
         matcher (`Matcher`, *optional*): The dictionary; without it an abstract that PubTator does not know gets no
             mention.
         alternatives (`Alternatives`, *optional*): Identifiers that stand for others.
-        counts (`Counter`, *optional*): Receives ``abstracts_labelled_by_…``, ``mentions_of_other_types``,
-            ``identifiers_not_understood`` and ``bulk_mentions_not_found``.
+        counts (`Counter`, *optional*): Receives ``abstracts_labelled_by_…`` (each that was asked),
+            ``mentions_of_other_types``, ``identifiers_not_understood`` and ``bulk_mentions_not_found``.
     """
 
     def __init__(
@@ -67,29 +68,47 @@ class Labeller:
         self._counts = Counter() if counts is None else counts
 
     def coverage(
-        self, document: Document, *, given: bool = False, rows: list[BulkRow] | None = None
+        self,
+        document: Document,
+        *,
+        given: Collection[str] = (),
+        rows: Sequence[BulkRow] | None = None,
+        row_types: Collection[str] = (),
     ) -> tuple[Mention, ...]:
         """Every mention of an abstract.
 
         Args:
-            document (`Document`): The abstract; its mentions count where they are `given`.
-            given (`bool`, *optional*, defaults to `False`): Whether an annotator has read the document, so that it has
-                all its mentions, even where these are none.
-            rows (`list[BulkRow]`, *optional*): PubTator's rows for it.
+            document (`Document`): The abstract; its mentions of the `given` types count.
+            given (`Collection[str]`, *optional*): Types that an annotator has looked for in the document, so that it
+                has all their mentions, even where these are none.
+            rows (`Sequence[BulkRow]`, *optional*): PubTator's rows for it.
+            row_types (`Collection[str]`, *optional*): Types that those rows would show, were any in the abstract.
 
         Returns:
-            Mentions in order, with concepts in the one spelling and provenance.
+            Mentions in order, with concepts in the one spelling and provenance. The dictionary's overlap none of the
+            others'.
         """
+        missing, found, asked = set(self._types), list[Mention](), list[str]()
         if given:
-            mentions, by = document.mentions, "given_mentions"
-        elif rows:
-            mentions, by = find_mentions(document.text, document.words, rows, counts=self._counts), "bulk_rows"
-        elif self._matcher is not None:
-            mentions, by = self._matcher.find(document.text, document.words), "dictionary"
-        else:
-            mentions, by = (), "nothing"
-        self._counts[f"abstracts_labelled_by_{by}"] += 1
-        kept = tuple(self._normalised(mention) for mention in mentions if mention.type in self._types)
+            asked.append("given_mentions")
+            found += self._of_types(document.mentions, missing & set(given))
+            missing -= set(given)
+        if rows and missing:
+            asked.append("bulk_rows")
+            located = find_mentions(document.text, document.words, rows, counts=self._counts)
+            found += self._of_types(located, missing)
+            missing -= {*row_types, *(row.type for row in rows)}
+        if self._matcher is not None and missing:
+            asked.append("dictionary")
+            matched = [m for m in self._matcher.find(document.text, document.words) if m.type in missing]
+            taken = list(found)
+            found += [m for m in matched if all(m.end <= other.start or other.end <= m.start for other in taken)]
+        for name in asked or ["nothing"]:
+            self._counts[f"abstracts_labelled_by_{name}"] += 1
+        return tuple(self._normalised(mention) for mention in sorted(found, key=lambda m: (m.start, m.end)))
+
+    def _of_types(self, mentions: Sequence[Mention], types: Collection[str]) -> list[Mention]:
+        kept = [mention for mention in mentions if mention.type in types]
         self._counts["mentions_of_other_types"] += len(mentions) - len(kept)
         return kept
 

@@ -89,11 +89,13 @@ class LeakFinder:
         Args:
             name (`str`): What findings call it, such as ``"bc5cdr-test"``.
             documents (`Iterable[Document]`): Its documents; read once.
-            pmids (`bool`, *optional*, defaults to `True`): Whether their ids are PMIDs.
+            pmids (`bool`, *optional*, defaults to `True`): Whether ``metadata["document_id"]``, or the id where there
+                is none, is a PMID.
         """
         for document in documents:
             if pmids:
-                self._pmids.setdefault(document.id, Leak("pmid", name, document.id))
+                pmid = document.metadata.get("document_id") or document.id
+                self._pmids.setdefault(_plain(pmid), Leak("pmid", name, document.id))
             abstracts = [document.text[p.start : p.end] for p in document.passages if p.kind == "abstract"]
             for text in (document.text, *abstracts):
                 self._add(text, Leak("text", name, document.id))
@@ -125,8 +127,8 @@ class LeakFinder:
                 id.
         """
         for identifier in (document.metadata.get("document_id", ""), document.id):
-            if identifier in self._pmids:
-                return self._pmids[identifier]
+            if (leak := self._pmids.get(_plain(identifier))) is not None:
+                return leak
         found: Leak | None = None
         pieces = _PIECES.findall(document.text.casefold())
         letters = "".join(pieces)
@@ -137,6 +139,11 @@ class LeakFinder:
                     return leak
                 found = found or leak
         return found
+
+
+def _plain(pmid: str) -> str:
+    """A PMID in the one spelling, as numbers are compared: without zeros before it."""
+    return pmid.strip().lstrip("0")
 
 
 def text_key(text: str) -> bytes:

@@ -109,6 +109,9 @@ def document_sentences(
         Sentences with at least one word, in order, with the document's words. Their ids are ``<id>:<number>``,
         numbered from 1, and ``metadata["document_id"]`` is the document's, or its id where it has none.
 
+    Raises:
+        ValueError: A mention begins or ends with white space, which is in no sentence.
+
     Example:
         >>> [sentence.text for sentence in document_sentences(Document("1", "Aspirin helps. It does."))]
         ['Aspirin helps.', 'It does.']
@@ -124,11 +127,22 @@ def document_sentences(
         own = []
         while mention < len(mentions) and mentions[mention].end <= end:
             m = mentions[mention]
+            if m.start < start:
+                raise _outside(document, m)
             own.append(Mention(m.start - start, m.end - start, m.type, m.text, m.concepts, m.source))
             mention += 1
         if word > first:
             words = tuple((a - start, b - start) for a, b in document.words[first:word])
             yield Document(f"{document.id}:{number}", document.text[start:end], tuple(own), words, (), metadata)
+    if mention < len(mentions):
+        raise _outside(document, mentions[mention])
+
+
+def _outside(document: Document, mention: Mention) -> ValueError:
+    return ValueError(
+        f"document {document.id!r}: the {mention.type} mention {mention.text!r} [{mention.start}, {mention.end}) begins "
+        "or ends with white space, which is in no sentence; give the span without it"
+    )
 
 
 def sentence_spans(document: Document, keep_whole: Iterable[Span] = ()) -> Iterator[Span]:

@@ -10,6 +10,7 @@ from hf_bionerkd.knowledge.matching import Matcher
 from hf_bionerkd.knowledge.vocabularies import ConceptNames
 from hf_bionerkd.weak.labelling import Labeller
 
+TYPES = ("Chemical", "Disease")
 TEXT = "Dantrolene in spasticity; not in lymphoma."
 DANTROLENE, SPASTICITY, LYMPHOMA = normalise("D003620"), normalise("D009128"), normalise("D008223")
 OMIM = normalise("OMIM:612067")
@@ -28,8 +29,8 @@ MENTIONS = (
 
 
 def labels(mentions=MENTIONS, associated=None, alternatives=None, counts=None):
-    labeller = Labeller(["Chemical", "Disease"], None, alternatives, counts)
-    coverage = labeller.coverage(Document("1", TEXT, mentions), given=True)
+    labeller = Labeller(TYPES, None, alternatives, counts)
+    coverage = labeller.coverage(Document("1", TEXT, mentions), given=TYPES)
     return coverage, labeller.accuracy(coverage, associated or {})
 
 
@@ -82,9 +83,31 @@ def test_given_mentions_come_before_rows_and_rows_before_the_dictionary(dictiona
     labeller = Labeller(["Disease"], Matcher(lexicon) if dictionary else None, counts=counts)
     document = Document("1", TEXT, (MENTIONS[1],))
     rows = [BulkRow("1", "Disease", (SPASTICITY,), ("spasticity", "lymphoma"), ("DNorm",))]
-    assert [m.source for m in labeller.coverage(document, given=True, rows=rows)] == ["pubtator:pubtator/given"]
+    assert [m.source for m in labeller.coverage(document, given=TYPES, rows=rows)] == ["pubtator:pubtator/given"]
     assert [m.source for m in labeller.coverage(document, rows=rows)] == ["pubtator:DNorm/bulk"] * 2
     assert [m.source for m in labeller.coverage(document, rows=[])] == ["dictionary:medic/word"] * dictionary
-    assert labeller.coverage(Document("1", TEXT), given=True, rows=rows) == ()  # the annotator found nothing
+    assert labeller.coverage(Document("1", TEXT), given=TYPES, rows=rows) == ()  # the annotator found nothing
     last = "abstracts_labelled_by_" + ("dictionary" if dictionary else "nothing")
     assert counts["abstracts_labelled_by_bulk_rows"] == counts[last] == 1
+
+
+def test_a_type_that_an_annotator_does_not_look_for_is_the_dictionary_s():
+    lexicon = Lexicon(TYPES)
+    lexicon.add("Disease", "medic", [ConceptNames(LYMPHOMA, ("Lymphoma",)), ConceptNames(SPASTICITY, ("Spasticity",))])
+    lexicon.add("Chemical", "mesh", [ConceptNames(DANTROLENE, ("Dantrolene", "Spasticity; not"))])
+    counts = Counter()
+    labeller = Labeller(TYPES, Matcher(lexicon), counts=counts)
+    disease = [BulkRow("1", "Disease", (SPASTICITY,), ("spasticity",), ("DNorm",))]
+
+    def found(**known):
+        document = Document("1", TEXT, (MENTIONS[0], MENTIONS[1]))
+        return [(m.text, m.source) for m in labeller.coverage(document, **known)]
+
+    both = [("Dantrolene", "dictionary:mesh/word"), ("spasticity", "pubtator:DNorm/bulk")]
+    assert found(rows=disease, row_types=["Disease"]) == found(rows=disease) == both  # no lymphoma: DNorm found none
+    assert found(rows=disease, row_types=TYPES) == both[1:]  # tmChem has read it too
+    given = "pubtator:pubtator/given"
+    assert found(given=["Disease"]) == [("Dantrolene", "dictionary:mesh/word"), ("spasticity", given)]
+    assert found(given=["Chemical"], rows=disease, row_types=["Disease"]) == [("Dantrolene", given), both[1]]
+    assert counts["abstracts_labelled_by_bulk_rows"] == 4 and counts["abstracts_labelled_by_dictionary"] == 3
+    assert counts["mentions_of_other_types"] == 2  # of the given ones, whose annotator does not answer for them

@@ -34,7 +34,10 @@ def find(finder, text, id_="x:1", **metadata):
 def test_a_document_is_found_by_its_pmid(finder):
     leak = Leak("pmid", "bc5cdr-test", "227508")
     assert find(finder, "Another text.", document_id="227508") == find(finder, "Another text.", "227508") == leak
+    assert find(finder, "Another text.", document_id="0227508") == leak
     assert find(finder, "Another text.", document_id="2275080") is None
+    finder.add_documents("bioc-test", [Document("PMC5", "A text.", metadata={"document_id": "777"})])
+    assert find(finder, "Another text.", document_id="777") == Leak("pmid", "bioc-test", "PMC5")
 
 
 @pytest.mark.parametrize(

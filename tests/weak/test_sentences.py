@@ -84,6 +84,14 @@ def test_a_passage_end_inside_a_mention_is_no_cut():
     assert [s.text for s in document_sentences(whole)] == ["Acute gout.", "Rare."]
 
 
+@pytest.mark.parametrize(("start", "end"), [(0, 5), (17, 22), (21, 22)])
+def test_a_mention_that_reaches_out_of_its_sentence_is_refused_and_never_lost(start, end):
+    text = " Rats have gout. More "
+    document = Document("7", text, (Mention(start, end, "Disease", text[start:end]),))
+    with pytest.raises(ValueError, match=rf"'7'.*\[{start}, {end}\) begins or ends with white space"):
+        list(document_sentences(document))
+
+
 def test_a_document_without_an_id_elsewhere_is_its_own():
     (sentence,) = document_sentences(Document("ohsumed:1", "Gout."))
     assert sentence.metadata == {"document_id": "ohsumed:1"}

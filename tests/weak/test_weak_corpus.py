@@ -9,7 +9,7 @@ from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.corpora.pubtator import read_pubtator
 from hf_bionerkd.corpora.statistics import fold
 from hf_bionerkd.documents import Document
-from hf_bionerkd.weak.config import load_weak_config
+from hf_bionerkd.weak.config import WeakConfigError, load_weak_config
 from hf_bionerkd.weak.corpus import WeakCorpus
 from hf_bionerkd.weak.sentences import document_sentences
 
@@ -62,7 +62,7 @@ def test_coverage_has_every_mention_of_every_abstract_with_an_association(tmp_pa
         "abstracts_left_out_without_association": 2,
         "abstracts_with_an_association": 3,
         "abstracts_labelled_by_bulk_rows": 1,
-        "abstracts_labelled_by_dictionary": 2,
+        "abstracts_labelled_by_dictionary": 3,  # chemicals where the bulk rows are of diseases alone
         "sentences_left_out_as_gold": 1,
     }
     assert counts["bulk_mentions_not_found"] == 1
@@ -125,6 +125,52 @@ PUBTATOR = (
     "101\t13\t23\tdyskinesia\tDisease\tSNOMED:1\n101\t40\t50\tnowhere\tDisease\tMESH:D006073\n"
     "101\t25\t30\tOther\tGene\t7\n\n109|t|Gout.\n109|a|\n\n"
 )
+
+
+@pytest.mark.parametrize("copy", [("b1", ""), ("b1", "777")])  # that nothing is associated with
+def test_a_copy_that_does_not_enter_keeps_no_other_one_out(copy, tmp_path):
+    path = write_world(tmp_path)
+    _, _, title, abstract, _ = ARTICLES[1]
+    article = {"id": copy[0], "pmid": copy[1], "title": title, "abstract": abstract, "mesh": []}
+    (tmp_path / "copies.jsonl").write_text(json.dumps(article) + "\n")
+    sources = [{"file": name, "format": "articles"} for name in ("copies.jsonl", "articles.jsonl")]
+    sentences, counts, _ = read(path, abstracts=sources)
+    assert mentions(sentences) == COVERAGE
+    assert counts["abstracts_left_out_as_repeated"] == 2 and counts["abstracts_left_out_without_association"] == 3
+
+
+BIOC = """<?xml version="1.0" encoding="UTF-8"?>
+<collection><source>t</source><date>2020</date><key>k</key>
+<document><id>PMC5</id><passage>
+<infon key="article-id_pmid">0101</infon><infon key="type">title</infon><offset>0</offset>
+<text>Another edition of its title.</text></passage></document></collection>
+"""
+
+
+def test_a_gold_standard_in_bioc_is_found_by_the_pmid_of_its_article(tmp_path):
+    path = write_world(tmp_path)
+    (tmp_path / "gold.xml").write_text(BIOC)
+    gold = [{"file": "gold.xml", "format": "bioc", "name": "bioc-test"}]
+    sentences, counts, aside = read(path, leave_out=gold)
+    assert not [s.id for s in sentences if s.id.startswith("a1:")]
+    assert counts["abstracts_left_out_as_gold_by_pmid"] == 1 and counts["abstracts_left_out_as_gold_by_text"] == 0
+    assert [(entry["id"], entry["gold_id"]) for entry in aside] == [("a1", "PMC5")]
+
+
+def test_of_two_annotators_of_one_abstract_the_first_counts_and_what_is_lost_is_counted(tmp_path):
+    path = write_world(tmp_path)
+    texts = "101|t|Levodopa and dyskinesia.\n101|a|\n"
+    (tmp_path / "dnorm.txt").write_text(texts + "101\t13\t23\tdyskinesia\tDisease\tMESH:D004409\n\n")
+    (tmp_path / "tmchem.txt").write_text(texts + "101\t0\t8\tLevodopa\tChemical\tMESH:D007980\n\n")
+    dnorm, tmchem = ({"file": f"{name}.txt", "format": "pubtator"} for name in ("dnorm", "tmchem"))
+    given = "pubtator:pubtator/given"
+    sentences, counts, _ = read(path, abstracts=[dnorm, tmchem])
+    assert mentions(sentences) == [("101:1", "dyskinesia", "D", given)]
+    assert counts["mentions_left_out_with_repeated_abstracts"] == 1
+    sentences, counts, _ = read(path, abstracts=[dnorm | {"types": ["Disease"]}])  # and the dictionary the others
+    assert mentions(sentences) == [("101:1", "Levodopa", "C", CHEMICAL), ("101:1", "dyskinesia", "D", given)]
+    with pytest.raises(WeakConfigError, match="the types \\['Gene'\\] of 'dnorm.txt' are not all among"):
+        read(path, abstracts=[dnorm | {"types": ["Gene"]}])
 
 
 def test_given_labels_come_first_and_misplaced_ones_are_repaired_or_set_aside(tmp_path):
