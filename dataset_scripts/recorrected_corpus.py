@@ -79,7 +79,8 @@ def main(card_path: Path, description: str | None) -> None:
     """Command line of the scripts."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="YAML file of the run that made the labels")
-    parser.add_argument("--output", required=True, help="folder to make")
+    folder = f"data/{card_path.parent.name}"
+    parser.add_argument("--output", default=folder, help=f"folder to make; {folder} by default")
     parser.add_argument("--overwrite", action="store_true", help="replace whatever the output folder holds")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="what the run was started with")
     add_push_options(parser, "ORG/CORPUS", "the corpus")

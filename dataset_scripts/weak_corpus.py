@@ -74,7 +74,8 @@ def main(view: View, card_path: Path, description: str | None) -> None:
     """Command line of the two scripts."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="YAML file with sources and rules")
-    parser.add_argument("--output", required=True, help="folder to make")
+    folder = f"data/{card_path.parent.name}"
+    parser.add_argument("--output", default=folder, help=f"folder to make; {folder} by default")
     parser.add_argument("--overwrite", action="store_true", help="replace whatever the output folder holds")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values of the configuration's keys")
     add_push_options(parser, "ORG/CORPUS", "the corpus")

@@ -61,8 +61,8 @@ def build_corpus(
         splits (`Mapping[str, Iterable[Document]]`): Split name to its documents; each is read once, in order.
         types (`Sequence[str]`): Types that the corpus annotates, in label order.
         card (`CorpusCard`): What a person states about the corpus.
-        sources (`Sequence` of paths): The files it is made of, recorded by name and sha256. A corpus that a program
-            makes up gives the program's own file.
+        sources (`Sequence` of paths): The files it is made of, recorded by sha256 and name, with as many folders as
+            tell two of one name apart. A corpus that a program makes up gives the program's own file.
         settings (`Mapping[str, Any]`, *optional*): How the documents come out of the sources (renaming, tag scheme,
             seed), as JSON can hold it; recorded, and part of what makes two builds the same.
         set_aside (`Iterable[Mapping]`, *optional*): Mentions or documents left out, one line each in set_aside.jsonl;
@@ -87,7 +87,7 @@ def build_corpus(
         _check_expected(present["splits"], expected or {}, card.name)
         return "unchanged"
     with atomic_folder(output_dir, overwrite=True) as folder:
-        statistics, flat_view, files = _write_splits(folder, splits, LabelSpace(tuple(types)))
+        statistics, flat_view, files = _write_splits(folder, splits, LabelSpace(tuple(types)), counts)
         entries = {
             split: {"file": files[split], "sha256": file_sha256(folder / files[split]), **statistics[split].as_dict()}
             for split in statistics
@@ -121,12 +121,24 @@ def _identity(
         "types": list(types),
         "card_sha256": hashlib.sha256(stated).hexdigest(),
         "settings": dict(settings),
-        "sources": [_source(Path(path)) for path in sources],
+        "sources": [
+            {"file": name, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+            for path, name in _told_apart(list(map(Path, sources))).items()
+        ],
     }
 
 
-def _source(path: Path) -> dict[str, Any]:
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+def _told_apart(paths: Sequence[Path]) -> dict[Path, str]:
+    """The paths by their names, with as many of the folders above as tell them apart."""
+    parts = dict.fromkeys(paths, 1)
+    while True:
+        names = {path: "/".join(path.parts[-number:]) for path, number in parts.items()}
+        times = Counter(names.values())
+        alike = [path for path, name in names.items() if times[name] > 1 and parts[path] < len(path.parts)]
+        if not alike:
+            return names
+        for path in alike:
+            parts[path] += 1
 
 
 def _present_corpus(output_dir: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -157,7 +169,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _write_splits(
-    folder: Path, splits: Mapping[str, Iterable[Document]], space: LabelSpace
+    folder: Path, splits: Mapping[str, Iterable[Document]], space: LabelSpace, counts: Mapping[str, int] | None
 ) -> tuple[dict[str, CorpusStatistics], Counter[str], dict[str, str]]:
     statistics: dict[str, CorpusStatistics] = {}
     files: dict[str, str] = {}
@@ -175,7 +187,10 @@ def _write_splits(
             while (table := pa.Table.from_pylist(list(islice(rows, _ROWS_IN_MEMORY)), schema=schema)).num_rows:
                 writer.write_table(table)
         if not statistics[split].documents:
-            raise CorpusContractError(f"split {split!r} has no document; leave the split out or look at its source")
+            told = "".join(f"; {name}: {number:,}" for name, number in sorted((counts or {}).items()) if number)
+            raise CorpusContractError(
+                f"split {split!r} has no document; leave the split out or look at its source{told}"
+            )
     _check_unique(folder, files, ids)
     return statistics, flat_view, files
 

@@ -140,8 +140,8 @@ def document_sentences(
 
 def _outside(document: Document, mention: Mention) -> ValueError:
     return ValueError(
-        f"document {document.id!r}: the {mention.type} mention {mention.text!r} [{mention.start}, {mention.end}) begins "
-        "or ends with white space, which is in no sentence; give the span without it"
+        f"document {document.id!r}: the {mention.type} mention {mention.text!r} [{mention.start}, {mention.end}) "
+        "begins or ends with white space, which is in no sentence; give the span without it"
     )
 
 

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from collections import Counter
 
 import pyarrow.parquet as pq
 import pytest
@@ -89,6 +90,28 @@ def test_card_is_valid_for_the_hub_and_holds_the_statistics(tmp_path, source):
     ):
         assert expected in card.text
     assert "nothing" not in card.text
+
+
+def test_an_empty_split_says_what_was_counted_on_the_way(tmp_path):
+    counts = Counter(abstracts_read=5_000, abstracts_left_out_without_association=5_000, abstracts=0)
+    said = r"no document; .*; abstracts_left_out_without_association: 5,000; abstracts_read: 5,000$"
+    with pytest.raises(CorpusContractError, match=said):
+        build(tmp_path / "toy", {"train": []}, counts=counts)
+
+
+def test_sources_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    paths = [tmp_path / name for name in ("a/conll/test.tsv", "b/conll/test.tsv", "a/names.txt", "c/test.tsv")]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(path))
+    build(tmp_path / "toy", {"train": [gene("a")]}, sources=[*paths, paths[0]])
+    sources = json.loads((tmp_path / "toy" / "manifest.json").read_text())["sources"]
+    assert [source["file"] for source in sources] == [
+        "a/conll/test.tsv",
+        "b/conll/test.tsv",
+        "names.txt",
+        "c/test.tsv",
+    ]
 
 
 def test_manifest_records_sources_counts_and_versions(tmp_path, source):

@@ -105,6 +105,9 @@ def test_command_line(world, tmp_path, monkeypatch, capsys):
     out = tmp_path / "cdwa"
     run("cdwa", monkeypatch, "--config", world, "--output", out, "limit=2")
     assert capsys.readouterr().out == f"{out}: built\n"
+    monkeypatch.chdir(tmp_path)
+    run("cdwa", monkeypatch, "--config", world, "limit=2")
+    assert capsys.readouterr().out == "data/cdwa: built\n"
     run("cdwa", monkeypatch, "--config", world, "--output", out, "limit=2", "--push", "org/cdwa", "--dry-run")
     shown = capsys.readouterr().out
     assert f"{out}: unchanged" in shown and "org/cdwa" in shown and "Nothing was sent" in shown

@@ -95,3 +95,5 @@ def test_relative_paths_are_below_a_stated_folder(tmp_path, monkeypatch):
     assert load(tmp_path).path("a.jsonl") == tmp_path / "a.jsonl"
     with pytest.raises(WeakConfigError, match="there is no file .*b.jsonl; correct 'b.jsonl'"):
         load(tmp_path).path("b.jsonl")
+    with pytest.raises(WeakConfigError, match="no configuration file .*nope.yaml; a worked example is recipes/"):
+        load_weak_config(tmp_path / "nope.yaml")
