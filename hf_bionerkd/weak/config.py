@@ -263,7 +263,9 @@ def load_weak_config(path: str | os.PathLike[str], **overrides: Any) -> WeakConf
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise WeakConfigError(f"no configuration file {path}; a worked example is recipes/zhou2021/weak.yaml") from None
+        raise WeakConfigError(
+            f"no configuration file {path}; a worked example is recipes/zhou2021/weak.yaml"
+        ) from None
     except yaml.YAMLError as error:
         raise WeakConfigError(f"{path}: no valid YAML: {error}") from None
     if not isinstance(values, dict):
