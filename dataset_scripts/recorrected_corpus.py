@@ -23,7 +23,7 @@ from hf_bionerkd.training.config import ConfigError
 from hf_bionerkd.training.config_loading import load_config
 from hf_bionerkd.training.recorrection_config import RecorrectConfig
 from hf_bionerkd.training.revisions import CORPUS, Revisions, open_corpora
-from hf_bionerkd.training.runs import DONE_FILE, read_run, same_run
+from hf_bionerkd.training.runs import DONE_FILE, differences, read_run
 from hf_bionerkd.training.setup import label_space
 from hf_bionerkd.training.sources import pin_sources
 from hf_bionerkd.weak.rounds import read_outcome
@@ -57,10 +57,10 @@ def build_recorrected_corpus(
     run = Path(settings.output_dir)
     command = ["accelerate", "launch", "recipes/recorrect.py", "--config", os.fspath(config), *overrides]
     record, outcome = read_run(run), read_outcome(run)
-    if record is not None and not same_run(record, settings):
+    if record is not None and (other := differences(record, settings)):
         raise ConfigError(
-            f"{run} holds a run with other values than {os.fspath(config)} has; give the key=value words that it was "
-            "started with, such as output_dir=… or limit=…"
+            f"{run} holds a run with other values than {os.fspath(config)} has, which differs in {other}; give the "
+            "key=value words that it was started with, such as limit=…"
         )
     if record is None or outcome is None or not (run / DONE_FILE).exists():
         resume = [] if record is None else ["resume=true"]

@@ -128,6 +128,7 @@ def train_model(
 
     folder = Path(config.output_dir) / name
     if (folder / DONE_FILE).exists():
+        drop_checkpoints(folder / "checkpoints")  # of a run that was killed just before it did so
         return read_metrics(folder / DONE_FILE).of(name, corpus_tags(name))
     set_seed(config.seed)
     length = int(config.student.architecture.get("max_position_embeddings", 512))
@@ -177,11 +178,12 @@ def show(metrics: Metrics, folder: Path) -> None:
 
     python = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else sys.executable
     student = folder / "student"
+    own_code = ", trust_remote_code=True" if any(student.glob("*.py")) else ""
     text = "In patients with aspirin-induced asthma, expression of TP53 was reduced."
     print(f"\n{text_table(metrics.strict, 'strict F1 on test, percent')}\n\nstudent: {student}\ntry it:\n")
     print(
         f"{python} -c \"from transformers import pipeline; print(*pipeline('token-classification', '{student}', "
-        f"aggregation_strategy='simple')('{text}'), sep='\\n')\""
+        f"aggregation_strategy='simple'{own_code})('{text}'), sep='\\n')\""
     )
 
 

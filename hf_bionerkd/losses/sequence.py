@@ -85,3 +85,24 @@ def known_taggings(labels: Tensor, annotated: Tensor, outside: Outside) -> Tenso
     if outside == "entities":
         unknown = unknown | (labels == last)
     return allowed | unknown[..., None]
+
+
+def opened_inside(allowed: Tensor, mask: Tensor) -> Tensor:
+    """Let a window that opens inside a mention begin it: the scheme knows no ``I`` at the start.
+
+    Args:
+        allowed (`Tensor`): From :func:`known_taggings`, `(batch, words, 2 * types + 1)`.
+        mask (`Tensor`): Boolean, `(batch, words)`: true at words.
+
+    Returns:
+        As `allowed`, with ``B-e`` beside ``I-e`` at the first word of each row.
+
+    Example:
+        >>> inside = torch.tensor([[[False, True, False], [False, True, False]]])
+        >>> opened_inside(inside, torch.ones(1, 2, dtype=torch.bool)).int().tolist()
+        [[[1, 1, 0], [0, 1, 0]]]
+    """
+    first = mask & (mask.cumsum(1) == 1)
+    begin = torch.zeros_like(allowed)
+    begin[..., :-1:2] = allowed[..., 1::2] & first[..., None]
+    return allowed | begin

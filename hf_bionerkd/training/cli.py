@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hf_bionerkd.hub.command_line import errors_on_one_line
 from hf_bionerkd.training.config_loading import load_config
+from hf_bionerkd.training.full_disk import saying_what_is_full
 
 T = TypeVar("T")
 
@@ -23,4 +24,6 @@ def run_recipe(main: Callable[[T], None], cls: type[T], default: str | None, des
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. loss.lam=0.5 teachers.0.path=org/name")
     arguments = parser.parse_intermixed_args()
     with errors_on_one_line():
-        main(load_config(cls, arguments.config, arguments.overrides))
+        config: Any = load_config(cls, arguments.config, arguments.overrides)
+        with saying_what_is_full(config.output_dir):
+            main(config)

@@ -51,6 +51,8 @@ def finetune(config: FinetuneConfig) -> Metrics:
     space = label_space(config.types, corpora)
     opened = claim_run(folder, asked, resume=config.resume, overwrite=config.overwrite, resolved=resolved)
     if opened == "finished":
+        if state.is_main_process:
+            drop_checkpoints(checkpoints)  # of a run that was killed just before it did so
         return read_metrics(folder / DONE_FILE)
     tags = make_tags(config.encoding.tag_pair, corpora, neutral=False, end_tag=config.encoding.end_tag)
     job = Job(corpora, space, tags, config.encoding, config.training, config.seed, config.gold_outside)

@@ -13,16 +13,13 @@ The rounds themselves are :mod:`hf_bionerkd.weak.recorrection`. A run's folder::
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from hf_bionerkd.data.corpus import Corpus
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.training.arguments import training_arguments
 from hf_bionerkd.training.config import ConfigError
+from hf_bionerkd.training.full_disk import saying_what_is_full
 from hf_bionerkd.training.recorrection_config import RecorrectConfig
 from hf_bionerkd.training.recorrection_result import publish_result
 from hf_bionerkd.training.recorrection_steps import TrainedSteps
@@ -32,7 +29,7 @@ from hf_bionerkd.training.runs import claim_run
 from hf_bionerkd.training.setup import check_splits, label_space
 from hf_bionerkd.training.sources import pin_sources
 from hf_bionerkd.weak.recorrection import run_rounds
-from hf_bionerkd.weak.rounds import Outcome, RecorrectionError, RoundLog, read_outcome
+from hf_bionerkd.weak.rounds import Outcome, RoundLog, read_outcome
 
 
 def recorrect(config: RecorrectConfig) -> Outcome:
@@ -47,7 +44,8 @@ def recorrect(config: RecorrectConfig) -> Outcome:
     Raises:
         ConfigError: The output folder holds something else, or the configuration does not fit the corpora.
         HubError: The corpora are to be published, and the Hub refuses; known before training.
-        RecorrectionError: The disk is full, or a record of the run cannot be read.
+        DiskFullError: No space is left; `resume` goes on.
+        RecorrectionError: A record of the run cannot be read.
     """
     from accelerate import PartialState
 
@@ -66,7 +64,7 @@ def recorrect(config: RecorrectConfig) -> Outcome:
         log = RoundLog(folder, writes=state.is_main_process)
         state.wait_for_everyone()  # before anyone writes what the others read
         steps = TrainedSteps(config, revisions, log)
-        with _saying_what_is_full(folder):
+        with saying_what_is_full(folder):
             steps.prepare()
             outcome = run_rounds(
                 steps,
@@ -121,17 +119,3 @@ def check_corpora(config: RecorrectConfig, weak: Corpus, human: Corpus) -> Label
             )
     check_splits([human], {"eval_strategy": "no"})  # the test split, for the report
     return label_space(config.types, [weak, human])
-
-
-@contextmanager
-def _saying_what_is_full(folder: Path) -> Iterator[None]:
-    """Have a full disk said as such, whoever met it first; safetensors and torch have errors of their own for it."""
-    try:
-        yield
-    except Exception as error:
-        if getattr(error, "errno", None) != errno.ENOSPC and os.strerror(errno.ENOSPC) not in str(error):
-            raise
-        raise RecorrectionError(
-            f"no space is left on the disk of {folder} ({error}). What was finished is whole and kept: make room, and "
-            "continue with resume=true"
-        ) from error

@@ -76,6 +76,7 @@ class TrainedSteps:
             self._seed()
             model, tokenizer = make_model(self.config.model, vocabulary, self.tags, self.space)
             self._train(corpora, self.config.weak_training, model, tokenizer, place / WEAK_MODEL)
+        self._drop_checkpoints(place / WEAK_MODEL)
         return self._measure(place / WEAK_MODEL)
 
     def correct(self, number: int) -> ModelScores:
@@ -85,6 +86,7 @@ class TrainedSteps:
             self._seed()
             model, tokenizer = self.load(place / WEAK_MODEL)
             self._train([self.human], self.config.training, model, tokenizer, place / CORRECTOR)
+        self._drop_checkpoints(place / CORRECTOR)
         return self._measure(place / CORRECTOR)
 
     def relabel(self, number: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -144,16 +146,19 @@ class TrainedSteps:
     def _train(
         self, corpora: Sequence[Corpus], section: dict[str, Any], model: Any, tokenizer: Any, folder: Path
     ) -> None:
-        checkpoints = folder.with_name(f"{folder.name}_checkpoints")
-        trainer = train(self.job(corpora, section), model, tokenizer, checkpoints, resume=True)
+        trainer = train(self.job(corpora, section), model, tokenizer, _checkpoints(folder), resume=True)
         model = trainer.student
         if self.state.is_main_process:
             staging = folder.with_name(f".{folder.name}")
             shutil.rmtree(staging, ignore_errors=True)
             publish_weights(staging, model, tokenizer, self.tags)
             os.replace(staging, folder)
-            drop_checkpoints(checkpoints)
         self.state.wait_for_everyone()
+
+    def _drop_checkpoints(self, folder: Path) -> None:
+        """Of a model that is there: asked each time, since a run may have been killed just before."""
+        if self.state.is_main_process:
+            drop_checkpoints(_checkpoints(folder))
 
     def _measure(self, folder: Path) -> ModelScores:
         """Scores on D and test; those on test are kept beside the model, with their intervals."""
@@ -179,3 +184,8 @@ class TrainedSteps:
         from accelerate.utils import broadcast_object_list
 
         return broadcast_object_list([found])[0]
+
+
+def _checkpoints(folder: Path) -> Path:
+    """Where the training of a model keeps its checkpoints."""
+    return folder.with_name(f"{folder.name}_checkpoints")

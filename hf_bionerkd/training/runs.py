@@ -26,6 +26,10 @@ DONE_FILE = "metrics.json"
 VALIDATION_FILE = "validation.json"  # the same of the validation split: what choices may be made by
 OUTPUTS_FOLDER = "teacher_outputs"  # may be filled by recipes/cache_teachers.py before the run is opened
 _FLAGS = ("resume", "overwrite", "push_to_hub", "hub", "card")  # what may differ between two starts of one run
+# What may differ besides, and is recorded: which of the finished is kept, and what is shown meanwhile.
+_KEPT = ("keep_models",)
+_TRAININGS = ("training", "weak_training")
+_SHOWN = ("disable_tqdm", "logging_steps", "logging_first_step", "log_level", "report_to", "save_total_limit")
 RESOLVED = "resolved"  # key of the run's record that no configuration has: which commits its Hub names stood for
 _PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "peft", "evaluate", "numpy")
 
@@ -58,8 +62,7 @@ def open_run(
         ConfigError: The folder holds another run or other files, or an unfinished run and `resume` is not set.
     """
     folder = Path(folder)
-    wanted = to_dict(config)
-    record = _comparable(wanted) | ({RESOLVED: dict(resolved)} if resolved else {})
+    record = _recorded(to_dict(config)) | ({RESOLVED: dict(resolved)} if resolved else {})
     if overwrite and _is_occupied(folder):
         if not (folder / RUN_FILE).exists():
             raise ConfigError(
@@ -73,10 +76,9 @@ def open_run(
         found = read_run(folder)
         if found is None:
             raise ConfigError(f"{folder} holds files that are no run of ours; choose another output_dir")
-        if not same_run(found, config):
-            differences = _differences(_brought_up_to_date(found, config), wanted)
+        if other := differences(found, config):
             raise ConfigError(
-                f"{folder} holds another run, which differs in {differences}; choose another output_dir, or give "
+                f"{folder} holds another run, which differs in {other}; choose another output_dir, or give "
                 "overwrite=true to delete it"
             )
         if (folder / DONE_FILE).exists():
@@ -117,7 +119,19 @@ def same_run(found: Mapping[str, Any], config: Any) -> bool:
     What may change between two starts does not count. Keys that the record's version did not know stand there at
     their defaults.
     """
-    return _brought_up_to_date(found, config) == _comparable(to_dict(config))
+    return not differences(found, config)
+
+
+def differences(found: Mapping[str, Any], config: Any) -> str:
+    """What makes a record one of another run than a configuration describes, for an error; empty if it is the same."""
+    wanted = _comparable(to_dict(config))
+    try:
+        found = _comparable(to_dict(from_dict(type(config), _recorded(found), RUN_FILE)))
+    except ConfigError:
+        found = _comparable(found)  # what this version does not know makes it another run
+    keys = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
+    parts = [f"`{key}` ({_short(found.get(key))} there, {_short(wanted.get(key))} here)" for key in keys[:3]]
+    return ", ".join(parts) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
 
 
 def read_run(folder: str | Path) -> dict[str, Any] | None:
@@ -186,18 +200,18 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _recorded(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the record holds of a configuration."""
+    return {key: value for key, value in config.items() if key not in (*_FLAGS, RESOLVED)}
+
+
 def _comparable(record: Mapping[str, Any]) -> dict[str, Any]:
     """What makes a run this run and no other."""
-    return {key: value for key, value in record.items() if key not in (*_FLAGS, RESOLVED)}
-
-
-def _brought_up_to_date(found: Mapping[str, Any], config: Any) -> dict[str, Any]:
-    """A record as this version would have written it, for a configuration of this class."""
-    found = _comparable(found)
-    try:
-        return _comparable(to_dict(from_dict(type(config), found, RUN_FILE)))
-    except ConfigError:
-        return found  # what this version does not know makes it another run, whose differences are shown as they stand
+    kept = {key: value for key, value in _recorded(record).items() if key not in _KEPT}
+    for section in _TRAININGS:
+        if isinstance(arguments := kept.get(section), dict):
+            kept[section] = {key: value for key, value in arguments.items() if key not in _SHOWN}
+    return kept
 
 
 def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -215,13 +229,6 @@ def _is_complete(checkpoint: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    wanted = _comparable(wanted)
-    keys = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
-    parts = [f"`{key}` ({_short(found.get(key))} there, {_short(wanted.get(key))} here)" for key in keys[:3]]
-    return ", ".join(parts) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
 
 
 def _short(value: Any) -> str:

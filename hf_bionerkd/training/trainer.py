@@ -13,7 +13,7 @@ from hf_bionerkd.data.collators import BLANK, IGNORED, TrainingWindows
 from hf_bionerkd.losses.hard import TokenNLL, allowed_labels
 from hf_bionerkd.losses.mixture import Mixture, WeightedTerm
 from hf_bionerkd.losses.reduction import LossSum
-from hf_bionerkd.losses.sequence import SentenceNLL, known_taggings
+from hf_bionerkd.losses.sequence import SentenceNLL, known_taggings, opened_inside
 from hf_bionerkd.training.distillation_model import student_of
 from hf_bionerkd.training.metrics import MentionEvaluator, Tagging
 
@@ -101,6 +101,7 @@ class TokenClassificationTrainer(Trainer):
         labels = batch["labels"]
         if self.crf is not None:
             known = known_taggings(labels, batch["annotated"], term.outside)
+            known = opened_inside(known, batch["word_mask"])
             likelihood = self.crf.log_likelihood(logits, mask=batch["word_mask"], allowed=known)
             return SentenceNLL(term.outside)(likelihood, labels != IGNORED)
         allowed = allowed_labels(labels, batch["annotated"]) if term.outside == "partial" else None

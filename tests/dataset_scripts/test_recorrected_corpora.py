@@ -65,11 +65,14 @@ def test_a_run_that_is_not_finished_is_named_with_the_command_that_makes_it(plac
         without_training(half, right=(50, 60))  # it ends in the third round
     with pytest.raises(ConfigError, match="holds no finished run.*resume=true"):
         script("drc").build(tmp_path / "drc", place / "run.yaml", overrides=[f"output_dir={tmp_path / 'half'}"])
-    with pytest.raises(
-        ConfigError, match="holds a run with other values than .*run.yaml has; give the key=value words"
-    ):
+    with pytest.raises(ConfigError, match=r"has, which differs in `seed` \(13 there, 14 here\); give the key="):
         script("drc").build(tmp_path / "drc", place / "run.yaml", overrides=["seed=14"])
     assert not (tmp_path / "drc").exists()
+
+
+def test_what_a_run_showed_and_kept_is_no_other_value(place, tmp_path):
+    words = ["keep_models=all", "training.disable_tqdm=true", "weak_training.logging_steps=7"]
+    assert script("cdrc").build(tmp_path / "cdrc", place / "run.yaml", overrides=words) == "built"
 
 
 @pytest.mark.parametrize("corpus", CORPORA)

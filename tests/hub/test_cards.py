@@ -265,6 +265,10 @@ def test_code_of_its_own_is_announced_with_what_to_pin():
 def test_the_card_says_how_long_text_and_whole_words_are_read():
     usage = render_model_card(BARE).partition("## How to use")[2].partition("## Labels")[0]
     assert "stride=32" in usage and 'aggregation_strategy="first"' in usage
+    own = render_model_card(dataclasses.replace(BARE, needs_remote_code=True)).partition("## Labels")[0]
+    assert (
+        "stride" not in own and "Text of any length is\nread, and no word is split." in own
+    )  # its pipeline does both
 
 
 @pytest.mark.parametrize(

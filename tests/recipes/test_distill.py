@@ -6,16 +6,22 @@ import shlex
 import numpy as np
 import pytest
 import tiny
+import torch
 import yaml
 from safetensors.numpy import load_file
 from transformers import AutoConfig, AutoTokenizer
 
-from hf_bionerkd.evaluation.report import read_metrics, text_table
-from hf_bionerkd.labels import LabelError
+from hf_bionerkd.data.tag_pairs import TagPairs
+from hf_bionerkd.data.word_vocabulary import build_word_vocabulary
+from hf_bionerkd.evaluation.entities import Counts
+from hf_bionerkd.evaluation.report import Metrics, Result, read_metrics, text_table
+from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.teachers.teacher import Teacher
 from hf_bionerkd.training import distillation, finetuning, training_run
-from hf_bionerkd.training.config import ConfigError, DistillConfig
+from hf_bionerkd.training.config import ConfigError, DistillConfig, ModelConfig
 from hf_bionerkd.training.config_loading import from_dict, load_config
+from hf_bionerkd.training.runs import publish_weights
+from hf_bionerkd.training.setup import make_model
 
 PUBLISHED = {
     "README.md",
@@ -126,6 +132,19 @@ def test_pasted_line_answers(demo):
         exec(pasted(printed), {})
     for line in filter(str.strip, answer.getvalue().splitlines()):
         assert re.search(r"'entity_group': '(Disease|Chemical|Gene)'", line), line
+
+
+def test_pasted_line_of_a_student_with_code_of_its_own_answers(distill, tmp_path, capsys):
+    space, tags = LabelSpace(("Gene",)), TagPairs("none", {})
+    vocabulary = build_word_vocabulary([["asthma", "was", "reduced"]])
+    model, tokenizer = make_model(ModelConfig(architecture=tiny.WORDS), vocabulary, tags, space)
+    with torch.no_grad():
+        model.crf.start.copy_(torch.tensor([50.0, 0.0, 0.0]))  # the first word begins a mention
+    publish_weights(tmp_path / "student", model, tokenizer, tags)
+    distill.module.show(Metrics((Result("m", "c", "Gene", Counts(1, 1, 1)),)), tmp_path)
+    line = pasted(capsys.readouterr().out)
+    exec(line, {})
+    assert "'entity_group': 'Gene'" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -29,8 +29,9 @@ from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.training import recorrection_result, recorrection_steps, relabelling, revisions
 from hf_bionerkd.training.config import ConfigError
 from hf_bionerkd.training.config_loading import to_dict
+from hf_bionerkd.training.full_disk import DiskFullError
 from hf_bionerkd.training.recorrection import recorrect
-from hf_bionerkd.weak.rounds import RecorrectionError, RoundLog, read_outcome
+from hf_bionerkd.weak.rounds import RoundLog, read_outcome
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "recorrect.py"
 SPACE = LabelSpace(recorrection_world.TYPES)
@@ -206,6 +207,7 @@ def test_killed_anywhere_it_goes_on_and_ends_like_a_run_that_was_not(finished, w
     kill, trained = Killer(), []
     train, measure, save = recorrection_steps.train, recorrection_steps.measure, np.save
     publish_weights, publish = recorrection_steps.publish_weights, recorrection_result.publish
+    drop = recorrection_steps.drop_checkpoints
     row_to_document, record = revisions.row_to_document, RoundLog.record
 
     def trains(job, model, tokenizer, checkpoints, resume):
@@ -221,6 +223,10 @@ def test_killed_anywhere_it_goes_on_and_ends_like_a_run_that_was_not(finished, w
     def measures(job, model, tokenizer, name, split):
         kill("measured", (name, split))
         return measure(job, model, tokenizer, name, split)
+
+    def drops(checkpoints):
+        kill("dropping", checkpoints)
+        drop(checkpoints)
 
     def saves(handle, array):
         kill("part", Path(handle.name).name.split(".")[0])
@@ -243,6 +249,7 @@ def test_killed_anywhere_it_goes_on_and_ends_like_a_run_that_was_not(finished, w
     monkeypatch.setattr(recorrection_steps, "train", trains)
     monkeypatch.setattr(recorrection_steps, "measure", measures)
     monkeypatch.setattr(recorrection_steps, "publish_weights", publishes_weights)
+    monkeypatch.setattr(recorrection_steps, "drop_checkpoints", drops)
     monkeypatch.setattr(relabelling.np, "save", saves)
     monkeypatch.setattr(revisions, "row_to_document", reads)
     monkeypatch.setattr(RoundLog, "record", records)
@@ -260,6 +267,7 @@ def test_killed_anywhere_it_goes_on_and_ends_like_a_run_that_was_not(finished, w
             "epoch",
             "trained",
             "weights",
+            "dropping",
             "measured",
             "part",
             "rows",
@@ -270,7 +278,7 @@ def test_killed_anywhere_it_goes_on_and_ends_like_a_run_that_was_not(finished, w
         ),
         2,
     )
-    assert starts == 21
+    assert starts == 23
     # A training is entered again only where its model had not been written: after "trained" and "weights" kills.
     assert len(trained) == 4 + 4 and len(set(trained)) == 4
     expected, got = results(finished), results(tmp_path / "run")
@@ -328,7 +336,7 @@ def test_a_full_disk_leaves_the_old_revision_whole_and_the_run_goes_on_later(fin
 
     with monkeypatch.context() as patch:
         patch.setattr(pq.ParquetWriter, "write_table", full)
-        with pytest.raises(RecorrectionError, match="no space is left on the disk of .*continue with resume=true"):
+        with pytest.raises(DiskFullError, match="no space is left on the disk of .*continue with resume=true"):
             recorrect(run_of(world, folder, max_rounds=1))
     assert corpus(folder / "rounds" / "0" / "corpus")[:] == corpus(finished / "rounds" / "0" / "corpus")[:]
     assert not (folder / "rounds" / "1").exists() or not list((folder / "rounds" / "1").iterdir())

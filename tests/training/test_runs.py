@@ -118,6 +118,14 @@ def test_a_run_of_an_earlier_version_is_the_same_run_and_of_a_later_one_another(
         start(tmp_path, resume=True)
 
 
+def test_what_is_shown_and_kept_meanwhile_is_recorded_and_makes_no_other_run(tmp_path):
+    start(tmp_path, Config(training={"epochs": 3, "disable_tqdm": True}))
+    assert read_run(tmp_path)["training"] == {"epochs": 3, "disable_tqdm": True}
+    assert start(tmp_path, Config(training={"epochs": 3, "logging_steps": 5}), resume=True) == "resumed"
+    with pytest.raises(ConfigError, match="differs in `training`"):
+        start(tmp_path, Config(training={"epochs": 4, "disable_tqdm": True}), resume=True)
+
+
 def test_overwrite_deletes_a_run_but_no_other_files(tmp_path):
     start(tmp_path / "run")
     finish(tmp_path / "run", METRICS)

@@ -63,3 +63,15 @@ def test_the_crf_sums_over_every_tagging_that_agrees_with_the_gold_labels(corpor
     expected = scores.logsumexp(0) - scores[agreeing].logsumexp(0)
     loss = trainer.compute_loss(trainer.model, {key: value.clone() for key, value in batch.items()})
     assert loss.item() == pytest.approx(expected.item(), abs=1e-4)
+
+
+def test_a_window_that_opens_inside_a_mention_begins_it(corpora, tmp_path):
+    trainer = tiny.make_word_trainer(tiny.make_job(corpora, {}), tmp_path)
+    trainer.model.eval()
+    data = trainer.train_dataset
+    begins = next(row for row in range(len(data)) if data[row]["labels"][data[row]["labels"] != IGNORED][0] == 0)
+    batch = trainer.data_collator([data[begins], data[(begins + 1) % len(data)]])
+    whole = trainer.compute_loss(trainer.model, {key: value.clone() for key, value in batch.items()})
+    first = (batch["labels"][0] != IGNORED).nonzero()[0, 0]
+    batch["labels"][0, first] += 1  # I instead of B, as in the second window of a long sentence
+    assert trainer.compute_loss(trainer.model, batch).item() == pytest.approx(whole.item(), abs=1e-6)
