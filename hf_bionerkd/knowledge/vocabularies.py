@@ -1,9 +1,10 @@
 """Readers of the vocabularies that give concepts their names: MEDIC, CTD's tables, MeSH, plain lists of terms.
 
 ==============================  =======================================================================================
-MEDIC (2012 edition)            ``ID|alternative||name|synonym|…`` a line; bare numbers are OMIM's. Its root, the
-                                branch ``C`` with the name Diseases, is no concept and left out
+MEDIC (2012 edition)            ``ID|alternative||name|synonym|…`` a line; bare numbers are OMIM's
 CTD_diseases, CTD_chemicals     CTD tables (:mod:`hf_bionerkd.knowledge.ctd`) with names, synonyms, alternative IDs
+roots of MEDIC and CTD's        left out: the branches ``C`` Diseases and ``D`` Chemicals of MeSH's trees are no
+                                concepts
 MeSH table                      ``ID<tab>name<tab>entry term|entry term…``, no header
 MeSH tree numbers               ``mesh_id<tab>mesh_name<tab>mesh_tree_number``, one row a place in the tree
 MeSH XML                        DescriptorRecord and SupplementalRecord elements with all their terms
@@ -29,7 +30,8 @@ from hf_bionerkd.knowledge.identifiers import MESH, OMIM, IdentifierError, norma
 
 Path = str | os.PathLike[str]
 
-_MEDIC_ROOT = "C"
+# What MEDIC and CTD's tables put above all others: branches of MeSH's trees, whose letters are no identifiers.
+_ROOTS = {"Disease": "C", "Chemical": "D"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def read_medic(path: Path) -> Iterator[ConceptNames]:
         identifiers, bars, names = line.partition("||")
         if not bars or not names.strip("| "):
             raise CorpusError(f"{path}:{number}: {line[:80]!r} is not 'ID|alternative IDs||name|synonym|…'")
-        if identifiers == _MEDIC_ROOT:
+        if identifiers == _ROOTS["Disease"]:
             continue
         first, *others = (_medic_id(value, f"{path}:{number}") for value in identifiers.split("|"))
         yield ConceptNames(first, _distinct(names.split("|")), tuple(others))
@@ -86,6 +88,8 @@ def read_ctd_vocabulary(path: Path, kind: Literal["Disease", "Chemical"]) -> Ite
     lists = ["Synonyms", "MESHSynonyms", "CTDCuratedSynonyms"]
     rows = read_ctd_table(path, [f"{kind}ID", f"{kind}Name"], ["AltDiseaseIDs", *lists])
     for number, (identifier, name, alternatives, *synonyms) in rows:
+        if identifier.removeprefix(f"{MESH}:") == _ROOTS[kind]:
+            continue
         where = f"{path}:{number}"
         names = [name, *(synonym for column in synonyms for synonym in column.split("|"))]
         others = tuple(_normalised(value, where) for value in alternatives.split("|") if value)

@@ -47,6 +47,22 @@ def test_ctd_vocabularies_give_synonyms_of_every_column(tmp_path):
         list(read_ctd_vocabulary(tmp_path / "vocabulary.txt", "Disease"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "root", "row"),
+    [
+        ("Disease", "Diseases\tMESH:C\t", "Gout\tMESH:D006073\tMESH:C"),
+        ("Chemical", "Chemicals\tMESH:D\t", "Aspirin\tMESH:D001241\tMESH:D"),
+    ],
+)
+def test_the_root_of_a_ctd_vocabulary_is_no_concept(tmp_path, kind, root, row):
+    header = f"# Fields:\n# {kind}Name\t{kind}ID\tParentIDs\tSynonyms\n#\n"
+    (concept,) = read_ctd_vocabulary(write(tmp_path, f"{header}{root}\t\n{row}\t\n"), kind)
+    assert [concept.names[0], str(concept.concept)] == row.split("\t")[:2]
+    with pytest.raises(CorpusError, match=":4: 'MESH:[CD]' is no identifier of MESH"):
+        other = {"Disease": "MESH:D", "Chemical": "MESH:C"}[kind]
+        list(read_ctd_vocabulary(write(tmp_path, f"{header}x\t{other}\t\t\n"), kind))
+
+
 def test_mesh_xml_gives_every_term_of_every_concept(tmp_path):
     concept = "<Concept><TermList><Term><String>{}</String></Term></TermList></Concept>"
     record = (
