@@ -8,6 +8,8 @@ no comment block                       the first line holds the names of the col
 lists                                  separated by ``|``
 gzip                                   by the file's name
 a column that is not there             error that names it, the nearest column there is, and all of them
+an optional column that is not there   nothing; an error where the table has a column that CTD's have not, which may be
+                                       the missing one under a new name
 a row with too few or too many fields  error that names the file and the line
 =====================================  ================================================================================
 
@@ -23,6 +25,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from hf_bionerkd.corpora.files import CorpusError, read_lines
+
+# The columns of the tables that CTD publishes: chemicals, diseases, and what it associates them with.
+_KNOWN_COLUMNS = frozenset(
+    "ChemicalName ChemicalID CasRN PubChemCID PubChemSID DTXSID InChIKey DrugBankIDs DiseaseName DiseaseID "
+    "AltDiseaseIDs SlimMappings Definition ParentIDs TreeNumbers ParentTreeNumbers Synonyms MESHSynonyms "
+    "CTDCuratedSynonyms GeneSymbol GeneID DirectEvidence InferenceGeneSymbol InferenceChemicalName InferenceScore "
+    "OmimIDs PubMedIDs GeneForms Organism OrganismID Interaction InteractionActions".split()
+)
 
 
 class _Layout(NamedTuple):
@@ -45,7 +55,8 @@ def read_ctd_table(
         The line's number and its fields.
 
     Raises:
-        CorpusError: A column is missing, a row has another number of fields, or the file holds no row.
+        CorpusError: A column is missing, or may be an optional one renamed; a row has another number of fields; or the
+            file holds no row.
 
     Example:
         >>> for line, (chemical, pmids) in read_ctd_table("chems.tsv", ["ChemicalID", "PubMedIDs"]):  # doctest: +SKIP
@@ -89,6 +100,16 @@ def _layout(names: str, columns: Sequence[str], optional: Sequence[str], where: 
                 + f"; its columns are {header}. CTD may have changed its layout: compare with the description on its "
                 "download page, and correct the line with the names."
             )
+    absent = [name for name in optional if name not in header]
+    unknown = [name for name in header if name not in _KNOWN_COLUMNS and name not in columns]
+    # Without its evidence an inferred row counts as curated, without its synonyms a concept is hardly ever found, and
+    # neither would be noticed: do not guess that a new column is not the missing one.
+    if absent and unknown:
+        raise CorpusError(
+            f"{where}: the table has the columns {unknown}, which CTD's have not, and lacks {absent}, which are read "
+            f"where they are there; its columns are {header}. If one of those is one of these, correct the line with "
+            "the names; otherwise take the unknown columns out of the table."
+        )
     places = tuple(header.index(name) if name in header else -1 for name in (*columns, *optional))
     return _Layout(separator, len(header), places)
 

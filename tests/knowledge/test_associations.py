@@ -87,6 +87,8 @@ def test_ctd_gives_both_concepts_of_every_pmid_and_no_inferred_row(tmp_path):
     [
         ("PubMedIDs", "References", "no column 'PubMedIDs'"),
         ("DiseaseID", "Disease", "no column 'DiseaseID'"),
+        ("DirectEvidence", "Evidence", "CTD.tsv:2: .* lacks .'DirectEvidence'"),
+        ("InferenceGeneSymbol", "InferenceGene", "CTD.tsv:2: .* lacks .'InferenceGeneSymbol'"),
         ("MESH:D004409", "SNOMED:9", "CTD.tsv:4: 'SNOMED:9' is of the unknown vocabulary 'SNOMED'"),
         ("D007980\t\tDysk", "7980\t\tDysk", "CTD.tsv:4: '7980' is no identifier of MESH"),
         ("11|12", "11;12", "CTD.tsv:4: '11;12' is no PMID"),

@@ -43,6 +43,17 @@ def test_a_changed_header_is_a_clear_error(tmp_path):
         list(read_ctd_table(path, ["ChemicalID", "PubMedIDs"]))
 
 
+def test_an_unknown_column_may_be_an_optional_one_renamed(tmp_path):
+    path = tmp_path / "CTD.tsv"
+    path.write_text(table("\t", "comment").replace("DirectEvidence", "Evidence"))
+    message = r"CTD.tsv:5: .* columns \['Evidence'\].* lacks \['DirectEvidence'\].*'PubMedIDs'.* take the unknown"
+    with pytest.raises(CorpusError, match=message):
+        list(read_ctd_table(path, ["ChemicalID"], optional=["DirectEvidence", "CasRN"]))
+    # No harm where nothing optional is missing, or where the unknown column is the one to read.
+    assert list(read_ctd_table(path, ["ChemicalID"], optional=["CasRN"])) == [(7, ("C039775", ""))]
+    assert list(read_ctd_table(path, ["Evidence"], optional=["OmimIDs"])) == [(7, ("therapeutic", ""))]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

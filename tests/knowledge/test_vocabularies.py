@@ -47,6 +47,37 @@ def test_ctd_vocabularies_give_synonyms_of_every_column(tmp_path):
         list(read_ctd_vocabulary(tmp_path / "vocabulary.txt", "Disease"))
 
 
+# The columns as CTD publishes them now and did before.
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        (
+            "Disease",
+            "DiseaseName DiseaseID AltDiseaseIDs Definition ParentIDs TreeNumbers ParentTreeNumbers Synonyms "
+            "SlimMappings",
+        ),
+        (
+            "Chemical",
+            "ChemicalName ChemicalID CasRN PubChemCID PubChemSID DTXSID InChIKey Definition ParentIDs TreeNumbers "
+            "ParentTreeNumbers MESHSynonyms CTDCuratedSynonyms",
+        ),
+        (
+            "Chemical",
+            "ChemicalName ChemicalID CasRN Definition ParentIDs TreeNumbers ParentTreeNumbers Synonyms DrugBankIDs",
+        ),
+    ],
+)
+def test_published_headers_are_known_and_renamed_synonyms_are_told(tmp_path, kind, columns):
+    names = columns.split()
+    fields = {f"{kind}ID": "MESH:D000001"} | {name: name for name in names if "Synonyms" in name}
+    row = "\t".join(fields.get(name, "" if name != f"{kind}Name" else "One") for name in names)
+    content = "# Fields:\n# " + "\t".join(names) + f"\n#\n{row}\n"
+    (concept,) = read_ctd_vocabulary(write(tmp_path, content), kind)
+    assert concept.names == ("One", *(name for name in names if "Synonyms" in name))
+    with pytest.raises(CorpusError, match="vocabulary.txt:2: the table has the columns .*OtherNames"):
+        list(read_ctd_vocabulary(write(tmp_path, re.sub(r"\w*Synonyms(?=.*\n#)", "OtherNames", content)), kind))
+
+
 @pytest.mark.parametrize(
     ("kind", "root", "row"),
     [
