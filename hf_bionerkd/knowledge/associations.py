@@ -1,9 +1,9 @@
 """Which concepts an article is about, as curators say: <PMID, concept ID> from CTD, MeSH and RGD.
 
 ===========================  ==========================================================================================
-CTD                          tables with ``PubMedIDs`` and IDs of chemicals or diseases. Rows that name a gene and no
-                             direct evidence are inferred: their PMIDs stand for that gene's relations, so they are
-                             left out and counted, unless asked for
+CTD                          tables with ``PubMedIDs`` and IDs of chemicals or diseases. Rows that name what they are
+                             inferred through, a gene or a chemical, and no direct evidence are inferred: their PMIDs
+                             stand for that one's relations, so they are left out and counted, unless asked for
 MeSH, by identifier          headings, supplementary concepts and chemical lists of PubMed records
 MeSH, by name                heading names through the names of the descriptors; names that none has are counted
 RGD with terms               columns ``TERM_ACC_ID``, ``REFERENCES`` and ``MESH_OMIM_ID``
@@ -77,11 +77,11 @@ def read_ctd_associations(
         ...     print(pmid, concept)
     """
     counts = Counter() if counts is None else counts
-    optional = ["DirectEvidence", "InferenceGeneSymbol"]
+    optional = ["DirectEvidence", "InferenceGeneSymbol", "InferenceChemicalName"]
     for number, (pmids, *rest) in read_ctd_table(path, ["PubMedIDs", *columns], optional):
-        concepts, (evidence, gene) = rest[: len(columns)], rest[len(columns) :]
+        concepts, (evidence, *through) = rest[: len(columns)], rest[len(columns) :]
         counts["ctd_rows"] += 1
-        if gene and not evidence and not inferred:
+        if any(through) and not evidence and not inferred:
             counts["ctd_inferred_rows_left_out"] += 1
             continue
         counts["ctd_rows_without_pmid"] += not pmids

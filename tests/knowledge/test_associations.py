@@ -82,6 +82,21 @@ def test_ctd_gives_both_concepts_of_every_pmid_and_no_inferred_row(tmp_path):
     assert every == ["11 MESH:D004409", "12 MESH:D004409", "13 OMIM:125310", "14 OMIM:125310"]
 
 
+def test_rows_inferred_through_a_chemical_are_left_out_too(tmp_path):
+    counts = Counter()
+    path = tmp_path / "CTD_genes_diseases.tsv"
+    write(
+        path,
+        "# Fields:\n# GeneSymbol\tGeneID\tDiseaseName\tDiseaseID\tDirectEvidence\tInferenceChemicalName\t"
+        "InferenceScore\tOmimIDs\tPubMedIDs\n#\n"
+        "NOTCH3\t4854\tCADASIL\tOMIM:125310\tmarker/mechanism\t\t\t\t11\n"
+        "NOTCH3\t4854\tDyskinesia\tMESH:D004409\t\tLevodopa\t3.1\t\t12\n",
+    )
+    assert as_text(read_ctd_associations(path, ["DiseaseID"], counts=counts)) == ["11 OMIM:125310"]
+    assert counts == Counter(ctd_rows=2, ctd_inferred_rows_left_out=1)
+    assert len(list(read_ctd_associations(path, ["DiseaseID"], inferred=True))) == 2
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
