@@ -11,6 +11,8 @@ a column that is not there             error that names it, the nearest column t
 an optional column that is not there   nothing; an error where the table has a column that CTD's have not, which may be
                                        the missing one under a new name
 a row with too few or too many fields  error that names the file and the line
+a lone carriage return between commas  the same: it ends the row of a comma-separated table
+fields of any length                   read
 =====================================  ================================================================================
 
 Source: the file formats that ctdbase.org documents with its downloads (Davis et al. 2019).
@@ -76,7 +78,7 @@ def read_ctd_table(
         elif layout is None:
             layout = _layout(text, columns, optional, f"{path}:{number}")
         else:
-            fields = _split(text, layout.separator)
+            fields = _split(text, layout.separator, f"{path}:{number}")
             if len(fields) != layout.width:
                 raise CorpusError(
                     f"{path}:{number}: the row has {len(fields)} fields where the table has {layout.width} columns. "
@@ -90,7 +92,7 @@ def read_ctd_table(
 
 def _layout(names: str, columns: Sequence[str], optional: Sequence[str], where: str) -> _Layout:
     separator = "\t" if "\t" in names else ","
-    header = [name.strip() for name in _split(names, separator)]
+    header = [name.strip() for name in _split(names, separator, where)]
     for name in columns:
         if name not in header:
             near = difflib.get_close_matches(name, header, n=1)
@@ -114,5 +116,19 @@ def _layout(names: str, columns: Sequence[str], optional: Sequence[str], where: 
     return _Layout(separator, len(header), places)
 
 
-def _split(line: str, separator: str) -> list[str]:
-    return line.split("\t") if separator == "\t" else next(csv.reader([line]))
+def _split(line: str, separator: str, where: str) -> list[str]:
+    if separator == "\t":
+        return line.split("\t")
+    # csv refuses fields that are longer than a limit of the whole process, which CTD's lists of PMIDs pass: raise it
+    # for this line alone, for which there is memory, and leave it to others as they set it.
+    limit = csv.field_size_limit()
+    try:
+        csv.field_size_limit(max(limit, len(line)))
+        return next(csv.reader([line]))
+    except csv.Error as error:
+        raise CorpusError(
+            f"{where}: {line[:80]!r} cannot be split at its commas ({error}). The file is damaged; fetch it again, or "
+            "quote the field with the carriage return."
+        ) from None
+    finally:
+        csv.field_size_limit(limit)

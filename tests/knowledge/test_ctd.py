@@ -1,3 +1,4 @@
+import csv
 import gzip
 
 import pytest
@@ -61,14 +62,24 @@ def test_an_unknown_column_may_be_an_optional_one_renamed(tmp_path):
         ("", "the table holds no row"),
         (COMMENTS + "# A\tB\n#\n", "the table holds no row"),
         ("A\tB\nx\0\ty\n", ":2: the line holds a NUL byte"),
+        ("A,B\nx\rz,y\n", r":2: 'x\\rz,y' cannot be split at its commas \(new-line character"),
     ],
 )
 def test_damaged_tables_name_file_and_line(tmp_path, content, message):
     path = tmp_path / "CTD.tsv"
-    path.write_text(content)
+    path.write_text(content, newline="")
     columns = ["ChemicalID"] if "Chemical" in content else ["A"]
     with pytest.raises(CorpusError, match=message):
         list(read_ctd_table(path, columns))
+
+
+def test_a_long_list_is_read_and_the_limit_of_csv_stays(tmp_path):
+    limit = csv.field_size_limit()
+    pmids = "|".join(["12345678"] * (limit // 8))
+    path = tmp_path / "CTD.csv"
+    path.write_text(f"ChemicalID,PubMedIDs\nD003620,{pmids}\n")
+    assert list(read_ctd_table(path, ["PubMedIDs"])) == [(2, (pmids,))]
+    assert csv.field_size_limit() == limit
 
 
 def test_a_truncated_gzip_is_a_clear_error(tmp_path):
