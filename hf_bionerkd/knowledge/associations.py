@@ -41,6 +41,8 @@ _CTD_SCHEMES = {"ChemicalID": MESH}
 _RGD_COLUMNS = ("TERM_ACC_ID", "REFERENCES", "MESH_OMIM_ID")
 _GAF_COLUMNS = range(15, 18)
 _GAF_REFERENCES, _GAF_TERM = 5, 4
+# PubMed's numbers have eight digits now; far longer ones are no PMIDs and would not go into a table.
+_LONGEST_PMID = 9
 
 
 class Association(NamedTuple):
@@ -288,8 +290,9 @@ def _concept(value: str, default_scheme: str, where: str) -> ConceptRef:
 
 def _pmid(value: str, where: str) -> int:
     text = value.strip()
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_PMID):
         raise CorpusError(
-            f"{where}: {value!r} is no PMID; expected digits alone. Correct the row or fetch the file again."
+            f"{where}: {value[:80]!r} is no PMID; expected 1 to {_LONGEST_PMID} digits alone. Correct the row or "
+            "fetch the file again."
         )
     return int(text)

@@ -28,6 +28,7 @@ _ROWS_AT_ONCE = 100_000
 _ROW_GROUP = 65_536
 _IDENTITY = "hf_bionerkd"
 _COUNTS = "hf_bionerkd_counts"
+_HIGHEST = 2**63 - 1
 
 
 def write_pmid_table(
@@ -136,7 +137,8 @@ class PmidTable:
             pmids (`Iterable[int]`): PMIDs; those that the table does not hold give nothing. A call costs about the
                 same for one as for some thousands.
         """
-        wanted = sorted(set(pmids))
+        # A number beyond what the column holds stands in no table; an article may state it all the same.
+        wanted = sorted({pmid for pmid in pmids if pmid <= _HIGHEST})
         if not wanted:
             return
         with _engine(":memory:", None, self._memory_mb) as engine:

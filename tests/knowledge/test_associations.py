@@ -107,6 +107,9 @@ def test_rows_inferred_through_a_chemical_are_left_out_too(tmp_path):
         ("MESH:D004409", "SNOMED:9", "CTD.tsv:4: 'SNOMED:9' is of the unknown vocabulary 'SNOMED'"),
         ("D007980\t\tDysk", "7980\t\tDysk", "CTD.tsv:4: '7980' is no identifier of MESH"),
         ("11|12", "11;12", "CTD.tsv:4: '11;12' is no PMID"),
+        ("11|12", "11|1234567890", "CTD.tsv:4: '1234567890' is no PMID; expected 1 to 9 digits alone"),
+        ("11|12", "9" * 20, "CTD.tsv:4: '9{20}' is no PMID"),
+        ("11|12", "9" * 5000, "CTD.tsv:4: '9{80}' is no PMID"),
     ],
 )
 def test_a_changed_or_damaged_ctd_table_is_a_clear_error(tmp_path, old, new, message):
