@@ -181,6 +181,7 @@ def mesh_associations(
     articles: Iterable[PubMedRecord | Article],
     headings: Mapping[str, ConceptRef] | None = None,
     *,
+    path: str | os.PathLike[str] | None = None,
     counts: Counter[str] | None = None,
 ) -> Iterator[Association]:
     """Stream the associations of articles with their MeSH headings.
@@ -189,11 +190,12 @@ def mesh_associations(
         articles (`Iterable[PubMedRecord | Article]`): PubMed records, which have the identifiers of their headings,
             supplementary concepts and chemicals; or articles, of whose headings only the names are known.
         headings (`Mapping[str, ConceptRef]`, *optional*): From :func:`heading_ids`, for names.
+        path (`str` or `PathLike`, *optional*): The file that the articles come from, for errors to name.
         counts (`Counter`, *optional*): Receives ``mesh_articles``, ``mesh_articles_without_pmid`` and
             ``mesh_names_unknown``.
 
     Raises:
-        CorpusError: A PMID or an identifier is none, or there are names alone and no `headings`.
+        CorpusError: A PMID or an identifier is none, or there are names alone and no `headings`; names the article.
     """
     counts = Counter() if counts is None else counts
     for article in articles:
@@ -205,7 +207,7 @@ def mesh_associations(
         if not article.pmid:
             counts["mesh_articles_without_pmid"] += 1
             continue
-        where = f"article {article.pmid}"
+        where = f"article {article.pmid}" if path is None else f"{path}: article {article.pmid}"
         concepts = [_concept(value, MESH, where) for value in identifiers]
         for name in names:
             if headings is None:

@@ -176,6 +176,17 @@ def test_mesh_by_name_looks_descriptors_up_preferred_names_first():
         list(mesh_associations([Article("a", pmid="PMC5", mesh=("One",))], headings))
 
 
+def test_an_error_of_mesh_names_the_file_of_the_article():
+    qualifier = PubMedRecord("12", "", supplementary=(MeshTerm("Q000123", "history"),))
+    with pytest.raises(CorpusError, match="^records.xml: article 12: 'Q000123' is no identifier of MESH"):
+        list(mesh_associations([qualifier], path="records.xml"))
+    article = Article("a", pmid="PMC1", mesh=("One",))
+    with pytest.raises(CorpusError, match="^a.jsonl: article PMC1: 'PMC1' is no PMID"):
+        list(mesh_associations([article], {"one": normalise("D000001")}, path="a.jsonl"))
+    with pytest.raises(CorpusError, match="^a.jsonl: article PMC1: its headings are known by name alone"):
+        list(mesh_associations([article], path="a.jsonl"))
+
+
 def test_the_store_joins_as_a_dictionary_would(tmp_path):
     (tmp_path / "sources").mkdir()
     ctd = write(tmp_path / "sources" / "CTD.tsv", CTD)
