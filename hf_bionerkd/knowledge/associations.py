@@ -6,7 +6,8 @@ CTD                          tables with ``PubMedIDs`` and IDs of chemicals or d
                              stand for that one's relations, so they are left out and counted, unless asked for
 MeSH, by identifier          headings, supplementary concepts and chemical lists of PubMed records
 MeSH, by name                heading names through the names of the descriptors; names that none has are counted
-RGD with terms               columns ``TERM_ACC_ID``, ``REFERENCES`` and ``MESH_OMIM_ID``
+RGD with terms               columns ``TERM_ACC_ID``, ``REFERENCES`` and ``MESH_OMIM_ID``, and where it is there
+                             ``ORIGINAL_REFERENCE``, which has the PMIDs of annotations that RGD imports
 RGD as GAF                   lines of 15 to 17 columns after ``!`` comments: term in the fifth, references in the sixth
 an identifier that is none   error in CTD's and MeSH's files; counted in RGD's, which mixes vocabularies
 a PMID that is none          error that names the file and the line
@@ -21,6 +22,7 @@ Source: Zhou et al. 2021, "Weakly labeled dataset construction", steps 1 and 3.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -39,6 +41,9 @@ COLUMNS = ("concept", "source")
 
 _CTD_SCHEMES = {"ChemicalID": MESH}
 _RGD_COLUMNS = ("TERM_ACC_ID", "REFERENCES", "MESH_OMIM_ID")
+_RGD_ORIGINAL = "ORIGINAL_REFERENCE"
+# RGD separates references by bars; how those are separated that it takes over from elsewhere is not documented.
+_BETWEEN_REFERENCES = re.compile(r"[|;,\s]+")
 _GAF_COLUMNS = range(15, 18)
 _GAF_REFERENCES, _GAF_TERM = 5, 4
 # PubMed's numbers have eight digits now; far longer ones are no PMIDs and would not go into a table.
@@ -112,7 +117,8 @@ def read_rgd_associations(
     counts = Counter() if counts is None else counts
     for where, terms, references in _rgd_rows(path):
         counts["rgd_rows"] += 1
-        pmids = [_pmid(entry[5:], where) for entry in references.split("|") if entry.startswith("PMID:")]
+        entries = dict.fromkeys(_BETWEEN_REFERENCES.split(references))
+        pmids = [_pmid(entry[5:], where) for entry in entries if entry.startswith("PMID:")]
         counts["rgd_rows_without_pmid"] += not pmids
         concepts = list(normalise_known((term for term in terms if term), counts))
         yield from (Association(pmid, concept, RGD) for pmid in pmids for concept in concepts)
@@ -120,7 +126,8 @@ def read_rgd_associations(
 
 def _rgd_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str], str]]:
     """Where a row stands, its terms and its references."""
-    places: tuple[int, int, int] | None = None
+    places: tuple[int, int] | None = None
+    reference_places: list[int] = []
     width, gaf, found = 0, False, False
     for number, line in read_lines(path):
         if line.startswith("!"):
@@ -137,10 +144,8 @@ def _rgd_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str], st
                     f"comments names the columns ({missing} are not among {fields[:20]}), nor in the gene association "
                     "format, which begins with '!gaf-version'"
                 )
-            places, width = (
-                (fields.index("TERM_ACC_ID"), fields.index("MESH_OMIM_ID"), fields.index("REFERENCES")),
-                len(fields),
-            )
+            places, width = (fields.index("TERM_ACC_ID"), fields.index("MESH_OMIM_ID")), len(fields)
+            reference_places = [fields.index(name) for name in ("REFERENCES", _RGD_ORIGINAL) if name in fields]
             continue
         if (len(fields) not in _GAF_COLUMNS) if gaf else (len(fields) != width):
             expected = "15 to 17" if gaf else str(width)
@@ -154,7 +159,7 @@ def _rgd_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str], st
             yield where, [fields[_GAF_TERM].strip()], fields[_GAF_REFERENCES]
         else:
             mapped = [value.strip() for value in fields[places[1]].split("|") if value.strip()]
-            yield where, mapped or [fields[places[0]].strip()], fields[places[2]]
+            yield where, mapped or [fields[places[0]].strip()], "|".join(fields[place] for place in reference_places)
     if not found:
         raise CorpusError(f"{path}: the file holds no annotation; fetch it again")
 

@@ -128,6 +128,33 @@ def test_both_layouts_of_rgd_give_their_terms_or_what_these_are_mapped_to(tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("references", "original", "expected"),
+    [
+        ("RGD:2 | PMID:11", "", ["11"]),
+        (" PMID:11 |PMID:12 ", "", ["11", "12"]),
+        ("RGD:11554173", "PMID:13|PMID:14", ["13", "14"]),
+        ("RGD:11554173", "PMID:13; PMID:14,PMID:15", ["13", "14", "15"]),
+        ("RGD:2|PMID:11", "PMID:11", ["11"]),
+        ("RGD:2", "OMIM:300323", []),
+    ],
+)
+def test_rgd_references_are_found_wherever_they_stand(tmp_path, references, original, expected):
+    row = dict.fromkeys(RGD_COLUMNS, "") | {"TERM_ACC_ID": "DOID:13189", "REFERENCES": references}
+    row["ORIGINAL_REFERENCE"] = original
+    if not original:  # as files without that column
+        del row["ORIGINAL_REFERENCE"]
+    counts = Counter()
+    lines = ["\t".join(row), "\t".join(row.values()), ""]
+    path = write(tmp_path / "rattus_terms_rdo", "\n".join(lines))
+    assert as_text(read_rgd_associations(path, counts=counts)) == [f"{pmid} DOID:13189" for pmid in expected]
+    assert counts["rgd_rows_without_pmid"] == (not expected)
+    if not original:
+        gaf = "\t".join(["RGD", "2003", "Asip", "", "DOID:13189", references, "IAGP", *[""] * 8])
+        path = write(tmp_path / "rattus_genes_do", f"!gaf-version: 2.1\n{gaf}\n")
+        assert as_text(read_rgd_associations(path)) == [f"{pmid} DOID:13189" for pmid in expected]
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("a\tb\tc\n", r":1: neither a file of RGD's annotations with terms"),
