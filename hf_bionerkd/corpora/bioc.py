@@ -11,6 +11,8 @@ offsets                                       passages keep their offsets: blank
                                               counted
 offsets in bytes or UTF-16 units              found out by what most mentions of the document fit; counted
 a mention that is not at its offsets          repaired within `window` code points, else set aside; counted either way
+white space at the ends of a mention          is no part of it: trimmed, and counted as repaired; a mention that is
+                                              blank throughout is set aside
 a mention of several locations                kept as the stretch from the first to the last (BC5CDR's "visual or
 (discontinuous)                               auditory hallucinations" for "visual hallucinations"); counted
 nested and overlapping mentions               kept as they are

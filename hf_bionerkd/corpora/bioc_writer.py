@@ -122,10 +122,11 @@ def _separate_passages(document: Document) -> list[Passage]:
 
 def _annotation_row(number: int, mention: Mention, document: Document, path: str) -> dict[str, Any]:
     identifier = "|".join(map(str, mention.concepts))
-    if not mention.type or mention.type != mention.type.strip() or parse_concepts(identifier, "") != mention.concepts:
+    padded = any(not text or text != text.strip() for text in (mention.text, mention.type))
+    if padded or parse_concepts(identifier, "") != mention.concepts:
         raise CorpusError(
-            f"{path}: document {document.id!r}: {mention} cannot be written: its type is empty or padded, or its "
-            "concept IDs would be read back as others"
+            f"{path}: document {document.id!r}: {mention} cannot be written: its text or type is empty or padded, or "
+            "its concept IDs would be read back as others"
         )
     infons = {"type": mention.type} | ({"identifier": identifier} if identifier else {})
     location = {"offset": mention.start, "length": mention.end - mention.start}

@@ -8,6 +8,8 @@ blank lines                                 nothing: a title line starts a docum
 a mention that is not at its offsets        repaired to the nearest place, at most `window` code points away, where its
                                             text stands, as printed or without the white space at its ends (the left
                                             one of two equally near); else set aside. Counted either way
+white space at the ends of a mention        is no part of it: trimmed, and counted as repaired; a mention that is blank
+                                            throughout is set aside
 concept IDs                                 ``|``, ``+``, ``,`` and ``;`` separate the IDs of one mention, provided
                                             that each part looks like an ID: ``p|SUB|S|369|R`` is one ID. ``-1``, ``-``
                                             and an empty or missing column mean none
@@ -242,8 +244,8 @@ def write_pubtator(path: str | os.PathLike[str], documents: Iterable[Document]) 
         Counts: ``documents`` and ``mentions``.
 
     Raises:
-        CorpusError: No document, or one with a line break in its text, a tab in a mention, or IDs that would be read
-            back as others. The format has no way to write these.
+        CorpusError: No document, or one with a line break in its text, a tab in a mention, or a mention or IDs that
+            would be read back as others. The format has no way to write these.
     """
     counts: Counter[str] = Counter()
     with atomic_text(path) as handle:
@@ -272,11 +274,11 @@ def _rows(document: Document, path: str) -> Iterator[str]:
     for mention in document.mentions:
         concepts = "|".join(map(str, mention.concepts))
         columns = (document.id, str(mention.start), str(mention.end), mention.text, mention.type, concepts or "-")
-        unwritable = any(map(_UNWRITABLE.search, columns)) or not mention.type or mention.type != mention.type.strip()
-        if unwritable or parse_concepts(concepts, "") != mention.concepts:
+        padded = any(not text or text != text.strip() for text in (mention.text, mention.type))
+        if padded or any(map(_UNWRITABLE.search, columns)) or parse_concepts(concepts, "") != mention.concepts:
             raise CorpusError(
                 f"{path}: document {document.id!r}: mention {columns[1:]} cannot be written: a column holds a tab or "
-                "line break, its type is empty or padded, or its concept IDs would be read back as others"
+                "line break, its text or type is empty or padded, or its concept IDs would be read back as others"
             )
         yield "\t".join(columns)
 

@@ -10,7 +10,7 @@ five columns                                  PMID, type, concept IDs, mentions,
 a first row that begins with ``PMID``         the columns' names: passed over
 concept IDs                                   as in PubTator text (:mod:`hf_bionerkd.corpora.pubtator`): ``|``, ``,``
                                               and ``;`` separate; ``-``, ``-1`` and nothing mean none, counted
-mentions, resources                           separated by ``|``; empty ones are dropped
+mentions, resources                           separated by ``|``; white space at their ends and empty ones are dropped
 line ends, byte-order mark, blank lines       ``\n`` or ``\r\n``; dropped; nothing
 another number of columns, no PMID, no type,  set aside and counted where somebody takes it, else an error that names
 no mention                                    the file and the line
@@ -157,7 +157,7 @@ def _row(columns: list[str], width: int, type: str | None, default_scheme: str |
 
 
 def _split(column: str) -> tuple[str, ...]:
-    return tuple(part for part in column.split("|") if part.strip())
+    return tuple(part.strip() for part in column.split("|") if part.strip())
 
 
 def write_bulk_rows(path: str | os.PathLike[str], rows: Iterable[BulkRow]) -> int:

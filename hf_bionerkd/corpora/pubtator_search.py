@@ -10,6 +10,8 @@ answers hold:
 an excerpt that begins or ends within a        its text is kept and the mark-up removed; the mention is counted as cut
 mention                                        off
 ``@`` in the text itself (``CuS@DSH``)         text
+white space at the ends of a mention           is no part of it: trimmed, and counted as repaired
+a mention that is blank throughout             its text is kept; the mention is counted as blank
 no excerpt                                     counted and passed over
 ``{"results": […]}`` or one answer a line      both are read
 =============================================  ========================================================================
@@ -51,7 +53,8 @@ def read_search_answers(
         default_scheme (`str` or `Mapping[str, str]`, *optional*): Vocabulary of concept IDs that name none, for all
             types or by type; by default PubTator's own.
         source (`str`, *optional*, defaults to `"pubtator3"`): Recorded as the origin of every mention.
-        counts (`Counter`, *optional*): Receives ``answers``, ``answers_without_text`` and ``mentions_cut_off``.
+        counts (`Counter`, *optional*): Receives ``answers``, ``answers_without_text``, ``mentions_cut_off``,
+            ``mentions_repaired`` and ``mentions_blank``.
 
     Returns:
         One :class:`Document` an article found: its PMID, the excerpt without mark-up as a passage ``excerpt``, the
@@ -95,11 +98,14 @@ def _unmark(
         keep(_plain(marked[read : found.start()], counts))
         kind, identifiers, printed, closed = found.groups()
         kind = _TYPES.get(kind, kind.capitalize())
-        if closed and printed:
+        trimmed = printed.strip()
+        if closed and trimmed:
+            counts["mentions_repaired"] += trimmed != printed
+            start = length + printed.index(trimmed)
             concepts = parse_concepts(identifiers, scheme_of(kind, default_scheme))
-            mentions.append(Mention(length, length + len(printed), kind, printed, concepts, source))
+            mentions.append(Mention(start, start + len(trimmed), kind, trimmed, concepts, source))
         else:
-            counts["mentions_cut_off"] += 1
+            counts["mentions_blank" if closed and printed else "mentions_cut_off"] += 1
         keep(printed)
         read = found.end()
     keep(_plain(marked[read:], counts))

@@ -31,7 +31,7 @@ def documents(draw):
         content = draw(st.text(CHARACTERS, max_size=20))
         passages.append(Passage(len(text), len(text) + len(content), kind))
         for first, end in draw(st.lists(st.tuples(*[st.integers(0, len(content))] * 2), max_size=3)):
-            if first < end:
+            if content[first:end].strip() and content[first:end] == content[first:end].strip():
                 concepts = tuple(draw(st.lists(CONCEPTS, max_size=3)))
                 place = passages[-1].start
                 mentions.append(Mention(place + first, place + end, draw(st.sampled_from("DC")), "", concepts))
@@ -214,6 +214,16 @@ def test_mentions_near_their_offsets_are_repaired(tmp_path, shift):
     document = one(tmp_path, passage("I see gout now", annotation("gout", (6 + shift, 4))), counts=counts)
     assert spans(document) == [(6, 10, "gout")]
     assert counts["mentions_repaired"] == (shift != 0)
+
+
+def test_blanks_at_the_ends_of_a_mention_are_trimmed_and_counted(tmp_path):
+    counts, aside = Counter(), []
+    padded = [annotation(" gout", (3, 5)), annotation("gout ", (4, 5)), annotation("", (3, 6))]
+    blank = [annotation(" ", (3, 1)), annotation("", (8, 1))]
+    document = one(tmp_path, passage("see gout now", *padded, *blank), counts=counts, aside=aside)
+    assert spans(document) == [(4, 8, "gout")] * 3
+    assert [row["reason"][:22] for row in aside] == ["its text ' ' is blank;"] * 2
+    assert +counts == Counter(mentions_repaired=3, mentions_set_aside=2)
 
 
 def test_mentions_elsewhere_or_normalised_are_set_aside_with_a_count(tmp_path):
@@ -401,9 +411,10 @@ def test_malformed_files_are_errors_that_name_the_file(tmp_path, name, content, 
     [
         Document("7", "ab", (Mention(0, 2, ""),)),
         Document("7", "ab", (Mention(0, 2, " x"),)),
+        Document("7", "a b", (Mention(0, 2, "X"),)),
         Document("7", "ab", (Mention(0, 2, "X", "ab", (ConceptRef("", "D1|D2"),)),)),
     ],
-    ids=["no-type", "padded-type", "composite-id"],
+    ids=["no-type", "padded-type", "padded-text", "composite-id"],
 )
 def test_what_would_be_read_back_as_another_is_an_error_and_leaves_the_old_file(tmp_path, form, document):
     path = put(tmp_path / "a", "old")

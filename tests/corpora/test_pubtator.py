@@ -29,7 +29,7 @@ def documents(draw):
     mentions = tuple(
         Mention(a, b, draw(st.sampled_from(["Disease", "Cell Line"])), "", tuple(draw(st.lists(CONCEPTS, max_size=3))))
         for a, b in spans
-        if a < b and "\t" not in text[a:b]
+        if text[a:b].strip() and text[a:b] == text[a:b].strip() and "\t" not in text[a:b]
     )
     return Document(
         draw(st.from_regex(r"[1-9][0-9]{0,7}|PMC[0-9]{3}", fullmatch=True)), text, mentions, (), tuple(passages)
@@ -52,7 +52,7 @@ def one(tmp_path, *lines, **options):
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(documents(), min_size=1, max_size=3), st.booleans())
-@example([Document("1", "a\x85b\u2028c 𝛼", (Mention(2, 7, "Disease"),), (), (Passage(0, 7, "title"),))], True)
+@example([Document("1", "a\x85b\u2028c 𝛼", (Mention(0, 7, "Disease"),), (), (Passage(0, 7, "title"),))], True)
 def test_what_is_written_is_read_back(tmp_path_factory, written, zipped):
     path = tmp_path_factory.mktemp("pubtator") / ("x.txt.gz" if zipped else "x.txt")
     counts = Counter()
@@ -170,6 +170,23 @@ def test_pain_19_mention_elsewhere_is_set_aside_with_a_count(tmp_path):
         "concept_ids": "D1",
         "reason": "'gout' is not within 3 code points of its offsets [8, 12), where the text is ' now'",
     }
+
+
+@pytest.mark.parametrize(("start", "end", "printed"), [(9, 14, " gout"), (10, 15, "gout "), (9, 15, " gout ")])
+def test_blanks_at_the_ends_of_a_mention_are_trimmed_and_counted(tmp_path, start, end, printed):
+    counts = Counter()
+    lines = ["1|t|Rats have", "1|a|gout here", f"1\t{start}\t{end}\t{printed}\tDisease\tD1"]
+    (mention,) = one(tmp_path, *lines, counts=counts).mentions
+    assert (mention.start, mention.end, mention.text) == (10, 14, "gout")
+    assert +counts == Counter(mentions_repaired=1)
+
+
+def test_a_blank_mention_is_set_aside_with_its_reason(tmp_path):
+    counts, aside = Counter(), []
+    lines = ["1|t|Rats have", "1|a|gout here", "1\t9\t10\t \tDisease\tD1"]
+    assert one(tmp_path, *lines, counts=counts, on_set_aside=aside.append).mentions == ()
+    assert [row["reason"] for row in aside] == ["its text ' ' is blank; at its offsets [9, 10) the text is ' '"]
+    assert +counts == Counter(mentions_set_aside=1)
 
 
 def test_wider_window_reaches_farther(tmp_path):
@@ -313,11 +330,12 @@ def test_document_of_other_passages_is_written_as_a_title_with_its_offsets(tmp_p
         Document("d7", "a\rb"),
         Document("d7", "a\tb", (Mention(0, 3, "X"),)),
         Document("d7", "ab", (Mention(0, 2, ""),)),
+        Document("d7", "a b", (Mention(0, 2, "X"),)),
         Document("d7", "ab", (Mention(0, 2, "X", "ab", (ConceptRef("", "D1|D2"),)),)),
         Document("d7|x", "ab"),
         Document("\ufeffd7", "ab"),
     ],
-    ids=["line-feed", "cr", "tab-in-mention", "no-type", "composite-id", "pipe-in-id", "bom-in-id"],
+    ids=["line-feed", "cr", "tab-in-mention", "no-type", "padded-text", "composite-id", "pipe-in-id", "bom-in-id"],
 )
 def test_what_the_format_cannot_hold_is_an_error_and_leaves_the_old_file(tmp_path, document):
     path = put(tmp_path / "a.txt", "old")

@@ -12,7 +12,7 @@ from hf_bionerkd.documents import ConceptRef
 
 TEXTS = st.text(
     st.one_of(st.sampled_from(' "\x85\u2028é🧬'), st.characters(exclude_categories=["Cs"])), min_size=1, max_size=9
-).filter(lambda text: text.strip() and not set("\t\r\n\0|") & set(text))
+).filter(lambda text: text and text == text.strip() and not set("\t\r\n\0|") & set(text))
 ROWS = st.builds(
     BulkRow,
     st.from_regex(r"[1-9][0-9]{0,7}", fullmatch=True),
@@ -88,6 +88,11 @@ def test_the_type_comes_from_the_name_or_is_given(tmp_path, name, options, kind,
     assert (row.type, [str(c) for c in row.concepts]) == (kind, [concept])
 
 
+def test_white_space_at_the_ends_of_a_mention_is_no_part_of_it(tmp_path):
+    (row,) = read_bulk_rows(put(tmp_path / "disease2pubtator", "1\tD1\t gout|ache \tMeSH "))
+    assert (row.mentions, row.resources) == (("gout", "ache"), ("MeSH",))
+
+
 BAD = [
     ("1\tD1\tgout", "it has 3 columns, the first row has 4"),
     ("1\tDisease\tD1\tgout\tMeSH", "it has 5 columns, the first row has 4"),
@@ -145,6 +150,7 @@ def test_truncated_gzip_names_the_file(tmp_path):
     [
         BulkRow("1", "Disease", (), ("a|b",)),
         BulkRow("1", "Disease", (), ("a\tb",)),
+        BulkRow("1", "Disease", (), (" a",)),
         BulkRow("1", "Disease", (), ("a\nb",)),
         BulkRow("1", "Disease", (), ()),
         BulkRow("PMC1", "Disease", (), ("a",)),
@@ -162,7 +168,7 @@ def test_what_would_be_read_back_as_another_is_an_error_and_leaves_the_old_file(
 def test_memory_does_not_grow_with_the_file(tmp_path):
     path = tmp_path / "rows.gz"
     tracemalloc.start()
-    write_bulk_rows(path, (BulkRow(str(n), "Disease", (MESH,), (f"{n} " * 100,)) for n in range(1, 4000)))
+    write_bulk_rows(path, (BulkRow(str(n), "Disease", (MESH,), ((f"{n} " * 100).strip(),)) for n in range(1, 4000)))
     assert sum(len(row.mentions[0]) for row in read_bulk_rows(path)) > 1_500_000
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

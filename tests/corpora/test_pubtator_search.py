@@ -75,6 +75,14 @@ def test_mentions_cut_off_lose_their_mark_up_and_are_counted(tmp_path, excerpt, 
     assert counts["mentions_cut_off"] == 1
 
 
+def test_white_space_at_the_ends_of_a_mention_is_no_part_of_it(tmp_path):
+    counts = Counter()
+    document = one(tmp_path, "see @DISEASE_MESH:D1 @@@ gout @@@now @DISEASE_MESH:D1 @@@ @@@", counts)
+    assert document.text == "see  gout now  "
+    assert [(m.start, m.end, m.text) for m in document.mentions] == [(5, 9, "gout")]
+    assert +counts == Counter(answers=1, mentions_repaired=1, mentions_blank=1)
+
+
 @pytest.mark.parametrize("text", ["CuS@DSH", "MNC@M-ST/AP", "a@b.org @home @ 5", "@HOME", "5 < 6 > 4"])
 def test_at_signs_of_the_text_stay(tmp_path, text):
     counts = Counter()
@@ -92,7 +100,7 @@ def test_equals_what_was_marked_up(tmp_path_factory, pieces, rest):
     marked, text, spans = "", "", []
     for before, name in pieces:
         marked += f"{before} @DISEASE_Name @DISEASE_MESH:D1 @@@{name}@@@ "
-        spans.append((len(text) + len(before) + 1, name))
+        spans.append((len(text) + len(before) + 1, name.strip()))
         text += f"{before} {name} "
     if not (marked + rest).strip():
         return
