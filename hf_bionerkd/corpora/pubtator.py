@@ -13,8 +13,11 @@ white space at the ends of a mention        is no part of it: trimmed, and count
 concept IDs                                 ``|``, ``+``, ``,`` and ``;`` separate the IDs of one mention, provided
                                             that each part looks like an ID: ``p|SUB|S|369|R`` is one ID. ``-1``, ``-``
                                             and an empty or missing column mean none
+offsets that are no whole numbers           set aside and counted; blanks around a number do not matter
+(``0.0``, nothing, more than nine digits)
 columns after the concept IDs               ignored and counted
-relation rows (``PMID CID D.. D..``)        skipped and counted
+relation rows (``PMID CID D.. D..``)        told by the name in their second column, which begins with a letter;
+                                            skipped and counted
 no abstract, or an empty one                the text is the title alone; counted
 no title text                               the text starts with the blank before the abstract, so that offsets hold
 neither                                     a document with an empty text, counted; its mentions are set aside
@@ -50,7 +53,9 @@ PUBTATOR_SCHEMES: Mapping[str, str] = {
     "CellLine": "CVCL",
 }
 
-_INTEGER = re.compile(r"-?[0-9]+")
+_OFFSET = re.compile(r"-?[0-9]{1,9}")
+# A letter begins the name of a relation and no offset, save the "nan" that tables print for a missing number.
+_RELATION = re.compile(r"(?!nan\b)[^\W\d_]", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[|+,;]")
 _IDENTIFIER = re.compile(r"([^\s:]+:)?[A-Za-z]*_?[0-9]+")
 _NO_CONCEPT = ("", "-", "-1")
@@ -98,8 +103,8 @@ def read_pubtator(
         counts (`Counter`, *optional*): Receives ``mentions_repaired``, ``mentions_set_aside``, ``relations_skipped``,
             ``rows_with_extra_columns``, ``empty_abstracts`` and ``empty_documents`` while the file is read.
         on_set_aside (`Callable`, *optional*): Called with each mention that cannot be repaired, as a dictionary of
-            ``file, line, document_id, start, end, text, type, concept_ids, reason``. Without it such a mention is an
-            error, so that none is lost unseen.
+            ``file, line, document_id, start, end, text, type, concept_ids, reason``; offsets that are no numbers are
+            -1. Without it such a mention is an error, so that none is lost unseen.
 
     Returns:
         One :class:`Document` a PMID, with passages ``title`` and, unless empty, ``abstract``.
@@ -159,10 +164,10 @@ def _parse_line(line: str, where: str) -> tuple[str, str, str]:
             raise CorpusError(f"{where}: {line[:80]!r} has no document ID before the first '|'")
         return pmid.strip(), rest[0], rest[2:]
     columns = line.split("\t")
-    if len(columns) >= 5 and all(map(_INTEGER.fullmatch, columns[1:3])) and columns[4].strip():
-        return columns[0].strip(), "mention", ""
-    if len(columns) >= 4 and not _INTEGER.fullmatch(columns[1]):
+    if len(columns) >= 4 and _RELATION.match(columns[1].strip()):
         return columns[0].strip(), "relation", ""
+    if len(columns) >= 5 and columns[4].strip():
+        return columns[0].strip(), "mention", ""
     raise CorpusError(
         f"{where}: {line[:80]!r} is no PubTator row; expected 'PMID|t|title', 'PMID|a|abstract', "
         "'PMID<tab>start<tab>end<tab>text<tab>type[<tab>concept IDs]' or 'PMID<tab>relation<tab>ID<tab>ID'"
@@ -180,10 +185,16 @@ def _document(block: _Block, options: _Options) -> Document:
     mentions = []
     for number, columns in block.rows:
         options.counts["rows_with_extra_columns"] += len(columns) > 6
-        printed = (int(columns[1]), int(columns[2]), columns[3])
+        offsets = [column.strip() for column in columns[1:3]]
+        if not all(map(_OFFSET.fullmatch, offsets)):
+            stated = f"{columns[1]!r:.40} and {columns[2]!r:.40}"
+            reason = f"its offsets {stated} are no whole numbers of at most nine digits"
+            _set_aside(number, columns, (-1, -1), reason, options)
+            continue
+        printed = (int(offsets[0]), int(offsets[1]), columns[3])
         found = locate(text, *printed, options.window)
         if found is None:
-            _set_aside(text, number, columns, options)
+            _set_aside(number, columns, printed[:2], out_of_place(text, *printed, options.window), options)
             continue
         options.counts["mentions_repaired"] += found != printed
         kind = columns[4].strip()
@@ -192,9 +203,7 @@ def _document(block: _Block, options: _Options) -> Document:
     return Document(block.pmid, text, tuple(mentions), (), tuple(passages), {"document_id": block.pmid})
 
 
-def _set_aside(text: str, number: int, columns: list[str], options: _Options) -> None:
-    start, end = int(columns[1]), int(columns[2])
-    reason = out_of_place(text, start, end, columns[3], options.window)
+def _set_aside(number: int, columns: list[str], span: tuple[int, int], reason: str, options: _Options) -> None:
     options.counts["mentions_set_aside"] += 1
     if options.on_set_aside is None:
         raise CorpusError(
@@ -206,8 +215,8 @@ def _set_aside(text: str, number: int, columns: list[str], options: _Options) ->
             "file": Path(options.path).name,
             "line": number,
             "document_id": columns[0].strip(),
-            "start": start,
-            "end": end,
+            "start": span[0],
+            "end": span[1],
             "text": columns[3],
             "type": columns[4],
             "concept_ids": columns[5] if len(columns) > 5 else "",

@@ -189,6 +189,31 @@ def test_a_blank_mention_is_set_aside_with_its_reason(tmp_path):
     assert +counts == Counter(mentions_set_aside=1)
 
 
+@pytest.mark.parametrize(("start", "end"), [("0 ", "4"), ("0", " 4"), ("\u00a00", "4")])
+def test_blanks_around_offsets_do_not_matter(tmp_path, start, end):
+    counts = Counter()
+    document = one(tmp_path, "1|t|Gout in rats", "1|a|x", f"1\t{start}\t{end}\tGout\tDisease\tD1", counts=counts)
+    assert document.mentions == (Mention(0, 4, "Disease", "Gout", (ConceptRef("MESH", "D1"),)),)
+    assert +counts == Counter()
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("0.0", "4.0"), ("", ""), ("nan", "nan"), ("0", "four"), ("9" * 5000, "4"), ("0", "-" + "9" * 10)],
+)
+def test_a_mention_whose_offsets_are_no_numbers_is_set_aside_and_is_no_relation(tmp_path, start, end):
+    counts, aside = Counter(), []
+    lines = ["1|t|Gout in rats", "1|a|x", f"1\t{start}\t{end}\tGout\tDisease\tD1"]
+    document = one(tmp_path, *lines, counts=counts, on_set_aside=aside.append)
+    assert document.mentions == () and +counts == Counter(mentions_set_aside=1)
+    (row,) = aside
+    assert (row["line"], row["start"], row["end"], row["text"], row["concept_ids"]) == (3, -1, -1, "Gout", "D1")
+    stated = f"{start!r:.40} and {end!r:.40}"
+    assert row["reason"] == f"its offsets {stated} are no whole numbers of at most nine digits"
+    with pytest.raises(CorpusError, match=r"a\.txt:3: its offsets .*on_set_aside"):
+        one(tmp_path, *lines)
+
+
 def test_wider_window_reaches_farther(tmp_path):
     lines = ["1|t|see gout now", "1\t8\t12\tgout\tDisease\tD1"]
     assert one(tmp_path, *lines, window=4).mentions[0].start == 4
@@ -292,7 +317,8 @@ def test_a_pmid_that_comes_twice_gives_two_documents(tmp_path):
         (["1|t|a", "1|a|b", "1|a|c"], r"bad\.txt:3: document '1' has a second abstract"),
         (["1|t|a", "some text"], r"bad\.txt:2: 'some text' is no PubTator row; expected 'PMID\|t\|title'"),
         (["1|t|a", "1\t0\t1\ta"], r"bad\.txt:2: .*is no PubTator row"),
-        (["1|t|a", "1\t0\tone\ta\tDisease\tD1"], r"bad\.txt:2: .*is no PubTator row"),
+        (["1|t|a", "1\t0 \t4\tgout"], r"bad\.txt:2: .*is no PubTator row"),
+        (["1|t|a", "1\t0\tone\ta\tDisease\tD1"], r"bad\.txt:2: its offsets '0' and 'one' are no whole numbers"),
         (["1|t|a", "1\t0\t1\ta\t \tD1"], r"bad\.txt:2: .*is no PubTator row"),
         (["|t|a"], r"bad\.txt:1: .*no document ID"),
         (["1|t|a\0"], r"bad\.txt:1: .*NUL"),

@@ -119,6 +119,14 @@ def test_pubtator_files_have_their_counts(corpora_dir, name):
     assert counts["mentions_set_aside"] == len(aside)
 
 
+@pytest.mark.parametrize(("name", "relations"), [("Training", 1038), ("Development", 1012), ("Test", 1066)])
+def test_relations_of_bc5cdr_stay_relations(corpora_dir, name, relations):
+    counts = Counter()
+    for _ in read_pubtator(corpora_dir / "gold" / "bc5cdr" / f"CDR_{name}Set.PubTator.txt", counts=counts):
+        pass
+    assert (counts["relations_skipped"], counts["mentions_set_aside"]) == (relations, 0)
+
+
 def test_two_formats_of_one_sample_hold_the_same_titles(corpora_dir):
     folder = corpora_dir / "pubtator_auto"
     pubtator = {
