@@ -12,8 +12,10 @@ concept IDs                                   as in PubTator text (:mod:`hf_bion
                                               and ``;`` separate; ``-``, ``-1`` and nothing mean none, counted
 mentions, resources                           separated by ``|``; white space at their ends and empty ones are dropped
 line ends, byte-order mark, blank lines       ``\n`` or ``\r\n``; dropped; nothing
-another number of columns, no PMID, no type,  set aside and counted where somebody takes it, else an error that names
-no mention                                    the file and the line
+another number of columns than the first      set aside and counted where somebody takes it, else an error that names
+whole row, a type or a concept ID in the      the file and the line
+other's column, no PMID (nine digits at
+most), no type, no mention
 a NUL, bytes that are no UTF-8, no row        error
 ============================================  =========================================================================
 
@@ -43,7 +45,10 @@ _TYPES = {
     "mutation": "Mutation",
     "cellline": "CellLine",
 }
-_PMID = re.compile(r"[1-9][0-9]*")
+# How the rows that say their type spell it, without case and blanks; mutations have finer types in PubTator 3.
+_TYPE_NAMES = frozenset(_TYPES) | {"dnamutation", "proteinmutation", "snp", "variant"}
+_CONCEPTS = re.compile(r"-.*|[CD]?[0-9]+|.*[:|;,].*")
+_PMID = re.compile(r"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +105,14 @@ def read_bulk_rows(
         columns = line.split("\t")
         if not line.strip():
             continue
-        if not width:
+        header = not width and columns[0].strip().upper() == "PMID"
+        # A row that lacks a column, or has one too many, must not decide how all others are read.
+        if header or (not width and not _misplaced(columns)):
             width = len(columns)
             type = _check_beginning(columns, type, f"{path}:{number}", Path(path).name)
-            if columns[0].strip().upper() == "PMID":
+            if header:
                 continue
-        row = _row(columns, width, type, default_scheme)
+        row = _row(columns, width or len(columns), type, default_scheme)
         if isinstance(row, str):
             if on_set_aside is None:
                 raise CorpusError(
@@ -144,9 +151,12 @@ def _row(columns: list[str], width: int, type: str | None, default_scheme: str |
     """The row, or what is wrong with it."""
     if len(columns) != width:
         return f"it has {len(columns)} columns, the first row has {width}"
+    misplaced = _misplaced(columns)
+    if misplaced:
+        return misplaced
     pmid, kind, identifiers, mentions, resources = columns if width == 5 else (columns[0], type or "", *columns[1:])
     if not _PMID.fullmatch(pmid.strip()):
-        return f"{pmid!r} is no PMID"
+        return f"{pmid!r:.80} is no PMID"
     if not kind.strip():
         return "it has no type"
     texts = _split(mentions)
@@ -154,6 +164,16 @@ def _row(columns: list[str], width: int, type: str | None, default_scheme: str |
         return "it has no mention"
     concepts = parse_concepts(identifiers, scheme_of(kind.strip(), default_scheme))
     return BulkRow(pmid.strip(), kind.strip(), concepts, texts, _split(resources))
+
+
+def _misplaced(columns: list[str]) -> str:
+    """What is wrong with a row whose second column is of the other layout; nothing where it is of its own."""
+    second = "".join(columns[1:2]).strip()
+    if len(columns) == 4 and second.lower().replace(" ", "") in _TYPE_NAMES:
+        return f"it has a type, {second!r}, and so lacks one of five columns"
+    if len(columns) == 5 and _CONCEPTS.fullmatch(second):
+        return f"it has concept IDs, {second!r:.80}, in the place of a type, and so one column more than four"
+    return ""
 
 
 def _split(column: str) -> tuple[str, ...]:

@@ -98,6 +98,8 @@ BAD = [
     ("1\tDisease\tD1\tgout\tMeSH", "it has 5 columns, the first row has 4"),
     ("PMC1\tD1\tgout\tMeSH", "'PMC1' is no PMID"),
     ("\tD1\tgout\tMeSH", "'' is no PMID"),
+    ("1234567890\tD1\tgout\tMeSH", "'1234567890' is no PMID"),
+    ("1\tDisease\tD1\tgout", "it has a type, 'Disease', and so lacks one of five columns"),
     ("1\tD1\t | \tMeSH", "it has no mention"),
 ]
 
@@ -111,6 +113,33 @@ def test_a_bad_row_is_an_error_that_names_it_or_is_set_aside_with_a_count(tmp_pa
     assert [row.pmid for row in read_bulk_rows(path, counts=counts, on_set_aside=aside.append)] == ["1", "2"]
     assert aside == [{"file": "disease2pubtator", "line": 2, "row": line, "reason": reason}]
     assert counts == Counter(rows=2, rows_set_aside=1, rows_without_concept=0)
+
+
+SHORT, LONG = "1\tDisease\tD006073\tgout", "1\tD006073\tgo\tut\tMeSH"
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "good", "reason"),
+    [
+        (
+            "disease2pubtatorcentral",
+            SHORT,
+            "2\tDisease\tD006073\tgout\tMeSH",
+            "it has a type, 'Disease', and so lacks",
+        ),
+        ("rows", "1\tDNA Mutation\tx\ty", "2\tDisease\tD006073\tgout\tMeSH", "it has a type, 'DNA Mutation'"),
+        ("disease2pubtator", LONG, "2\tD006073\tgout\tMeSH", "it has concept IDs, 'D006073', in the place of a type"),
+    ],
+)
+def test_a_bad_first_row_does_not_decide_how_the_others_are_read(tmp_path, name, bad, good, reason):
+    path = put(tmp_path / name, bad, bad, good, good)
+    counts, aside = Counter(), []
+    rows = list(read_bulk_rows(path, counts=counts, on_set_aside=aside.append))
+    assert rows == [BulkRow("2", "Disease", (ConceptRef("MESH", "D006073"),), ("gout",), ("MeSH",))] * 2
+    assert [(row["line"], row["reason"][: len(reason)]) for row in aside] == [(1, reason), (2, reason)]
+    assert +counts == Counter(rows=2, rows_set_aside=2)
+    with pytest.raises(CorpusError, match=rf"{name}:1: .*{reason}.*on_set_aside"):
+        list(read_bulk_rows(path))
 
 
 def test_a_row_without_type_is_a_bad_row(tmp_path):
