@@ -17,6 +17,7 @@ from typing import BinaryIO, TextIO, cast
 # A NUL, or half of a surrogate pair, which JSON can spell: neither can be written as text again.
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"  # no text begins so: the second byte is no UTF-8 there
 
 
 class CorpusError(ValueError):
@@ -30,7 +31,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     the start of the file is dropped.
 
     Args:
-        path (`str` or `PathLike`): The file; a name that ends in ``.gz`` is read as gzip.
+        path (`str` or `PathLike`): The file, plain or gzipped.
 
     Returns:
         Pairs of line number (from 1) and line without its ending.
@@ -53,7 +54,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def open_binary(path: str | os.PathLike[str], place: Callable[[], str] | None = None) -> Iterator[BinaryIO]:
-    """Open a file for reading bytes, unpacked where its name ends in ``.gz``.
+    """Open a file for reading bytes, unpacked where they are gzip, whatever its name ends in.
 
     Args:
         path (`str` or `PathLike`): The file.
@@ -65,13 +66,14 @@ def open_binary(path: str | os.PathLike[str], place: Callable[[], str] | None = 
     Raises:
         CorpusError: The gzip stream breaks off or is damaged; raised where the block reads on.
     """
-    path = Path(path)
     try:
         with ExitStack() as stack:
-            if path.suffix == ".gz":
-                yield cast(BinaryIO, stack.enter_context(gzip.open(path, "rb")))
+            binary = stack.enter_context(open(path, "rb"))
+            # Downloads lose or gain the ``.gz``, as where a browser unpacks them; the first bytes do not lie.
+            if binary.peek(len(_GZIP)).startswith(_GZIP):
+                yield cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=binary)))
             else:
-                yield stack.enter_context(open(path, "rb"))
+                yield binary
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         where = f" {place()}" if place else ""
         raise CorpusError(
