@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,11 @@ _VOCABULARIES = {
     "tmvar": "",
 }
 _CODE_POINTS, _BYTES, _UTF16 = "code points", "bytes", "utf16"
+# How many units a character takes.
+_UNITS: Mapping[str, Callable[[str], int]] = {
+    _BYTES: lambda character: len(character.encode()),
+    _UTF16: lambda character: 1 + (character > "\uffff"),
+}
 
 
 @dataclass(slots=True)
@@ -49,6 +56,16 @@ class BioCPassage:
     text: str
     infons: Mapping[str, str]
     annotations: list[BioCAnnotation] = field(default_factory=list)
+    ends: dict[str, list[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def code_points(self, place: int, unit: str) -> int:
+        """Whole characters of the text before a place counted in `unit`, which may lie outside the text."""
+        if unit == _CODE_POINTS or place <= 0:
+            return place
+        if unit not in self.ends:  # once a passage and unit, not once an annotation
+            self.ends[unit] = list(accumulate(map(_UNITS[unit], self.text)))
+        ends = self.ends[unit]
+        return bisect_right(ends, place) + max(place - (ends[-1] if ends else 0), 0)
 
 
 @dataclass(slots=True)
@@ -135,15 +152,7 @@ def _unit(bioc: BioCDocument) -> str:
 def _span(location: tuple[int, int], passage: BioCPassage, unit: str) -> tuple[int, int]:
     """Start and end in code points of the passage's text, which they may leave."""
     first = location[0] - passage.offset
-    return _code_points(passage.text, first, unit), _code_points(passage.text, first + location[1], unit)
-
-
-def _code_points(text: str, place: int, unit: str) -> int:
-    if unit == _CODE_POINTS or place <= 0:
-        return place
-    encoding, size = ("utf-8", 1) if unit == _BYTES else ("utf-16-le", 2)
-    encoded = text.encode(encoding)
-    return len(encoded[: place * size].decode(encoding, "ignore")) + max(place - len(encoded) // size, 0)
+    return passage.code_points(first, unit), passage.code_points(first + location[1], unit)
 
 
 def _length(text: str, unit: str) -> int:

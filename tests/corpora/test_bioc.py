@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from hf_bionerkd.corpora import bioc_documents
 from hf_bionerkd.corpora.bioc import read_bioc
 from hf_bionerkd.corpora.bioc_writer import write_bioc_json, write_bioc_xml
 from hf_bionerkd.corpora.files import CorpusError
@@ -206,6 +207,28 @@ def test_pain_19_offsets_are_read_in_the_unit_that_fits(tmp_path, unit, measure)
     assert [m.text for m in document.mentions] == ["gout", "🧬 é", "ache"]
     assert [m.start for m in document.mentions] == [4, 9, len(title) + 8]
     assert +counts == (Counter() if unit == "code points" else Counter({f"documents_in_{unit}": 1}))
+
+
+@given(st.text(st.sampled_from("aé𝛼\u2028🧬"), max_size=8), st.integers(-3, 40))
+def test_places_are_those_that_decoding_the_text_before_them_gives(text, place):
+    for unit, encoding, size in (("bytes", "utf-8", 1), ("utf16", "utf-16-le", 2)):
+        encoded = text.encode(encoding)
+        before = len(encoded[: max(place, 0) * size].decode(encoding, "ignore"))
+        expected = before + max(place - len(encoded) // size, 0) if place > 0 else place
+        assert bioc_documents.BioCPassage(0, text, {}).code_points(place, unit) == expected
+
+
+def test_a_passage_is_measured_once_however_many_annotations_it_has(tmp_path, monkeypatch):
+    measured = Counter()
+    for unit in ("bytes", "utf16"):
+        monkeypatch.setitem(
+            bioc_documents._UNITS, unit, lambda c, unit=unit: measured.update([unit]) or len(c.encode())
+        )
+    text = "é gout " * 50
+    annotations = [annotation("gout", (8 * number + 3, 4)) for number in range(50)]
+    document = one(tmp_path, passage(text, *annotations))
+    assert [m.text for m in document.mentions] == ["gout"] * 50
+    assert measured == Counter(bytes=len(text), utf16=len(text))
 
 
 @pytest.mark.parametrize("shift", [-3, -1, 0, 1, 3])
