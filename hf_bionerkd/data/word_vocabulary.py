@@ -7,6 +7,7 @@ through `input_ids` alone, and windows, alignment and the plain pipeline work as
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +18,8 @@ import numpy as np
 
 from hf_bionerkd.data.encoding import reading_words
 from hf_bionerkd.models.word_pieces import CONTINUATION, PieceTables
+
+logger = logging.getLogger(__name__)
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 STRANGE_LETTER = "\ua66e"  # stands for letters that no known word has, so that the rest of a word stays readable
@@ -72,7 +75,8 @@ def build_word_vocabulary(
 
     Args:
         sentences (`Iterable[Sequence[str]]`): Words of the training text; never of validation or test text.
-        vector_words (`Iterable[str]`, *optional*): Words with pretrained vectors: known whether or not they occur.
+        vector_words (`Iterable[str]`, *optional*): Words with pretrained vectors: known whether or not they occur,
+            save those that the tokenizer would cut (``IL-2``), which no text can show. How many is logged.
         min_count (`int`, *optional*, defaults to 1): Words without a pretrained vector need to occur so often.
         min_character_count (`int`, *optional*, defaults to 5): Rarer characters count as unknown, whose vector is
             learned from them.
@@ -96,7 +100,14 @@ def build_word_vocabulary(
             counts[part] += count
     if not counts:
         raise ValueError("a word vocabulary is built from training text, and there is none")
+    vector_words = dict.fromkeys(vector_words)
     given = {word for word in vector_words if split(word) == [word]}
+    if cut := [word for word in vector_words if word not in given]:
+        logger.warning(
+            f"{len(cut):,} of the {len(vector_words):,} words with pretrained vectors are left out, since text is cut "
+            f"into words at every sign and blank and never shows them, such as {cut[:3]}. Vectors of text that was "
+            "cut alike lose none."
+        )
 
     def entry(word: str) -> str:
         """The form under which a word's vector is kept."""

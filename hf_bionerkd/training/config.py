@@ -75,7 +75,9 @@ class ModelConfig:
         vocab_size (`int`, *optional*, defaults to 8000): Upper bound on the learned vocabulary.
         lowercase (`bool`, *optional*, defaults to `False`): Lower-case text (learned vocabulary or `vocab.txt`).
         vectors (`str`, *optional*): With a BiLSTM (`model_type: bionerkd_bilstm_crf`): pretrained word vectors, a
-            folder that `recipes/word_vectors.py` made, or a word2vec or fastText file. All its words are known then.
+            folder that `recipes/word_vectors.py` made, or a word2vec or fastText file. Its words are known then,
+            whether the training text shows them or not, save those with a sign inside (`IL-2`, `</s>`): text is cut
+            there, and they are never met. How many of a file's words these are is logged.
         trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
     """
 

@@ -139,6 +139,18 @@ def test_pretrained_words_are_known_without_training_text():
     assert "two-part" not in vocabulary.words  # text is never cut so
 
 
+def test_words_with_vectors_that_text_never_shows_are_counted_once(caplog):
+    given = ["IL-2", "gout", "aspirin", "</s>", "5-FU", "β", "Gout's", "IL-2"]
+    assert "gout" in build_word_vocabulary(SENTENCES, vector_words=given).words
+    (record,) = caplog.records
+    assert record.levelname == "WARNING" and record.name == "hf_bionerkd.data.word_vocabulary"
+    assert record.message.startswith("4 of the 7 words with pretrained vectors are left out")
+    assert "such as ['IL-2', '</s>', '5-FU']" in record.message
+    caplog.clear()
+    build_word_vocabulary(SENTENCES, vector_words=iter(["gout", "aspirin"]))
+    assert not caplog.records
+
+
 def test_windows_and_alignment_see_a_tokenizer_like_any_other(vocabulary):
     assert special_ids(vocabulary.tokenizer) == ([], [])
     words = ["Aspirin", "hyperthermia", "fever", "\u200b", "[PAD]", " "]
