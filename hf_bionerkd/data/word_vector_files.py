@@ -4,13 +4,15 @@ What the reader does with what real files hold:
 
 ==========================================  ===========================================================================
 text, with or without a first line          a word, then its numbers, separated by blanks or tabs; U+00A0 and U+0085
-``<words> <width>``                         belong to words, and so do blanks inside a word
+``<words> <width>``                         belong to words, and so do blanks inside a word; where the first line
+                                            states the width, numbers after them do too (``vitamin 12``)
 word2vec's binary form                      recognised by its content; float32, little-endian
 fastText's ``.bin``, gensim's own files     errors that say what to use instead
 a word that is no UTF-8                     left out and counted: some published files cut words at a byte limit
 a word that comes twice                     the first is kept; the others are left out and counted
 an empty word, a line break in a word       left out and counted
 another number of rows than stated          error: the file is cut off, or two were put together
+a stated width that no row has              error
 a row of another width, no number, NaN      error that names the file and the line or word
 ==========================================  ===========================================================================
 
@@ -84,7 +86,7 @@ def read_word_vectors(
                 )
             _read_binary(stream, second, int(stated[1]), table)
         else:
-            _read_text(stream, second, 2 if stated else 1, table)
+            _read_text(stream, second, bool(stated), table)
     if stated and table.rows != int(stated[1]):
         raise WordVectorsError(
             f"{path}: the first line promises {int(stated[1])} words, but {table.rows} follow: the file is cut off, "
@@ -174,14 +176,17 @@ def _looks_like_text(row: bytes) -> bool:
     return b"\0" not in row
 
 
-def _read_text(stream: BinaryIO, first: bytes, first_number: int, table: _Table) -> None:
-    for number, line in enumerate(_lines(stream, first), first_number):
+def _read_text(stream: BinaryIO, first: bytes, stated: bool, table: _Table) -> None:
+    too_long = 0
+    for number, line in enumerate(_lines(stream, first), 2 if stated else 1):
         if not line.strip():
             continue
         table.width = width = table.width or len(line.split()) - 1
         # From the right, so that blanks inside a word stay there. A line that begins with one has an empty word.
         fields = line.rsplit(None, width) if not line[:1].isspace() else [b"", *line.split()]
-        if len(fields) != width + 1 or width < 1 or _holds_numbers(fields[0]):
+        holds_numbers = _holds_numbers(fields[0])
+        too_long += holds_numbers
+        if len(fields) != width + 1 or width < 1 or (holds_numbers and not stated):
             raise WordVectorsError(
                 f"{table.path}:{number}: {line[:60]!r}… has {len(line.split()) - 1} numbers after its word; expected "
                 f"{width}"
@@ -193,6 +198,12 @@ def _read_text(stream: BinaryIO, first: bytes, first_number: int, table: _Table)
             except ValueError as error:
                 raise WordVectorsError(f"{table.path}:{number}: the vector of {word!r}: {error}") from None
             table.add(word, row, f"line {number}")
+    # One word such as "vitamin 12" is a word; where all are, it is the stated width that is wrong.
+    if stated and too_long == table.rows > 1:
+        raise WordVectorsError(
+            f"{table.path}: the first line states {table.width} numbers a word, but every row has more. "
+            "Correct that line."
+        )
 
 
 def _lines(stream: BinaryIO, first: bytes) -> Iterator[bytes]:
@@ -201,7 +212,7 @@ def _lines(stream: BinaryIO, first: bytes) -> Iterator[bytes]:
 
 
 def _holds_numbers(word: bytes) -> bool:
-    """Whether all that follows the first blank in a word are numbers: then the row is too long, the word is not."""
+    """Whether all that follows the first blank in a word are numbers: then the row may be too long, not the word."""
     try:
         return bool([float(part) for part in word.split()[1:]])
     except ValueError:

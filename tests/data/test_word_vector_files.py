@@ -84,6 +84,12 @@ def test_forms_of_text(tmp_path, content):
         assert rows(read_word_vectors(put(path, content))) == {"gout": [1, 2], "pain": [3, 4], ". . .": [5, 6]}
 
 
+@pytest.mark.parametrize("words", [["vitamin 12"], ["vitamin 12", "gout"], ["gout", "vitamin 12", "omega 3 6"]])
+def test_a_stated_width_tells_numbers_of_a_word_from_those_of_its_vector(tmp_path, words):
+    content = f"{len(words)} 3\n" + "".join(f"{word} 1 2 3\n" for word in words)
+    assert rows(read_word_vectors(put(tmp_path / "a.vec", content))) == {word: [1, 2, 3] for word in words}
+
+
 @pytest.mark.parametrize("between", [b"", b"\n"], ids=["records-end-to-end", "records-in-lines"])
 def test_forms_of_binary(tmp_path, between):
     numbers = np.arange(60, dtype="<f4").reshape(2, 30) / 7
@@ -133,7 +139,8 @@ def test_a_folder_and_a_file_are_opened_alike(tmp_path):
         ("3 2\ngout 1 2\npain 3 4\n", r"bad: the first line promises 3 words, but 2 follow"),
         ("1 2\ngout 1 2\npain 3 4\n", r"bad: the first line promises 1 words, but 2 follow"),
         ("2 2\ngout 1 2\npain 3\n", r"bad:3: .*pain 3.* has 1 numbers after its word; expected 2"),
-        ("2 2\ngout 1 2\npain 3 4 5\n", r"bad:3: .*pain 3 4 5.* has 3 numbers after its word; expected 2"),
+        ("gout 1 2\npain 3 4 5\n", r"bad:2: .*pain 3 4 5.* has 3 numbers after its word; expected 2"),
+        ("2 2\ngout 1 2 3\npain 3 4 5\n", r"bad: the first line states 2 numbers a word, but every row has more"),
         ("gout 1 2\npain 3\n", r"bad:2: .* has 1 numbers after its word; expected 2"),
         ("2 2\ngout 1 2\npain 3 x\n", r"bad:3: the vector of 'pain': could not convert string to float"),
         ("2 2\ngout 1 2\npain nan 2\n", r"bad: line 3: the vector of 'pain' holds NaN or infinity"),
