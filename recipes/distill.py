@@ -178,12 +178,13 @@ def show(metrics: Metrics, folder: Path) -> None:
 
     python = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else sys.executable
     student = folder / "student"
-    own_code = ", trust_remote_code=True" if any(student.glob("*.py")) else ""
+    own_code = any(student.glob("*.py"))  # this package's, which the run has just written there
+    options = "aggregation_strategy='simple'" + (f", trust_remote_code={own_code}" if own_code else "")
     text = "In patients with aspirin-induced asthma, expression of TP53 was reduced."
     print(f"\n{text_table(metrics.strict, 'strict F1 on test, percent')}\n\nstudent: {student}\ntry it:\n")
     print(
         f"{python} -c \"from transformers import pipeline; print(*pipeline('token-classification', '{student}', "
-        f"aggregation_strategy='simple'{own_code})('{text}'), sep='\\n')\""
+        f"{options})('{text}'), sep='\\n')\""
     )
 
 

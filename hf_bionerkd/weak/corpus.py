@@ -9,6 +9,7 @@ abstracts and sentences. Of every abstract that enters two keys are remembered, 
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ from hf_bionerkd.weak.resources import (
 from hf_bionerkd.weak.sentences import document_sentences
 
 _BATCH = 1000
+_PMID = re.compile(r"[0-9]{1,9}")
 
 
 class WeakCorpus:
@@ -167,7 +169,7 @@ class WeakCorpus:
 
 def _pmid_of(document: Document) -> int | None:
     stated = document.metadata.get("document_id", "")
-    return int(stated) if stated.isascii() and stated.isdigit() else None
+    return int(stated) if _PMID.fullmatch(stated) else None
 
 
 def _keys_of(document: Document) -> set[bytes]:

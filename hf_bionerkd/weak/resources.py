@@ -150,9 +150,8 @@ def _read_associations(config: WeakConfig, source: AssociationSource, counts: Co
     articles: Iterable[Article | PubMedRecord] = (
         read_articles(path) if source.format == "articles" else read_pubmed(path)
     )
-    return mesh_associations(
-        articles, heading_ids(_descriptors(config)) if config.descriptors else None, counts=counts
-    )
+    headings = heading_ids(_descriptors(config)) if config.descriptors else None
+    return mesh_associations(articles, headings, counts=counts, path=path)
 
 
 def _descriptors(config: WeakConfig) -> Iterator[ConceptNames]:

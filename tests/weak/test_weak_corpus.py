@@ -157,6 +157,18 @@ def test_a_gold_standard_in_bioc_is_found_by_the_pmid_of_its_article(tmp_path):
     assert [(entry["id"], entry["gold_id"]) for entry in aside] == [("a1", "PMC5")]
 
 
+def test_an_odd_pmid_is_none_and_where_a_mesh_heading_stands_under_it_the_file_is_named(tmp_path):
+    path = write_world(tmp_path)
+    odd = {"id": "x", "title": "Gout.", "abstract": "", "mesh": []}
+    with (tmp_path / "articles.jsonl").open("a") as file:
+        file.write(json.dumps(odd | {"pmid": "9" * 5000}) + "\n")
+    assert mentions(read(path)[0]) == COVERAGE
+    with (tmp_path / "articles.jsonl").open("a") as file:
+        file.write(json.dumps(odd | {"pmid": "PMC1", "mesh": ["Gout"]}) + "\n")
+    with pytest.raises(CorpusError, match=r"articles\.jsonl.*PMC1"):
+        read(path)
+
+
 def test_of_two_annotators_of_one_abstract_the_first_counts_and_what_is_lost_is_counted(tmp_path):
     path = write_world(tmp_path)
     texts = "101|t|Levodopa and dyskinesia.\n101|a|\n"
