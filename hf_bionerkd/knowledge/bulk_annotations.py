@@ -14,6 +14,7 @@ from typing import Any
 
 from hf_bionerkd.corpora.pubtator_bulk import BulkRow
 from hf_bionerkd.documents import ConceptRef, Mention
+from hf_bionerkd.knowledge.matching import FreePlaces
 from hf_bionerkd.knowledge.pmid_tables import MEMORY_MB, PmidTable, write_pmid_table
 
 _SEPARATOR = "\x1f"
@@ -119,10 +120,9 @@ def find_mentions(
             for start, end in spans:
                 concepts[start, end, row.type].update(dict.fromkeys(row.concepts))
                 resources.setdefault((start, end, row.type), "+".join(row.resources) or "unknown")
-    kept: list[tuple[int, int]] = []
-    for start, end in sorted({span[:2] for span in concepts}, key=lambda span: (span[0] - span[1], span[0])):
-        if all(end <= other[0] or other[1] <= start for other in kept):
-            kept.append((start, end))
+    free = FreePlaces(len(text))
+    ranked = sorted({span[:2] for span in concepts}, key=lambda span: (span[0] - span[1], span[0]))
+    kept = {span for span in ranked if free.take(*span)}
     return tuple(
         Mention(start, end, type_, text[start:end], tuple(found), f"pubtator:{resources[start, end, type_]}/bulk")
         for (start, end, type_), found in sorted(concepts.items(), key=lambda item: item[0])

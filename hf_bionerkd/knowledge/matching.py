@@ -125,10 +125,29 @@ def _meaning(found: Iterable[Match], definition: Definition) -> Entry | None:
     return max(ending, key=lambda match: match.end - match.start).entry if ending else None
 
 
+class FreePlaces:
+    """Which characters of a text no mention has yet; a span costs its own length, however many there are.
+
+    Args:
+        length (`int`): Characters of the text.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._taken = bytearray(length)
+
+    def take(self, start: int, end: int) -> bool:
+        """Take a half-open span, unless one of its characters is taken; whether it was."""
+        if 1 in self._taken[start:end]:
+            return False
+        self._taken[start:end] = b"\1" * (end - start)
+        return True
+
+
 def longest(found: Iterable[Match]) -> list[Match]:
     """Of matches that overlap the longest, of equally long ones the leftmost; in order of their starts."""
-    kept: list[Match] = []
-    for match in sorted(found, key=lambda match: (match.start - match.end, match.start)):
-        if all(match.end <= other.start or other.end <= match.start for other in kept):
+    ranked = sorted(found, key=lambda match: (match.start - match.end, match.start))
+    free, kept = FreePlaces(max((match.end for match in ranked), default=0)), list[Match]()
+    for match in ranked:
+        if free.take(match.start, match.end):
             kept.append(match)
     return sorted(kept, key=lambda match: match.start)
