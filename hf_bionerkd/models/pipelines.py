@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ class TextPieces:
         text (`str`): What offsets count in.
         ids (`list[int]`): Pieces.
         words (`list[int]`): For each piece, the number of its word; numbers rise by one.
-        spans (`list[tuple[int, int]]`): Characters of each piece.
+        spans (`list[tuple[int, int]]`): Characters of each piece, white space at the ends left out; empty where it is
+            nothing else.
         prefix, suffix (`list[int]`): Special tokens that go before and after.
     """
 
@@ -59,7 +60,7 @@ class WordTaggingPipeline(TokenClassificationPipeline):
     - a score is the probability of that label (the CRF's marginal); that of a group is the mean over its words;
     - text of any length is read whole, in windows that overlap by `stride` pieces (a quarter of a window by
       default). Each word is read where it has most context, and the sequence is decoded once, across all windows;
-    - `word` of a group is the text between `start` and `end`.
+    - `word` of a group is the text between `start` and `end`, which is never empty and has no white space at its ends.
 
     Made for another model, it is the stock pipeline.
 
@@ -201,8 +202,7 @@ class WordTaggingPipeline(TokenClassificationPipeline):
             start, end = offsets[place]
             if starts is not None and word_ids[place] is not None:
                 start, end = start + starts[word_ids[place]], end + starts[word_ids[place]]
-            start += len(text[start:end]) - len(text[start:end].lstrip())  # byte-level pieces include the space
-            spans.append((min(start, end), end))
+            spans.append(_without_blanks(text, start, end))  # byte-level pieces include the space
         return TextPieces(text, ids[first:last], words, spans, ids[:first], ids[last:])
 
     def _word_starts(self, ids: list[int], word_ids: list[int | None]) -> list[bool]:
@@ -219,10 +219,14 @@ class WordTaggingPipeline(TokenClassificationPipeline):
 
     def _pieces(self, pieces: TextPieces, labels: list[str], scores: list[float]) -> Iterator[dict[str, Any]]:
         tokens = self.tokenizer.convert_ids_to_tokens(pieces.ids)
+        begun = -1  # the word of the last piece that is not blank
         for place, (token, word, (start, end)) in enumerate(zip(tokens, pieces.words, pieces.spans, strict=True)):
+            if start == end:
+                continue
             label = labels[word]
-            if place and pieces.words[place - 1] == word and label.startswith("B-"):
+            if word == begun and label.startswith("B-"):
                 label = f"I-{label[2:]}"
+            begun = word
             yield {
                 "entity": label,
                 "score": scores[word],
@@ -279,7 +283,11 @@ def _groups(pieces: TextPieces, labels: Sequence[str], scores: Sequence[float]) 
         found[-1][1].append(word)
         closed = prefix in "ESLU"
     spans = list(_word_spans(pieces))
-    for kind, members in found:
+    for kind, group in found:
+        # To a tokenizer that marks the spaces before words, white space may be a word. It is in no mention's ends.
+        members = [word for word in group if spans[word][0] < spans[word][1]]
+        if not members:
+            continue
         start, end = spans[members[0]][0], spans[members[-1]][1]
         yield {
             "entity_group": kind,
@@ -290,5 +298,12 @@ def _groups(pieces: TextPieces, labels: Sequence[str], scores: Sequence[float]) 
         }
 
 
-def _word_spans(pieces: TextPieces) -> Iterable[tuple[int, int]]:
-    return ((pieces.spans[first][0], pieces.spans[end - 1][1]) for first, end in _runs(pieces.words))
+def _word_spans(pieces: TextPieces) -> Iterator[tuple[int, int]]:
+    for first, end in _runs(pieces.words):
+        yield _without_blanks(pieces.text, pieces.spans[first][0], pieces.spans[end - 1][1])
+
+
+def _without_blanks(text: str, start: int, end: int) -> tuple[int, int]:
+    """A span without the white space at its ends; empty where it holds nothing else."""
+    start += len(text[start:end]) - len(text[start:end].lstrip())
+    return start, start + len(text[start:end].rstrip())

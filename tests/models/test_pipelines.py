@@ -11,7 +11,8 @@ import torch
 from fresh import run_fresh
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import TokenClassificationPipeline, pipeline
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast, TokenClassificationPipeline, pipeline
 from word_models import SPACE, make_bilstm, make_transformer
 
 from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens, save_tokenizer, set_default_tag
@@ -86,6 +87,57 @@ def test_offsets_are_right_in_any_text_pain_8(tagger, text):
     for group in found:
         assert text[group["start"] : group["end"]] == group["word"] == group["word"].strip() != ""
         assert group["start"] in {a for a, _ in words} and group["end"] in {b for _, b in words}
+
+
+def sentencepiece():
+    """A stock tokenizer that marks spaces, with every character a piece of its own."""
+    characters = sorted(set("".join(word for words in tiny.tokens(60) for word in words)) | {"\u2581"})
+    names = ("<pad>", "<unk>", "</s>")
+    backend = Tokenizer(models.Unigram([*((name, 0.0) for name in names), *((c, -1.0) for c in characters)], unk_id=1))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 2)])
+    special = dict(zip(("pad_token", "unk_token", "eos_token"), names, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=64, **special)
+
+
+@pytest.fixture(scope="module", params=[tiny.byte_level_bpe, sentencepiece])
+def stock_pieces(request):
+    """A model with a tokenizer as it comes, to which white space may be a word or a part of one."""
+    tokenizer = request.param()
+    model, _ = make_transformer(tokenizer)
+    model.set_tokenizer(tokenizer)
+    return model, tokenizer
+
+
+def test_white_space_is_no_mention_and_ends_none_with_a_stock_tokenizer(stock_pieces):
+    model, tokenizer = make_transformer(stock_pieces[1])
+    model.set_tokenizer(stock_pieces[1])
+    with torch.no_grad():
+        model.classifier[-1].weight.zero_()
+        model.classifier[-1].bias.copy_(torch.tensor([9.0, -9.0, -9.0, -9.0, -9.0]))  # every word begins a mention
+    ask = pipe((model, stock_pieces[1]), aggregation_strategy="simple")
+    for blank in (" ", "   ", "\n", " \t\n"):
+        assert ask(blank) == ask(blank, aggregation_strategy="none") == []
+    for text in ("fever  ok", "fever   ok ", "  fever  ok\n", "fever \n ok \t"):
+        found = ask(text)
+        assert [group["word"] for group in found] == ["fever", "ok"]
+        assert found[0]["start"] == text.index("fever") and found[1]["end"] == text.index("ok") + 2
+        entries = ask(text, aggregation_strategy="none")
+        assert all(text[e["start"] : e["end"]].strip() for e in entries)
+        assert [e["start"] for e in entries if e["entity"] == "B-Chemical"] == [group["start"] for group in found]
+    with torch.no_grad():
+        model.classifier[-1].bias.copy_(torch.tensor([0.0, 9.0, -9.0, -9.0, -9.0]))  # one mention is all there is
+    [group] = ask("  fever  ok \n")
+    assert (group["word"], group["start"], group["end"]) == ("fever  ok", 2, 11)
+
+
+@given(text=st.text(st.sampled_from("aspirn BRCA1-2(é)ß\u200b\t\n, \u00a0😀e\u0301\0"), max_size=40))
+@settings(max_examples=25, deadline=None)
+def test_no_span_is_empty_with_a_stock_tokenizer(stock_pieces, text):
+    for group in pipe(stock_pieces, aggregation_strategy="simple", ignore_labels=[])(text):
+        assert text[group["start"] : group["end"]] == group["word"] == group["word"].strip() != ""
+    for entry in pipe(stock_pieces, ignore_labels=[])(text):
+        assert text[entry["start"] : entry["end"]].strip()
 
 
 def test_pieces_carry_their_words_label_and_score(bilstm):
