@@ -173,6 +173,7 @@ class WordTaggingPipeline(TokenClassificationPipeline):
         return tuple(values[0].tolist() for values in found)
 
     def _cut(self, sentence: Any, is_split_into_words: bool, delimiter: str) -> TextPieces:
+        _check_text(sentence, is_split_into_words)
         starts: list[int] | None = None
         text = sentence
         if is_split_into_words:
@@ -182,7 +183,7 @@ class WordTaggingPipeline(TokenClassificationPipeline):
                 text += word + delimiter
             text = text.removesuffix(delimiter)
         encoded = self.tokenizer(
-            sentence or "",
+            sentence or "",  # no words are an empty text
             is_split_into_words=is_split_into_words and bool(sentence),
             truncation=False,
             split_special_tokens=True,  # a tag or [SEP] typed in the text stays text
@@ -235,6 +236,21 @@ class WordTaggingPipeline(TokenClassificationPipeline):
                 "start": start,
                 "end": end,
             }
+
+
+def _check_text(sentence: Any, is_split_into_words: bool) -> None:
+    if not is_split_into_words:
+        if not isinstance(sentence, str):
+            raise ValueError(
+                f"expected a text (str), found {type(sentence).__name__}: {sentence!r:.80}; leave missing ones "
+                "out, and give lists of words with is_split_into_words=True"
+            )
+    elif not isinstance(sentence, list | tuple):
+        raise ValueError(f"expected a list of words (str), found {type(sentence).__name__}: {sentence!r:.80}")
+    else:
+        for place, word in enumerate(sentence):
+            if not isinstance(word, str):
+                raise ValueError(f"word {place}: expected a text (str), found {type(word).__name__}: {word!r:.80}")
 
 
 def _windows(pieces: TextPieces, longest: int, stride: int | None) -> Iterator[tuple[int, int, range]]:

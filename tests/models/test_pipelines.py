@@ -285,6 +285,20 @@ def test_what_the_pipeline_does_not_take_is_said(bilstm):
         pipe(bilstm, aggregation_strategy="unheard of")
 
 
+@pytest.mark.parametrize("wrong", [None, 7, float("nan"), b"fever", ["fever"]])
+def test_what_is_no_text_is_refused(tagger, wrong):
+    for options in ({}, {"batch_size": 2}):
+        with pytest.raises(ValueError, match=rf"expected a text \(str\), found {type(wrong).__name__}: "):
+            pipe(tagger)(["fever", wrong], **options)
+
+
+def test_what_is_no_list_of_words_is_refused(tagger):
+    with pytest.raises(ValueError, match=r"word 1: expected a text \(str\), found NoneType: None"):
+        pipe(tagger)([["fever", None]], is_split_into_words=True)
+    with pytest.raises(ValueError, match=r"expected a list of words \(str\), found NoneType: None"):
+        list(pipe(tagger).preprocess(None, is_split_into_words=True))
+
+
 def publish(pair, folder):
     model, tokenizer = pair
     carry_code(model)
