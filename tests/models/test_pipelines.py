@@ -79,14 +79,39 @@ def test_groups_are_viterbis_mentions_scored_by_marginals(tagger, strategy):
     json.dumps(found)
 
 
-@given(text=st.text(st.sampled_from("aspirn BRCA1-2(é)ß\u200b\n,lung cancer"), max_size=60))
+ODD_TEXTS = {
+    "empty": "",
+    "blank": " \t\r\n\u00a0\u2003",
+    "separators": "\x1c\x1f fever\x1c",
+    "emoji": "😀 aspirin💊 for fever 👩\u200d⚕\ufe0f",
+    "combining": "nai\u0308ve Sjo\u0308gren e\u0301\u0323 \u0301",
+    "tabs": "\taspirin\tfor\t\tfever\t",
+    "NUL": "\0aspi\0rin fever\0 \0",
+    "control": "\ufeffaspirin\u200b fever\u00ad\x07",
+}
+
+
+@given(text=st.text(st.sampled_from("aspirn BRCA1-2(é)ß\u200b\t\n\0\u00a0😀e\u0301\x1c,lung cancer"), max_size=60))
 @settings(max_examples=25, deadline=None)
 def test_offsets_are_right_in_any_text_pain_8(tagger, text):
-    found = pipe(tagger, aggregation_strategy="simple")(text) if text else []
+    check_offsets(tagger, text)
+
+
+@pytest.mark.parametrize("name", ODD_TEXTS)
+def test_offsets_are_right_in_odd_texts(tagger, name):
+    check_offsets(tagger, ODD_TEXTS[name])
+
+
+def check_offsets(tagger, text):
     words = split_words(text)
-    for group in found:
+    groups = pipe(tagger, aggregation_strategy="simple", ignore_labels=[])(text)
+    for group in groups:
         assert text[group["start"] : group["end"]] == group["word"] == group["word"].strip() != ""
         assert group["start"] in {a for a, _ in words} and group["end"] in {b for _, b in words}
+    for before, after in zip(groups, groups[1:], strict=False):
+        assert before["end"] <= after["start"]
+    if not text.strip():
+        assert groups == []
 
 
 def sentencepiece():
