@@ -6,7 +6,7 @@ comment block                          lines that start with ``#``; the names of
                                        after ``# Fields:``
 no comment block                       the first line holds the names of the columns (as in extracts of the tables)
 lists                                  separated by ``|``
-gzip                                   by the file's name
+gzip                                   known by its first bytes
 a column that is not there             error that names it, the nearest column there is, and all of them
 an optional column that is not there   nothing; an error where the table has a column that CTD's have not, which may be
                                        the missing one under a new name
