@@ -26,6 +26,7 @@ from hf_bionerkd.evaluation.case_page import case_page
 from hf_bionerkd.evaluation.case_study import Case, Reading, cases_text, disagreement
 from hf_bionerkd.evaluation.mention_changes import mention_changes
 from hf_bionerkd.evaluation.report import write_text
+from hf_bionerkd.evaluation.similarity import check_same_words, partners, sentence_ids
 from hf_bionerkd.hub.command_line import errors_on_one_line
 from hf_bionerkd.labels import WordSpan, tags_to_spans
 
@@ -90,13 +91,10 @@ def show_corpora(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
     """
     paths = (arguments.before, arguments.after)
     old, new = (load_split(path, arguments.split) for path in paths)
-    place = {name: row for row, name in enumerate(ids_of(new))}
-    pairs = [(row, place[name]) for row, name in enumerate(ids_of(old)) if name in place]
-    if not pairs:
-        raise ValueError(f"{paths[0]} and {paths[1]} have no sentence id in common: give two labellings of one corpus")
-    partner = dict(pairs)
+    names, partner = sentence_ids(old), partners(old, new, paths)
+    pairs = [(row, other) for row, other in enumerate(partner) if other is not None]
     chosen = find(old, arguments.ids, paths[0])
-    alone = [ids_of(old)[row] for row in chosen if row not in partner]
+    alone = [names[row] for row in chosen if partner[row] is None]
     if alone:
         raise ValueError(f"{paths[1]}, split {arguments.split}, has no sentences of the ids {alone}")
     if arguments.most:
@@ -106,10 +104,9 @@ def show_corpora(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
     cases = []
     for row in dict.fromkeys(chosen):
         before, after = old[row], new[partner[row]]
-        if before["tokens"] != after["tokens"]:
-            raise ValueError(f"sentence {ids_of(old)[row]} has other words in {paths[1]} than in {paths[0]}")
+        check_same_words(names[row], before["tokens"], after["tokens"], paths)
         readings = (own_reading(old, before, paths[0]), own_reading(new, after, paths[1]))
-        cases.append(Case(document_of(before, ids_of(old)[row]), readings))
+        cases.append(Case(document_of(before, names[row]), readings))
     return f"{paths[0]} and {paths[1]}, {arguments.split}", cases
 
 
@@ -129,7 +126,7 @@ def show_models(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
     if arguments.most:
         chosen += best(map(disagreement, readings_of(rows, models)), arguments.most)
     chosen = list(dict.fromkeys(chosen))
-    sentences, names = rows.select(chosen), ids_of(rows)
+    sentences, names = rows.select(chosen), sentence_ids(rows)
     readings = readings_of(sentences, models, arguments.scores)
     cases = [
         Case(document_of(sentence, names[row]), tuple(found))
@@ -180,11 +177,6 @@ def load_split(path: str, split: str) -> Any:
     return load_corpus(path, path, splits={"train": split}).splits["train"]
 
 
-def ids_of(rows: Any) -> list[str]:
-    """The id of every row; its number where the corpus has no ids."""
-    return list(rows["id"]) if "id" in rows.column_names else [str(row) for row in range(len(rows))]
-
-
 def spans_of(rows: Any, places: Sequence[int]) -> Iterator[list[WordSpan]]:
     """The mentions of some rows, by a corpus's own labels."""
     names, tags = rows.features["ner_tags"].feature.names, rows["ner_tags"][:]
@@ -197,7 +189,7 @@ def find(rows: Any, wanted: Sequence[str], path: str) -> list[int]:
     Raises:
         ValueError: There is none of that id.
     """
-    names = ids_of(rows)
+    names = sentence_ids(rows)
     documents = list(rows["document_id"]) if "document_id" in rows.column_names else names
     found = []
     for name in wanted:

@@ -5,7 +5,8 @@ r"""How alike two models label the same abstracts, or two labelled corpora: a hi
     python recipes/label_similarity.py --corpora data/cdwc data/cdrc --output runs/zhou2021/similarity_cdrc
 
 Label similarity of an abstract is the share of its words that have the same label (Zhou et al. 2021, figure 3). Types
-that only one side knows are not compared. The folder gets similarity.txt, similarity.json and similarity.svg.
+that only one side knows are not compared. Sentences of two corpora are matched by their ids; those that only one of
+them has are left out, and counted. The folder gets similarity.txt, similarity.json and similarity.svg.
 """
 
 from __future__ import annotations
@@ -19,7 +20,14 @@ from typing import Any
 
 from hf_bionerkd.evaluation.bar_chart import bar_chart
 from hf_bionerkd.evaluation.report import write_text
-from hf_bionerkd.evaluation.similarity import LabelSimilarity, bin_names, similarity_table
+from hf_bionerkd.evaluation.similarity import (
+    LabelSimilarity,
+    bin_names,
+    check_same_words,
+    partners,
+    sentence_ids,
+    similarity_table,
+)
 from hf_bionerkd.hub.command_line import errors_on_one_line
 
 CHUNK = 1024  # sentences at a time
@@ -44,8 +52,8 @@ def main(words: Sequence[str] | None = None) -> None:
     if len(models) != (2 if arguments.corpus else 0):
         parser.error("--corpus needs --first and --second; --corpora needs neither")
     with errors_on_one_line():
-        names, types, labelled = by_models(arguments) if arguments.corpus else by_corpora(arguments)
-        write_results(arguments, names, types, measure(labelled))
+        names, types, alone, labelled = by_models(arguments) if arguments.corpus else by_corpora(arguments)
+        write_results(arguments, names, types, alone, measure(labelled))
 
 
 def measure(labelled: Labelled) -> LabelSimilarity:
@@ -56,8 +64,8 @@ def measure(labelled: Labelled) -> LabelSimilarity:
     return similarity
 
 
-def by_models(arguments: argparse.Namespace) -> tuple[list[str], tuple[str, ...], Labelled]:
-    """Names of the models, types that both know, and what they say of the corpus."""
+def by_models(arguments: argparse.Namespace) -> tuple[list[str], tuple[str, ...], tuple[int, int], Labelled]:
+    """Names of the models, types that both know, no sentence that only one has, and what they say of the corpus."""
     from hf_bionerkd.data.corpus import document_keys
     from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
 
@@ -79,43 +87,39 @@ def by_models(arguments: argparse.Namespace) -> tuple[list[str], tuple[str, ...]
             yield from zip(documents[start : start + CHUNK], *tagged, strict=True)
             print(f"{start + len(sentences):,} of {len(rows):,} sentences", file=sys.stderr, flush=True)
 
-    return [model.name for model in models], types, labelled()
+    return [model.name for model in models], types, (0, 0), labelled()
 
 
-def by_corpora(arguments: argparse.Namespace) -> tuple[list[str], tuple[str, ...], Labelled]:
-    """Paths of the corpora, types that both annotate, and their labels of the same sentences.
+def by_corpora(arguments: argparse.Namespace) -> tuple[list[str], tuple[str, ...], tuple[int, int], Labelled]:
+    """Paths of the corpora, types that both annotate, how many sentences only one has, and labels of the others.
 
     Raises:
-        ValueError: They do not hold the same sentences in the same order.
+        ValueError: They have no sentence in common, or one of other words.
     """
     from hf_bionerkd.data.corpus import document_keys
     from hf_bionerkd.data.features import annotated_types
 
-    both = " and ".join(arguments.corpora)
     parts = [load_split(path, arguments) for path in arguments.corpora]
     types = common(*(annotated_types(part.features) for part in parts), arguments.corpora)
-    if len(parts[0]) != len(parts[1]):
-        sizes = " and ".join(f"{len(part):,}" for part in parts)
-        raise ValueError(f"{both} hold {sizes} sentences; compare two labellings of the same ones")
-    documents = document_keys(parts[0])
+    partner = partners(*parts, arguments.corpora)
+    paired = [row for row, other in enumerate(partner) if other is not None]
+    alone = (len(parts[0]) - len(paired), len(parts[1]) - len(set(partner) - {None}))
+    documents, ids = document_keys(parts[0]), sentence_ids(parts[0])
     tables = [label_table(part.features["ner_tags"].feature.names, types) for part in parts]
 
     def labelled() -> Labelled:
-        for start in range(0, len(documents), CHUNK):
-            one, other = (part[start : start + CHUNK] for part in parts)
-            for row, document in enumerate(documents[start : start + CHUNK]):
-                if one["tokens"][row] != other["tokens"][row]:
-                    raise ValueError(
-                        f"row {start + row} of {both} is not the same sentence: {' '.join(one['tokens'][row])!r} and "
-                        f"{' '.join(other['tokens'][row])!r}; compare two labellings of one corpus"
-                    )
+        for start in range(0, len(paired), CHUNK):
+            rows = paired[start : start + CHUNK]
+            one, other = rows_at(parts[0], rows), rows_at(parts[1], [partner[row] for row in rows])
+            for place, row in enumerate(rows):
+                check_same_words(ids[row], one["tokens"][place], other["tokens"][place], arguments.corpora)
                 yield (
-                    document,
-                    [tables[0][tag] for tag in one["ner_tags"][row]],
-                    [tables[1][tag] for tag in other["ner_tags"][row]],
+                    documents[row],
+                    [tables[0][tag] for tag in one["ner_tags"][place]],
+                    [tables[1][tag] for tag in other["ner_tags"][place]],
                 )
 
-    return list(arguments.corpora), types, labelled()
+    return list(arguments.corpora), types, alone, labelled()
 
 
 def load_split(path: str, arguments: argparse.Namespace) -> Any:
@@ -124,6 +128,12 @@ def load_split(path: str, arguments: argparse.Namespace) -> Any:
 
     corpus = load_corpus(path, path, splits={"train": arguments.split}, limit=arguments.limit)
     return corpus.splits["train"]
+
+
+def rows_at(part: Any, places: list[int]) -> Any:
+    """These rows of a corpus; as a slice where they follow one another, which is read several times as fast."""
+    run = range(places[0], places[0] + len(places))
+    return part[run.start : run.stop] if list(run) == places else part[places]
 
 
 def named(model: Any, tags: Sequence[int]) -> list[str]:
@@ -145,7 +155,11 @@ def common(first: Sequence[str], second: Sequence[str], sides: Sequence[str]) ->
 
 
 def write_results(
-    arguments: argparse.Namespace, names: Sequence[str], types: Sequence[str], similarity: LabelSimilarity
+    arguments: argparse.Namespace,
+    names: Sequence[str],
+    types: Sequence[str],
+    alone: tuple[int, int],
+    similarity: LabelSimilarity,
 ) -> None:
     """Print the table and write the three files."""
     table = similarity_table(similarity)
@@ -167,10 +181,13 @@ def write_results(
         "split": arguments.split,
         "limit": arguments.limit,
         "types": list(types),
+        "sentences_without_counterpart": list(alone),
         **similarity.as_dict(),
     }
     arguments.output.mkdir(parents=True, exist_ok=True)
-    text = f"{title} ({', '.join(types)})\n\n{table}\n"
+    left_out = [f"{count:,} of {name}" for count, name in zip(alone, names, strict=True) if count]
+    footer = f"Sentences without a counterpart, left out: {', '.join(left_out)}\n" if left_out else ""
+    text = f"{title} ({', '.join(types)})\n\n{table}\n{footer}"
     write_text(arguments.output / "similarity.txt", text)
     write_text(arguments.output / "similarity.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     write_text(arguments.output / "similarity.svg", figure)

@@ -105,6 +105,52 @@ class LabelSimilarity:
         }
 
 
+def sentence_ids(rows: Any) -> list[str]:
+    """The id of every sentence of a corpus; the number of its row where the corpus has no ids."""
+    return list(rows["id"]) if "id" in rows.column_names else [str(row) for row in range(len(rows))]
+
+
+def partners(first: Any, second: Any, names: Sequence[str]) -> list[int | None]:
+    """For each row of one labelled corpus, the row of the other that has the same sentence by its id; None: no row.
+
+    Args:
+        first (`Dataset`): The one labelling.
+        second (`Dataset`): The other one.
+        names (`Sequence[str]`): What the two are called, for errors.
+
+    Raises:
+        ValueError: They have no sentence in common.
+    """
+    place = {name: row for row, name in enumerate(sentence_ids(second))}
+    ids = sentence_ids(first)
+    found = [place.get(name) for name in ids]
+    if all(row is None for row in found):
+        raise ValueError(
+            f"{names[0]} and {names[1]} have no sentence id in common, such as {ids[:2]} of the one and "
+            f"{list(place)[:2]} of the other: give two labellings of one corpus"
+        )
+    return found
+
+
+def check_same_words(name: str, first: Sequence[str], second: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse sentences of one id and other words: their labels cannot be compared.
+
+    Args:
+        name (`str`): The id.
+        first (`Sequence[str]`): Words of the sentence in the one corpus.
+        second (`Sequence[str]`): Those in the other one.
+        names (`Sequence[str]`): What the two are called.
+
+    Raises:
+        ValueError: The words differ.
+    """
+    if first != second:
+        raise ValueError(
+            f"sentence {name} is {' '.join(first)!r} in {names[0]} and {' '.join(second)!r} in {names[1]}: give two "
+            "labellings of one corpus"
+        )
+
+
 def bin_names() -> list[str]:
     """What the bins are called: ``0.0–0.1`` … ``0.9–1.0``."""
     return [f"{place / BINS:.1f}–{(place + 1) / BINS:.1f}" for place in range(BINS)]

@@ -15,10 +15,10 @@ BEFORE = ["Aspirin for gout", "Fever, no gout", "Zinc and fever", "No finding"]
 MENTIONS = {"Aspirin": "Chemical", "Zinc": "Chemical", "gout": "Disease", "Fever": "Disease", "fever": "Disease"}
 
 
-def write(folder, name, left_out=()):
+def write(folder, name, left_out=(), texts=BEFORE):
     """A corpus of four sentences of two documents; mentions left out by (sentence, text)."""
     sentences = []
-    for number, text in enumerate(BEFORE):
+    for number, text in enumerate(texts):
         mentions = tuple(
             Mention(text.index(word), text.index(word) + len(word), kind)
             for word, kind in MENTIONS.items()
@@ -170,8 +170,16 @@ def test_mistakes_are_named(recipe, material, words, message):
 def test_too_few_models_to_disagree_and_corpora_of_other_sentences(recipe, material):
     with pytest.raises(ValueError, match="give --model three times"):
         models(recipe, material, "--disagreements", "3", names=("T_c", "T_a"))
-    with pytest.raises(ValueError, match="no sentence id in common"):
+    with pytest.raises(SystemExit, match="no sentence id in common"):
         pair = ("--before", str(material / "before"), "--after", str(material / "tiny"))
         recipe("case_study").main(["corpora", *pair, "--most-changed", "3"])
     with pytest.raises(SystemExit, match="2"):
         corpora(recipe, material)
+
+
+def test_sentences_of_one_id_and_other_words_are_refused(recipe, material, tmp_path):
+    write(tmp_path, "reworded", texts=[text.replace("gout", "pain") for text in BEFORE])
+    pair = ("--before", str(material / "before"), "--after", str(tmp_path / "reworded"))
+    recipe("case_study").main(["corpora", *pair, "--id", "s:3"])
+    with pytest.raises(SystemExit, match=r"sentence s:0 is 'Aspirin for gout' in .*before and 'Aspirin for pain' in "):
+        recipe("case_study").main(["corpora", *pair, "--id", "s:0"])

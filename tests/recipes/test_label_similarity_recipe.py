@@ -1,6 +1,7 @@
 """recipes/label_similarity.py: two models, and two labellings of one corpus, against words counted one by one."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import tiny
@@ -16,9 +17,10 @@ TYPES = ("Chemical", "Disease")
 SENTENCES, A_DOCUMENT = 30, 3
 
 
-def write(folder, name, change=lambda mentions: mentions, types=TYPES, sentences=SENTENCES):
-    """A weak corpus: train alone, three sentences a document."""
-    found = enumerate(tiny.documents(types, sentences, "weak"))
+def write(folder, name, change=lambda mentions: mentions, types=TYPES, rows=range(SENTENCES), seed="weak"):
+    """A weak corpus: train alone, three sentences a document; ids do not depend on the seed of the words."""
+    whole = [replace(one, id=f"weak-{place}") for place, one in enumerate(tiny.documents(types, SENTENCES, seed))]
+    found = [(place, whole[place]) for place in rows]
     train = (
         Document(one.id, one.text, change(one.mentions), one.words, (), {"document_id": f"pmid{place // A_DOCUMENT}"})
         for place, one in found
@@ -30,12 +32,13 @@ def write(folder, name, change=lambda mentions: mentions, types=TYPES, sentences
 
 @pytest.fixture(scope="module")
 def weak(tmp_path_factory):
-    """The corpus as it is; with the first mention of each sentence gone; with a type more; and shortened."""
+    """The corpus as it is; without the first mention of each sentence; with a type more; shortened; in other words."""
     folder = tmp_path_factory.mktemp("weak")
     write(folder, "cdwc")
     write(folder, "cdrc", lambda mentions: mentions[1:])
     write(folder, "genes", types=(*TYPES, "Gene"))
-    write(folder, "short", sentences=12)
+    write(folder, "short", lambda mentions: mentions[1:], rows=[*range(17, 2, -1), 20])
+    write(folder, "reworded", seed="other words")
     tiny.write_corpus(folder, "others", TYPES, {"train": SENTENCES})
     tiny.save_teacher(folder / "first", tiny.bio(*TYPES), seed=1)
     tiny.save_teacher(folder / "second", tiny.bio("Disease", "Gene", "Chemical"), seed=2)
@@ -69,6 +72,7 @@ def test_two_labelled_corpora(recipe, weak, tmp_path, capsys):
     assert (found["same_words"], found["words"]) == tuple(map(sum, zip(*expected.values(), strict=True)))
     assert found["documents"] == 10 == sum(found["histogram"].values()) and found["identical"] < 10
     assert found["mean"] == pytest.approx(sum(same / words for same, words in expected.values()) / 10)
+    assert found["sentences_without_counterpart"] == [0, 0]
     assert found["types"] == list(TYPES) and found["first"].endswith("cdwc") and found["second"].endswith("cdrc")
     text = (tmp_path / "a" / "b" / "similarity.txt").read_text()
     assert text in capsys.readouterr().out and f"mean of 10 documents: {found['mean']:.4f}" in text
@@ -79,6 +83,25 @@ def test_two_labelled_corpora(recipe, weak, tmp_path, capsys):
         "similarity.svg",
         "similarity.txt",
     ]
+
+
+@pytest.mark.parametrize(("first", "second", "alone"), [("cdwc", "short", [14, 0]), ("short", "cdwc", [0, 14])])
+def test_sentences_are_paired_by_id_and_those_of_one_corpus_counted(
+    recipe, weak, tmp_path, monkeypatch, capsys, first, second, alone
+):
+    """As after a re-correction of the first abstracts, from which sentences of gold sets were left out."""
+    script = recipe("label_similarity")
+    monkeypatch.setattr(script, "CHUNK", 4)
+    found = run(lambda name: script, tmp_path, "--corpora", str(weak / first), str(weak / second))
+    documents, before = labels_of(weak, "cdwc")
+    after, rows = labels_of(weak, "cdrc")[1], [*range(3, 18), 20]
+    chosen = ([column[row] for row in rows] for column in (documents, before, after))
+    expected = counted(*chosen)
+    assert (found["same_words"], found["words"]) == tuple(map(sum, zip(*expected.values(), strict=True)))
+    assert found["least_alike"] == pytest.approx({name: same / words for name, (same, words) in expected.items()})
+    assert found["documents"] == 6 and found["sentences_without_counterpart"] == alone
+    line = f"Sentences without a counterpart, left out: 14 of {weak / 'cdwc'}\n"
+    assert (tmp_path / "similarity.txt").read_text().endswith(line) and line in capsys.readouterr().out
 
 
 def test_only_types_that_both_know_are_compared(recipe, weak, tmp_path):
@@ -112,8 +135,8 @@ def test_a_model_is_like_itself(recipe, weak, tmp_path):
 @pytest.mark.parametrize(
     ("first", "second", "message"),
     [
-        ("cdwc", "short", "hold 30 and 12 sentences"),
-        ("cdwc", "others", "row 0 of .* is not the same sentence"),
+        ("cdwc", "reworded", r"sentence weak-\d+ is '.*' in .*cdwc and '.*' in .*reworded: give two labellings"),
+        ("cdwc", "others", r"cdwc and .*others have no sentence id in common, such as \['weak-0', 'weak-1'\] of"),
         ("cdwc", "missing", "no folder"),
     ],
 )
