@@ -1,9 +1,11 @@
 r"""Show sentences under several labellings: before and after re-correction, or as teachers and student label them.
 
-    python recipes/case_study.py corpora --before data/cdwc --after data/cdrc --most-changed 5 --html cases.html
-    python recipes/case_study.py corpora --before data/cdwc --after data/cdrc --id 12732448:3
-    python recipes/case_study.py models --corpus data/bc5cdr --model T_c=runs/zhou2021/cdrc/model \
-        --model T_a=runs/zhou2021/cdra/model --model student=runs/zhou2021/student --disagreements 5
+    python recipes/case_study.py corpora --before data/cdwc --after runs/zhou2021/recorrect_cdrc/corpus \
+        --most-changed 5 --html cases.html
+    python recipes/case_study.py corpora --before data/cdwc --after runs/zhou2021/recorrect_cdrc/corpus \
+        --id cohen2006:ADHD:1:2
+    python recipes/case_study.py models --corpus data/bc5cdr --model T_c=runs/zhou2021/recorrect_cdrc/model \
+        --model T_a=runs/zhou2021/recorrect_cdra/model --model student=runs/zhou2021/student/student --disagreements 5
 
 Sentences are chosen by their id, or as those with the most changed mentions; or, with models, as those
 in which the models before the last one disagree most while the last one, the student, finds the corpus's own mentions.

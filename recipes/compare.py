@@ -1,7 +1,7 @@
 r"""Score models on one split of a corpus and compare each with the first: scores, intervals, significance.
 
     python recipes/compare.py --corpus data/bc5cdr --model baseline=runs/zhou2021/baseline \
-        --model student=runs/zhou2021/student --json runs/zhou2021/comparison.json
+        --model student=runs/zhou2021/student/student --json runs/zhou2021/comparison.json
 
 Strict scores per type and of all types pooled. Differences come with the paired two-tailed t-test over documents
 (Zhou et al. 2021, table 5) and a paired bootstrap over documents; * is p < 0.05, ** is p < 0.01. Documents are those

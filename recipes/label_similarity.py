@@ -1,8 +1,9 @@
 r"""How alike two models label the same abstracts, or two labelled corpora: a histogram as numbers and as a figure.
 
-    python recipes/label_similarity.py --corpus data/cdwc --first T_c=runs/zhou2021/cdrc/model \
-        --second T_a=runs/zhou2021/cdra/model --limit 3000 --output runs/zhou2021/similarity
-    python recipes/label_similarity.py --corpora data/cdwc data/cdrc --output runs/zhou2021/similarity_cdrc
+    python recipes/label_similarity.py --corpus data/cdwc --first T_c=runs/zhou2021/recorrect_cdrc/model \
+        --second T_a=runs/zhou2021/recorrect_cdra/model --limit 3000 --output runs/zhou2021/similarity
+    python recipes/label_similarity.py --corpora data/cdwc runs/zhou2021/recorrect_cdrc/corpus \
+        --output runs/zhou2021/similarity_cdrc
 
 Label similarity of an abstract is the share of its words that have the same label (Zhou et al. 2021, figure 3). Types
 that only one side knows are not compared. Sentences of two corpora are matched by their ids; those that only one of

@@ -1,6 +1,6 @@
 """Publish a student, a teacher or a corpus on the Hub; or a Space in which anyone can try students.
 
-    python recipes/push.py runs/demo/student ORG/STUDENT --private --tag v1
+    python recipes/push.py runs/demo/distill/student ORG/STUDENT --private --tag v1
     python recipes/push.py data/demo/demo-gene ORG/DEMO-GENE --dry-run
     python recipes/push.py --space ORG/DEMO --students ORG/STUDENT@v1 ORG/OTHER
 
