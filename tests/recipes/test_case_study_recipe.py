@@ -177,6 +177,14 @@ def test_too_few_models_to_disagree_and_corpora_of_other_sentences(recipe, mater
         corpora(recipe, material)
 
 
+@pytest.mark.parametrize("wrong", ["-1", "0", "1.5", "many"])
+def test_counts_below_one_are_refused(recipe, material, capsys, wrong):
+    for show, flag in ((corpora, "--most-changed"), (models, "--disagreements"), (models, "--batch-size")):
+        with pytest.raises(SystemExit, match="2"):
+            show(recipe, material, "--id", "s:0", f"{flag}={wrong}")
+        assert f"argument {flag}: expected a whole number from 1 up, found '{wrong}'" in capsys.readouterr().err
+
+
 def test_sentences_of_one_id_and_other_words_are_refused(recipe, material, tmp_path):
     write(tmp_path, "reworded", texts=[text.replace("gout", "pain") for text in BEFORE])
     pair = ("--before", str(material / "before"), "--after", str(tmp_path / "reworded"))

@@ -101,3 +101,9 @@ def test_mistakes_are_named(recipe, material, words, message):
 def test_two_models_of_one_name_are_refused(recipe, material):
     with pytest.raises(ValueError, match="two models have one name in .'T_c', .*, 'T_c'.: name them apart"):
         run(recipe, material, "--model", f"T_c={material / 'second'}")
+
+
+def test_a_batch_size_below_one_is_refused(recipe, material, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run(recipe, material, "--batch-size", "0")
+    assert "argument --batch-size: expected a whole number from 1 up, found '0'" in capsys.readouterr().err

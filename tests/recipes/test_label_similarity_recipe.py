@@ -146,6 +146,13 @@ def test_other_sentences_are_refused_and_nothing_is_written(recipe, weak, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("flag", ["--limit", "--batch-size"])
+def test_counts_below_one_are_refused(recipe, tmp_path, capsys, flag):
+    with pytest.raises(SystemExit, match="2"):
+        run(recipe, tmp_path, "--corpora", "c", "d", flag, "-1")
+    assert f"argument {flag}: expected a whole number from 1 up, found '-1'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--corpus", "c", "--first", "m"], ["--corpora", "c", "d", "--second", "m"], []])
 def test_command_lines_that_ask_for_neither_are_refused(recipe, tmp_path, words):
     with pytest.raises(SystemExit, match="2"):
