@@ -20,7 +20,7 @@ class RelabelledRows:
     """New labels for the rows of a corpus, kept as one small file for each part of them.
 
     The split into parts does not depend on the number of processes. A part is written under a temporary name and
-    renamed, so that whatever is there is whole.
+    renamed, so that a kill leaves whole parts alone; one that a power loss cut or emptied is made again.
 
     Args:
         rows (`Dataset`): A split of a corpus that `build_corpus` made, in the model's own label space.
@@ -34,7 +34,7 @@ class RelabelledRows:
         self.bounds = [(start, min(start + rows_per_part, len(rows))) for start in range(0, len(rows), rows_per_part)]
 
     def fill(self, tagging: Tagging, process_index: int = 0, num_processes: int = 1) -> None:
-        """Label the parts that are missing, of them this process's share.
+        """Label the parts that are missing or cannot be read, of them this process's share.
 
         Args:
             tagging (`Tagging`): Words of sentences to label ids.
@@ -43,7 +43,7 @@ class RelabelledRows:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         mine = range(process_index, len(self.bounds), num_processes)
-        todo = [index for index in mine if not self._path(index).exists()]
+        todo = [index for index in mine if not _is_whole(self._path(index))]
         for index in tqdm(todo, desc="labelling anew", unit="part", disable=process_index != 0 or not todo):
             start, end = self.bounds[index]
             found = tagging(self.rows[start:end]["tokens"].to_pylist())
@@ -82,6 +82,14 @@ class RelabelledRows:
 
     def _path(self, index: int) -> Path:
         return self.folder / f"part-{index:05d}.npy"
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        np.load(path, allow_pickle=False)
+    except (FileNotFoundError, EOFError, ValueError):  # not there; empty; cut, or zeros
+        return False
+    return True
 
 
 def _lengths(table: Any) -> np.ndarray:

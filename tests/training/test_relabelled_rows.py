@@ -59,6 +59,19 @@ def test_a_part_that_a_kill_cut_off_is_made_again(rows, tmp_path, monkeypatch):
     assert len(list(labels)) == 11
 
 
+@pytest.mark.parametrize("kept", [0, 5, 60, -1])
+def test_a_part_that_a_power_loss_cut_is_made_again(rows, tmp_path, kept):
+    labels = RelabelledRows(rows, tmp_path / "parts", 4)
+    labels.fill(by_length)
+    part = tmp_path / "parts" / "part-00001.npy"
+    whole, asked = part.read_bytes(), []
+    for torn in (whole[:kept], bytes(len(whole))):
+        part.write_bytes(torn)
+        labels.fill(lambda sentences: asked.append(len(sentences)) or by_length(sentences))
+        assert part.read_bytes() == whole
+    assert asked == [4, 4] and len(list(labels)) == 11
+
+
 def test_changes_are_those_of_the_rows(rows, tmp_path):
     labels = RelabelledRows(rows, tmp_path / "same", 4)
     gold = iter(rows["ner_tags"])
