@@ -29,7 +29,7 @@ from hf_bionerkd.evaluation.case_study import Case, Reading, cases_text, disagre
 from hf_bionerkd.evaluation.mention_changes import mention_changes
 from hf_bionerkd.evaluation.report import write_text
 from hf_bionerkd.evaluation.similarity import check_same_words, partners, sentence_ids
-from hf_bionerkd.hub.command_line import errors_on_one_line
+from hf_bionerkd.hub.command_line import errors_on_one_line, from_one_up
 from hf_bionerkd.labels import WordSpan, tags_to_spans
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def main(words: Sequence[str] | None = None) -> None:
     models.add_argument(
         "--scores", choices=SCORES, default="emissions", help="which probabilities to show (default: %(default)s)"
     )
-    models.add_argument("--batch-size", type=count, default=32, help="windows a forward pass (default: %(default)s)")
+    models.add_argument(
+        "--batch-size", type=from_one_up, default=32, help="windows a forward pass (default: %(default)s)"
+    )
     models.add_argument("--trust-remote-code", action="store_true", help="run code that a model brings")
     for command, run, split, flag in (
         (corpora, show_corpora, "train", "--most-changed"),
@@ -71,7 +73,9 @@ def main(words: Sequence[str] | None = None) -> None:
         command.add_argument(
             "--id", action="append", default=[], dest="ids", help="a sentence, or a document with all of its sentences"
         )
-        command.add_argument(flag, type=count, default=0, dest="most", metavar="N", help="choose up to N sentences")
+        command.add_argument(
+            flag, type=from_one_up, default=0, dest="most", metavar="N", help="choose up to N sentences"
+        )
         command.add_argument("--html", type=Path, metavar="FILE", help="write a page there, too")
     arguments = parser.parse_args(words)
     if not arguments.ids and not arguments.most:
@@ -83,13 +87,6 @@ def main(words: Sequence[str] | None = None) -> None:
             arguments.html.parent.mkdir(parents=True, exist_ok=True)
             write_text(arguments.html, case_page(cases, title))
             print(f"\n{arguments.html}")
-
-
-def count(text: str) -> int:
-    """A number from 1 up, on a command line."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, found {text!r}")
-    return int(text)
 
 
 def show_corpora(arguments: argparse.Namespace) -> tuple[str, list[Case]]:

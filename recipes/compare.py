@@ -21,7 +21,7 @@ from hf_bionerkd.evaluation.comparison import ALL_TYPES, Compared, compare_model
 from hf_bionerkd.evaluation.paired import pooled_by
 from hf_bionerkd.evaluation.report import write_text
 from hf_bionerkd.evaluation.significance import Bootstrap
-from hf_bionerkd.hub.command_line import errors_on_one_line
+from hf_bionerkd.hub.command_line import errors_on_one_line, from_one_up
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,19 +53,14 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--samples", type=int, default=10_000, help="resamples (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=13, help="seed of the resamples (default: %(default)s)")
-    parser.add_argument("--batch-size", type=count, default=32, help="windows a forward pass (default: %(default)s)")
+    parser.add_argument(
+        "--batch-size", type=from_one_up, default=32, help="windows a forward pass (default: %(default)s)"
+    )
     parser.add_argument("--trust-remote-code", action="store_true", help="run code that a model brings")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too")
     arguments = parser.parse_args(words)
     with errors_on_one_line():
         compare(arguments)
-
-
-def count(text: str) -> int:
-    """A number from 1 up, on a command line."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, found {text!r}")
-    return int(text)
 
 
 def compare(arguments: argparse.Namespace) -> None:

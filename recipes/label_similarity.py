@@ -29,7 +29,7 @@ from hf_bionerkd.evaluation.similarity import (
     sentence_ids,
     similarity_table,
 )
-from hf_bionerkd.hub.command_line import errors_on_one_line
+from hf_bionerkd.hub.command_line import errors_on_one_line, from_one_up
 
 CHUNK = 1024  # sentences at a time
 Labelled = Iterator[tuple[str, Sequence[str], Sequence[str]]]  # document, labels of the one side, of the other
@@ -44,8 +44,10 @@ def main(words: Sequence[str] | None = None) -> None:
     for side in ("first", "second"):
         parser.add_argument(f"--{side}", metavar="[NAME=]PATH", help=f"the {side} model, with --corpus")
     parser.add_argument("--split", default="train", help="which split (default: %(default)s)")
-    parser.add_argument("--limit", type=count, metavar="N", help="only the first N abstracts")
-    parser.add_argument("--batch-size", type=count, default=32, help="windows a forward pass (default: %(default)s)")
+    parser.add_argument("--limit", type=from_one_up, metavar="N", help="only the first N abstracts")
+    parser.add_argument(
+        "--batch-size", type=from_one_up, default=32, help="windows a forward pass (default: %(default)s)"
+    )
     parser.add_argument("--trust-remote-code", action="store_true", help="run code that a model brings")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the results go")
     arguments = parser.parse_args(words)
@@ -55,13 +57,6 @@ def main(words: Sequence[str] | None = None) -> None:
     with errors_on_one_line():
         names, types, alone, labelled = by_models(arguments) if arguments.corpus else by_corpora(arguments)
         write_results(arguments, names, types, alone, measure(labelled))
-
-
-def count(text: str) -> int:
-    """A number from 1 up, on a command line."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, found {text!r}")
-    return int(text)
 
 
 def measure(labelled: Labelled) -> LabelSimilarity:

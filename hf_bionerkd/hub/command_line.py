@@ -167,6 +167,17 @@ def errors_on_one_line() -> Iterator[None]:
         sys.exit(f"error: {redact(str(error))}")
 
 
+def from_one_up(text: str) -> int:
+    """A number of things on a command line, as argparse's `type`.
+
+    Raises:
+        ArgumentTypeError: It is no whole number, or below 1.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, found {text!r}")
+    return int(text)
+
+
 def is_users_mistake(error: BaseException) -> bool:
     """Whether an exception was raised for bad input, so that its message alone is what the user needs.
 
