@@ -74,6 +74,20 @@ def test_overrides_reach_keys_sections_lists_and_new_keys(load):
     assert (run.baselines, run.student.tokenizer, run.resume) == (["merged"], "org/a=b", True)
 
 
+@pytest.mark.parametrize(
+    ("given", "terms"),
+    [
+        ([], {"kd": 0.9, "gold": 0.1}),
+        (["loss.lam=0.25"], {"kd": 0.25, "gold": 0.75}),  # Moscato et al., eq. 13: lambda weighs the teachers
+        (["loss.alpha=0.25"], {"tempered": 0.25, "gold": 0.75}),  # and here alpha weighs the soft term
+        (["loss.weights={hard: 1, l2: 2}"], {"hard": 1.0, "l2": 2.0}),
+    ],
+)
+def test_each_way_to_weigh_the_loss(load, given, terms):
+    data = {key: value for key, value in DISTILL.items() if key != "loss"}
+    assert load(DistillConfig, data, *given).loss.terms == pytest.approx(terms)
+
+
 def test_floats_may_be_written_as_yaml_reads_them_as_text(load):
     assert yaml.safe_load("2e-5") == "2e-5"
     assert load(DistillConfig, DISTILL, "loss.lam=1e-1").loss.lam == 0.1
