@@ -29,7 +29,8 @@ def pubtator(annotation: Annotation) -> Export:
     """PubTator text with the document ID 1.
 
     A text of several lines becomes a title (its first line) and an abstract. Line breaks and tabs, which the format
-    cannot hold, become blanks, so that every offset stays. Scores have no place in the format.
+    cannot hold, become blanks, so that every offset stays; a mention is written without blanks at its ends, and one
+    of blanks alone, which no reader would keep, is not. Scores have no place in the format.
 
     Raises:
         CorpusError: A type's name holds what PubTator cannot.
@@ -40,11 +41,18 @@ def pubtator(annotation: Annotation) -> Export:
     passages: tuple[Passage, ...] = ()
     if source.text[:first_line].strip() and source.text[first_line + 1 :].strip() and first_line > 0:
         passages = (Passage(0, first_line, "title"), Passage(first_line + 1, len(text), "abstract"))
-    mentions = tuple(Mention(m.start, m.end, m.type, text[m.start : m.end]) for m in source.mentions)
+    mentions = tuple(trimmed for mention in source.mentions if (trimmed := _trimmed(mention, text)) is not None)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "annotation.txt"
         write_pubtator(path, [Document(source.id, text, mentions, source.words, passages)])
         return Export(f"{_stem(annotation)}.pubtator.txt", "text/plain", path.read_text(encoding="utf-8"))
+
+
+def _trimmed(mention: Mention, text: str) -> Mention | None:
+    words = text[mention.start : mention.end]
+    start = mention.start + len(words) - len(words.lstrip())
+    words = words.strip()
+    return Mention(start, start + len(words), mention.type, words) if words else None
 
 
 def as_json(annotation: Annotation) -> Export:
