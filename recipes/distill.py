@@ -126,9 +126,10 @@ def train_model(
         train,
     )
 
-    folder = Path(config.output_dir) / name
+    folder, state = Path(config.output_dir) / name, PartialState()
     if (folder / DONE_FILE).exists():
-        drop_checkpoints(folder / "checkpoints")  # of a run that was killed just before it did so
+        if state.is_main_process:
+            drop_checkpoints(folder / "checkpoints")  # of a run that was killed just before it did so
         return read_metrics(folder / DONE_FILE).of(name, corpus_tags(name))
     set_seed(config.seed)
     length = int(config.student.architecture.get("max_position_embeddings", 512))
@@ -140,7 +141,6 @@ def train_model(
     model = trainer.student
     record_validation(job, model, tokenizer, name, folder)
     metrics = measure(job, model, tokenizer, name)
-    state = PartialState()
     if state.is_main_process:
         info = card_info(
             job,
