@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_bionerkd.corpora.files import CorpusError, atomic_text, read_lines
+from hf_bionerkd.corpora.pmids import parse_pmid
 from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES, parse_concepts, scheme_of
 from hf_bionerkd.documents import ConceptRef
 
@@ -48,7 +49,6 @@ _TYPES = {
 # How the rows that say their type spell it, without case and blanks; mutations have finer types in PubTator 3.
 _TYPE_NAMES = frozenset(_TYPES) | {"dnamutation", "proteinmutation", "snp", "variant"}
 _CONCEPTS = re.compile(r"-.*|[CD]?[0-9]+|.*[:|;,].*")
-_PMID = re.compile(r"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def _row(columns: list[str], width: int, type: str | None, default_scheme: str |
     if misplaced:
         return misplaced
     pmid, kind, identifiers, mentions, resources = columns if width == 5 else (columns[0], type or "", *columns[1:])
-    if not _PMID.fullmatch(pmid.strip()):
+    if parse_pmid(pmid) is None:
         return f"{pmid!r:.80} is no PMID"
     if not kind.strip():
         return "it has no type"

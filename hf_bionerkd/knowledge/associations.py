@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 from hf_bionerkd.corpora.articles import Article
 from hf_bionerkd.corpora.files import CorpusError, read_lines
+from hf_bionerkd.corpora.pmids import parse_pmid
 from hf_bionerkd.corpora.pubmed import PubMedRecord
 from hf_bionerkd.documents import ConceptRef
 from hf_bionerkd.knowledge.ctd import read_ctd_table
@@ -46,8 +47,6 @@ _RGD_ORIGINAL = "ORIGINAL_REFERENCE"
 _BETWEEN_REFERENCES = re.compile(r"[|;,\s]+")
 _GAF_COLUMNS = range(15, 18)
 _GAF_REFERENCES, _GAF_TERM = 5, 4
-# PubMed's numbers have eight digits now; far longer ones are no PMIDs and would not go into a table.
-_LONGEST_PMID = 9
 
 
 class Association(NamedTuple):
@@ -296,10 +295,10 @@ def _concept(value: str, default_scheme: str, where: str) -> ConceptRef:
 
 
 def _pmid(value: str, where: str) -> int:
-    text = value.strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_PMID):
+    pmid = parse_pmid(value)
+    if pmid is None:
         raise CorpusError(
-            f"{where}: {value[:80]!r} is no PMID; expected 1 to {_LONGEST_PMID} digits alone. Correct the row or "
-            "fetch the file again."
+            f"{where}: {value[:80]!r} is no PMID; expected 1 to 9 digits alone. Correct the row, or fetch the "
+            "file again."
         )
-    return int(text)
+    return pmid

@@ -9,7 +9,6 @@ abstracts and sentences. Of every abstract that enters two keys are remembered, 
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from hf_bionerkd.corpora.pmids import parse_pmid
 from hf_bionerkd.documents import Document, Mention
 from hf_bionerkd.weak.config import WeakConfig
 from hf_bionerkd.weak.labelling import Associated, Labeller, View, WeakLabels
@@ -34,7 +34,6 @@ from hf_bionerkd.weak.resources import (
 from hf_bionerkd.weak.sentences import document_sentences
 
 _BATCH = 1000
-_PMID = re.compile(r"[0-9]{1,9}")
 
 
 class WeakCorpus:
@@ -168,8 +167,7 @@ class WeakCorpus:
 
 
 def _pmid_of(document: Document) -> int | None:
-    stated = document.metadata.get("document_id", "")
-    return int(stated) if _PMID.fullmatch(stated) else None
+    return parse_pmid(document.metadata.get("document_id", ""))
 
 
 def _keys_of(document: Document) -> set[bytes]:
