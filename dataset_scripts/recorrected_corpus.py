@@ -19,13 +19,13 @@ from hf_bionerkd.hub.command_line import (
     pushes_asked_for,
     this_command,
 )
-from hf_bionerkd.training.config import ConfigError
-from hf_bionerkd.training.config_loading import load_config
-from hf_bionerkd.training.recorrection_config import RecorrectConfig
-from hf_bionerkd.training.revisions import CORPUS, Revisions, open_corpora
-from hf_bionerkd.training.runs import DONE_FILE, differences, read_run
-from hf_bionerkd.training.setup import label_space
-from hf_bionerkd.training.sources import pin_sources
+from hf_bionerkd.runs.config import ConfigError
+from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.folder import DONE_FILE, differences, read_run
+from hf_bionerkd.runs.loading import label_space
+from hf_bionerkd.runs.recorrect_config import RecorrectConfig
+from hf_bionerkd.runs.revisions import CORPUS, Revisions, open_corpora
+from hf_bionerkd.runs.sources import pin_sources
 from hf_bionerkd.weak.rounds import read_outcome
 
 
@@ -43,7 +43,7 @@ def build_recorrected_corpus(
         card_path (`str` or `PathLike`): The ``card.yaml``.
         output_dir (`str` or `PathLike`): The folder to make; see :func:`~hf_bionerkd.data.builders.build_corpus`.
         config (`str` or `PathLike`): The run's configuration; see
-            :class:`~hf_bionerkd.training.recorrection_config.RecorrectConfig`.
+            :class:`~hf_bionerkd.runs.recorrect_config.RecorrectConfig`.
         overrides (`Sequence[str]`, *optional*): The ``key=value`` that the run was started with.
         overwrite (`bool`, *optional*, defaults to `False`): Replace whatever `output_dir` holds.
 

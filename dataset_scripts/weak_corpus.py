@@ -1,4 +1,4 @@
-"""What cdwc/build.py and cdwa/build.py share: both are views of one weak corpus (:mod:`hf_bionerkd.weak.corpus`)."""
+"""What cdwc/build.py and cdwa/build.py share: both are views of one weak corpus (:mod:`hf_bionerkd.weak.building`)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hf_bionerkd.hub.command_line import (
     pushes_asked_for,
     this_command,
 )
-from hf_bionerkd.weak.config import WeakConfigError, load_weak_config
-from hf_bionerkd.weak.corpus import WeakCorpus
+from hf_bionerkd.weak.building import WeakCorpus
 from hf_bionerkd.weak.labelling import View
+from hf_bionerkd.weak.settings import WeakConfigError, load_weak_config
 
 
 def build_weak_corpus(
@@ -39,7 +39,7 @@ def build_weak_corpus(
         card_path (`str` or `PathLike`): The ``card.yaml``.
         output_dir (`str` or `PathLike`): The folder to make; see
             :func:`~hf_bionerkd.data.builders.build_corpus`.
-        config (`str` or `PathLike`): Sources and rules; see :class:`~hf_bionerkd.weak.config.WeakConfig`.
+        config (`str` or `PathLike`): Sources and rules; see :class:`~hf_bionerkd.weak.settings.WeakConfig`.
         overwrite (`bool`, *optional*, defaults to `False`): Replace whatever `output_dir` holds.
         overrides: Top-level keys of the configuration with other values.
 

@@ -16,14 +16,14 @@ _WHERE = {
     "LabelSpace": "hf_bionerkd.labels",
     "Mention": "hf_bionerkd.documents",
     "MultiTeacherTrainer": "hf_bionerkd.training.distillation_trainer",
-    "TagPairs": "hf_bionerkd.data.tag_pairs",
+    "TagPairs": "hf_bionerkd.encoding.tag_pairs",
     "Teacher": "hf_bionerkd.teachers.teacher",
     "TeacherSpec": "hf_bionerkd.teachers.teacher",
     "TokenClassificationTrainer": "hf_bionerkd.training.trainer",
-    "WordTagger": "hf_bionerkd.data.prediction",
+    "WordTagger": "hf_bionerkd.inference.word_tagger",
     "read_conll": "hf_bionerkd.corpora.conll",
     "read_pubtator": "hf_bionerkd.corpora.pubtator",
-    "set_default_tag": "hf_bionerkd.data.tag_pairs",
+    "set_default_tag": "hf_bionerkd.encoding.tag_pairs",
 }
 
 __all__ = ["__version__", *_WHERE]

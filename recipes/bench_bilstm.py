@@ -51,7 +51,7 @@ def main() -> None:
     except ImportError:
         sys.exit('this comparison needs pytorch-crf: pip install "pytorch-crf==0.7.2"')
 
-    from hf_bionerkd.data.word_vocabulary import build_word_vocabulary
+    from hf_bionerkd.encoding.word_vocabulary import build_word_vocabulary
     from hf_bionerkd.labels import LabelSpace
 
     torch.set_num_threads(options.threads)

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.training.cli import run_recipe
-from hf_bionerkd.training.config import DistillConfig
+from hf_bionerkd.runs.config import DistillConfig
+from hf_bionerkd.runs.recipe import run_recipe
 
 TURNS = 16
 STEPS = 10
@@ -32,11 +32,11 @@ def main(config: DistillConfig) -> None:
 
     from hf_bionerkd.data.corpus import join_corpora
     from hf_bionerkd.labels import LabelSpace
+    from hf_bionerkd.runs.distill import make_lessons
+    from hf_bionerkd.runs.folder import publish_weights
+    from hf_bionerkd.runs.loading import label_space, load_corpora, make_model, make_tags, make_tokenizer
+    from hf_bionerkd.runs.training_run import Job, make_trainer
     from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
-    from hf_bionerkd.training.distillation import make_lessons
-    from hf_bionerkd.training.runs import publish_weights
-    from hf_bionerkd.training.setup import label_space, load_corpora, make_model, make_tags, make_tokenizer
-    from hf_bionerkd.training.training_run import Job, make_trainer
 
     corpora = load_corpora(config.corpora)
     space = label_space(config.types, corpora)

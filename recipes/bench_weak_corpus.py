@@ -94,8 +94,8 @@ def run(command: list[str]) -> dict[str, float]:
 
 def label(config: str, size: int) -> dict[str, float]:
     """Label one size and forget the sentences."""
-    from hf_bionerkd.weak.config import load_weak_config
-    from hf_bionerkd.weak.corpus import WeakCorpus
+    from hf_bionerkd.weak.building import WeakCorpus
+    from hf_bionerkd.weak.settings import load_weak_config
 
     with WeakCorpus(load_weak_config(config, limit=size, require_association=False)) as corpus:
         for _ in corpus.sentences("coverage"):
@@ -108,8 +108,8 @@ def build(config: str, size: int) -> dict[str, float]:
     from hf_bionerkd.data.builders import build_corpus
     from hf_bionerkd.data.corpus_card import load_card
     from hf_bionerkd.documents import Document
-    from hf_bionerkd.weak.config import load_weak_config
-    from hf_bionerkd.weak.corpus import WeakCorpus
+    from hf_bionerkd.weak.building import WeakCorpus
+    from hf_bionerkd.weak.settings import load_weak_config
 
     found: dict[str, float] = {"sentences": 0}
     begin = time.process_time()
@@ -139,8 +139,8 @@ def score_labels(config: str) -> None:
     """Print precision, recall and F1 of the weak labels of abstracts whose mentions are known."""
     from hf_bionerkd.corpora.pubtator import read_pubtator
     from hf_bionerkd.evaluation.entities import EntityScorer
-    from hf_bionerkd.weak.config import load_weak_config
-    from hf_bionerkd.weak.corpus import WeakCorpus
+    from hf_bionerkd.weak.building import WeakCorpus
+    from hf_bionerkd.weak.settings import load_weak_config
 
     for split, (name, _) in SPLITS.items():
         file = f"gold/bc5cdr/{name}.PubTator.txt"

@@ -7,17 +7,17 @@ Processes share the sentences. A killed run continues with what it has; nothing 
 files, the corpora's words and the window settings stay the same.
 """
 
-from hf_bionerkd.training.cli import run_recipe
-from hf_bionerkd.training.config import DistillConfig
+from hf_bionerkd.runs.config import DistillConfig
+from hf_bionerkd.runs.recipe import run_recipe
 
 
 def main(config: DistillConfig) -> None:
     """Open (or train) the teachers and fill the caches and the aggregated targets."""
     from accelerate import PartialState
 
-    from hf_bionerkd.training.distillation import cache_dir, make_lessons, plan_teachers, prepare_teachers
-    from hf_bionerkd.training.setup import label_space, load_corpora
-    from hf_bionerkd.training.sources import pin_sources
+    from hf_bionerkd.runs.distill import cache_dir, make_lessons, plan_teachers, prepare_teachers
+    from hf_bionerkd.runs.loading import label_space, load_corpora
+    from hf_bionerkd.runs.sources import pin_sources
 
     config.teacher_outputs.mode = "cached"
     config, _ = pin_sources(config, config.output_dir)

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from hf_bionerkd.evaluation.comparison import ALL_TYPES, Compared, compare_models, comparison_table
 from hf_bionerkd.evaluation.paired import pooled_by
-from hf_bionerkd.evaluation.report import write_text
 from hf_bionerkd.evaluation.significance import Bootstrap
 from hf_bionerkd.hub.command_line import errors_on_one_line, from_one_up
+from hf_bionerkd.io import write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,7 +132,7 @@ def count_rows(corpus: Corpus, split: str, space: Any, model: Teacher) -> np.nda
     import numpy as np
 
     from hf_bionerkd.data.corpus import join_corpora
-    from hf_bionerkd.training.metrics import MentionEvaluator
+    from hf_bionerkd.training.evaluator import MentionEvaluator
 
     evaluator = MentionEvaluator(join_corpora([corpus], split, space), space, [(corpus.name, corpus.types)])
     total = len(evaluator.rows)

@@ -15,14 +15,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_bionerkd.training.cli import run_recipe
-from hf_bionerkd.training.config import DistillConfig
+from hf_bionerkd.runs.config import DistillConfig
+from hf_bionerkd.runs.recipe import run_recipe
 
 if TYPE_CHECKING:
     from hf_bionerkd.evaluation.report import Metrics
     from hf_bionerkd.hub.human_card import HumanCard
+    from hf_bionerkd.runs.training_run import Job
     from hf_bionerkd.teachers.teacher import Teacher
-    from hf_bionerkd.training.training_run import Job
 
 
 def main(config: DistillConfig) -> None:
@@ -30,13 +30,13 @@ def main(config: DistillConfig) -> None:
     from accelerate import PartialState
 
     from hf_bionerkd.evaluation.report import read_metrics
-    from hf_bionerkd.training.arguments import training_arguments
-    from hf_bionerkd.training.distillation import make_lessons, plan_teachers, prepare_teachers
-    from hf_bionerkd.training.publishing import check_publication, fetch_run
-    from hf_bionerkd.training.runs import DONE_FILE, claim_run, finish
-    from hf_bionerkd.training.setup import check_splits, label_space, load_corpora, make_tags
-    from hf_bionerkd.training.sources import pin_sources
-    from hf_bionerkd.training.training_run import Job
+    from hf_bionerkd.runs.arguments import training_arguments
+    from hf_bionerkd.runs.distill import make_lessons, plan_teachers, prepare_teachers
+    from hf_bionerkd.runs.folder import DONE_FILE, claim_run, finish
+    from hf_bionerkd.runs.loading import check_splits, label_space, load_corpora, make_tags
+    from hf_bionerkd.runs.publishing import check_publication, fetch_run
+    from hf_bionerkd.runs.sources import pin_sources
+    from hf_bionerkd.runs.training_run import Job
 
     state = PartialState()
     folder = Path(config.output_dir)
@@ -95,9 +95,9 @@ def measure_teachers(job: Job, teachers: list[Teacher]) -> Metrics:
     """Score each teacher on the test split of every corpus that annotates one of its types."""
     from hf_bionerkd.data.corpus import join_corpora
     from hf_bionerkd.evaluation.report import Metrics
-    from hf_bionerkd.training.metrics import MentionEvaluator
-    from hf_bionerkd.training.setup import named_types
-    from hf_bionerkd.training.training_run import score
+    from hf_bionerkd.runs.loading import named_types
+    from hf_bionerkd.runs.training_run import score
+    from hf_bionerkd.training.evaluator import MentionEvaluator
 
     evaluator = MentionEvaluator(join_corpora(job.corpora, "test", job.space), job.space, named_types(job.corpora))
     found = [score(evaluator, f"teacher {t.name}", t.tags, t.space) for t in teachers]
@@ -114,10 +114,10 @@ def train_model(
     from hf_bionerkd.evaluation.report import read_metrics
     from hf_bionerkd.hub.cards import TeacherInfo
     from hf_bionerkd.hub.human_card import HumanCard
-    from hf_bionerkd.training.publishing import checkpoint_callbacks
-    from hf_bionerkd.training.runs import DONE_FILE, publish, read_run, versions
-    from hf_bionerkd.training.setup import make_model, make_tokenizer
-    from hf_bionerkd.training.training_run import (
+    from hf_bionerkd.runs.folder import DONE_FILE, publish, read_run, versions
+    from hf_bionerkd.runs.loading import make_model, make_tokenizer
+    from hf_bionerkd.runs.publishing import checkpoint_callbacks
+    from hf_bionerkd.runs.training_run import (
         card_info,
         corpus_tags,
         drop_checkpoints,
@@ -166,7 +166,7 @@ def train_model(
 
 def push_student(config: DistillConfig) -> None:
     """Publish the student, if the run asks for it; the table has been printed by then, whatever happens here."""
-    from hf_bionerkd.training.publishing import push_finished
+    from hf_bionerkd.runs.publishing import push_finished
 
     if pushed := push_finished(Path(config.output_dir) / "student", config):
         print(f"\n{pushed}")

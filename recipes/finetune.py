@@ -7,8 +7,8 @@
 Any key of the YAML can be overridden by ``key=value``. A killed run continues with ``resume=true``.
 """
 
-from hf_bionerkd.training.cli import run_recipe
-from hf_bionerkd.training.config import FinetuneConfig
+from hf_bionerkd.runs.config import FinetuneConfig
+from hf_bionerkd.runs.recipe import run_recipe
 
 
 def main(config: FinetuneConfig) -> None:
@@ -16,8 +16,8 @@ def main(config: FinetuneConfig) -> None:
     from accelerate import PartialState
 
     from hf_bionerkd.evaluation.report import text_table
-    from hf_bionerkd.training.finetuning import finetune
-    from hf_bionerkd.training.publishing import push_finished
+    from hf_bionerkd.runs.finetune import finetune
+    from hf_bionerkd.runs.publishing import push_finished
 
     metrics = finetune(config)
     if PartialState().is_main_process:

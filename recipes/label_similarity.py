@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from hf_bionerkd.evaluation.bar_chart import bar_chart
-from hf_bionerkd.evaluation.report import write_text
 from hf_bionerkd.evaluation.similarity import (
     LabelSimilarity,
     bin_names,
@@ -30,6 +29,7 @@ from hf_bionerkd.evaluation.similarity import (
     similarity_table,
 )
 from hf_bionerkd.hub.command_line import errors_on_one_line, from_one_up
+from hf_bionerkd.io import write_text
 
 CHUNK = 1024  # sentences at a time
 Labelled = Iterator[tuple[str, Sequence[str], Sequence[str]]]  # document, labels of the one side, of the other

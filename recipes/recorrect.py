@@ -7,16 +7,16 @@
 Any key of the YAML can be overridden by ``key=value``. A killed run continues with ``resume=true``.
 """
 
-from hf_bionerkd.training.cli import run_recipe
-from hf_bionerkd.training.recorrection_config import RecorrectConfig
+from hf_bionerkd.runs.recipe import run_recipe
+from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 
 
 def main(config: RecorrectConfig) -> None:
     """Go through the rounds, keep the best corpus and its models, print what was measured, push if asked to."""
     from accelerate import PartialState
 
-    from hf_bionerkd.training.recorrection import recorrect
-    from hf_bionerkd.training.revision_push import push_revisions
+    from hf_bionerkd.runs.recorrect import recorrect
+    from hf_bionerkd.runs.revision_push import push_revisions
     from hf_bionerkd.weak.round_tables import changes_table, scores_table
 
     outcome = recorrect(config)

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from hf_bionerkd.hub.command_line import errors_on_one_line
-from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig
-from hf_bionerkd.training.config_loading import load_config
+from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.config_loading import load_config
 
 OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 RECIPES: dict[str, Any] = {"distill": (DistillConfig, "student"), "finetune": (FinetuneConfig, "")}

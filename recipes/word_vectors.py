@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from hf_bionerkd.corpora.files import atomic_folder, file_sha256
-from hf_bionerkd.data.skip_gram import SkipGramSettings, read_ids, train_word_vectors
-from hf_bionerkd.training.cli import run_recipe
+from hf_bionerkd.io import atomic_folder, file_sha256
+from hf_bionerkd.runs.recipe import run_recipe
+from hf_bionerkd.vectors.skip_gram import SkipGramSettings, read_ids, train_word_vectors
 
 
 @dataclass

@@ -18,7 +18,7 @@ from hf_bionerkd.documents import ConceptRef, Document
 from hf_bionerkd.evaluation.entities import Counts, EntityScores
 from hf_bionerkd.evaluation.report import Metrics, Result, write_metrics
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.training.recorrection_config import RecorrectConfig
+from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 from hf_bionerkd.weak.rounds import ModelScores, Outcome
 
 TYPES = ("Chemical", "Disease")
@@ -72,7 +72,7 @@ def write_world(folder: Path, sentences: int = 64) -> dict[str, Any]:
 
 def run_of(values: Mapping[str, Any], folder: Path, **changes: Any) -> RecorrectConfig:
     """A run's configuration."""
-    from hf_bionerkd.training.config_loading import from_dict
+    from hf_bionerkd.runs.config_loading import from_dict
 
     return from_dict(RecorrectConfig, {**values, "output_dir": str(folder), **changes}, "a test")
 
@@ -87,7 +87,8 @@ def name_chemicals(sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
 
 def without_training(config: RecorrectConfig, right: Sequence[int] = (50, 60, 40)) -> Outcome:
     """A run in which every step is real, but for models: W_r finds so many of 100 mentions, C_r knows chemicals."""
-    from hf_bionerkd.training import recorrection, recorrection_result, recorrection_steps
+    from hf_bionerkd.runs import recorrect as recorrection
+    from hf_bionerkd.runs import recorrect_result, recorrect_steps
 
     def scores(_: Any, number: int) -> ModelScores:
         counts = Counts(right[number], 0, 100 - right[number])
@@ -100,7 +101,7 @@ def without_training(config: RecorrectConfig, right: Sequence[int] = (50, 60, 40
 
     with pytest.MonkeyPatch.context() as patch:
         for name in ("train", "correct"):
-            patch.setattr(recorrection_steps.TrainedSteps, name, scores)
-        patch.setattr(recorrection_steps.TrainedSteps, "_tagging", lambda self, folder: name_chemicals)
-        patch.setattr(recorrection_result, "_publish_model", publish)
+            patch.setattr(recorrect_steps.TrainedSteps, name, scores)
+        patch.setattr(recorrect_steps.TrainedSteps, "_tagging", lambda self, folder: name_chemicals)
+        patch.setattr(recorrect_result, "_publish_model", publish)
         return recorrection.recorrect(config)

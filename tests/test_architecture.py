@@ -17,21 +17,38 @@ PACKAGE = "hf_bionerkd"
 # Who may import whom inside the package, also lazily inside functions. A unit is a module or folder of the package.
 ALLOWED: dict[str, set[str]] = {
     "documents": set(),
+    "io": set(),
+    "processes": set(),
     "losses": set(),
     "models": set(),
     "labels": {"documents"},
-    "corpora": {"documents", "labels"},
-    "evaluation": {"documents", "labels"},
-    "knowledge": {"documents", "corpora"},
-    "weak": {"documents", "labels", "corpora", "knowledge", "evaluation"},
-    "hub": {"documents", "labels", "evaluation"},
-    "data": {"documents", "labels", "corpora", "models", "hub"},
-    "teachers": {"labels", "data", "models", "hub"},
-    "training": {"labels", "weak", "data", "models", "losses", "teachers", "evaluation", "hub"},
-    "explain": {"documents", "labels", "data", "models", "knowledge"},
-    "inference": {"documents", "labels", "data", "models", "knowledge"},
+    "corpora": {"documents", "labels", "io"},
+    "evaluation": {"documents", "labels", "io"},
+    "knowledge": {"documents", "corpora", "io"},
+    "weak": {"documents", "labels", "corpora", "knowledge", "evaluation", "io", "processes"},
+    "hub": {"documents", "labels", "evaluation", "io"},
+    "encoding": {"documents", "labels", "models", "io"},
+    "vectors": {"documents", "corpora", "io"},
+    "data": {"documents", "labels", "corpora", "encoding", "models", "hub", "io"},
+    "inference": {
+        "documents",
+        "labels",
+        "corpora",
+        "knowledge",
+        "encoding",
+        "data",
+        "models",
+        "hub",
+        "io",
+        "processes",
+    },
+    "teachers": {"labels", "encoding", "data", "inference", "models", "hub", "io", "processes"},
+    "training": {"labels", "losses", "encoding", "data", "inference", "teachers", "evaluation", "models", "processes"},
 }
-TORCH_FREE = {"documents", "labels", "corpora", "knowledge", "weak", "evaluation", "hub"}
+ROOMS = set(ALLOWED)
+ALLOWED["runs"] = ROOMS
+ALLOWED["cli"] = ROOMS | {"runs"}
+TORCH_FREE = {"documents", "io", "processes", "labels", "corpora", "knowledge", "weak", "evaluation", "hub"}
 # Modules of torch-free units that may load torch all the same.
 TORCH_BY_WAY_OF_OTHERS = {
     "hf_bionerkd.evaluation.metric",  # an `evaluate.Metric`; the evaluate package imports torch where it is installed

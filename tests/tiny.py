@@ -13,9 +13,9 @@ import numpy as np
 from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus import Corpus, join_corpora, load_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard
-from hf_bionerkd.data.tag_pairs import TagPairs, save_tokenizer
-from hf_bionerkd.data.vocabulary import learn_wordpiece
 from hf_bionerkd.documents import Document, Mention
+from hf_bionerkd.encoding.tag_pairs import TagPairs, save_tokenizer
+from hf_bionerkd.encoding.wordpiece import learn_wordpiece
 from hf_bionerkd.labels import LabelSpace
 
 NAMES = {
@@ -188,7 +188,7 @@ class ListedTeachers:
     """What two teachers say, kept in a list: a source without teachers."""
 
     def __init__(self, corpora: Sequence[Corpus], space: LabelSpace) -> None:
-        from hf_bionerkd.data.collators import TeachersSaid
+        from hf_bionerkd.teachers.outputs import TeachersSaid
 
         draw = np.random.default_rng(1)
         self.sentences = []
@@ -210,10 +210,10 @@ def taughtnet(lam: float) -> dict[str, float]:
 
 def make_job(corpora: Sequence[Corpus], training: Mapping[str, Any], **changes: Any) -> Any:
     """A training as the recipes put it together, with the tags of a student; nothing is evaluated or saved."""
+    from hf_bionerkd.runs.config import EncodingConfig
+    from hf_bionerkd.runs.loading import label_space, make_tags
+    from hf_bionerkd.runs.training_run import Job
     from hf_bionerkd.teachers.aggregation import TeacherTypes
-    from hf_bionerkd.training.config import EncodingConfig
-    from hf_bionerkd.training.setup import label_space, make_tags
-    from hf_bionerkd.training.training_run import Job
 
     space = label_space([], corpora)
     values: dict[str, Any] = {
@@ -231,9 +231,9 @@ def make_trainer(job: Any, folder: Path, dropout: float = 0.0) -> Any:
     """The trainer of a job, always with the same fresh model."""
     import torch
 
-    from hf_bionerkd.training import training_run
-    from hf_bionerkd.training.config import ModelConfig
-    from hf_bionerkd.training.setup import make_model
+    from hf_bionerkd.runs import training_run
+    from hf_bionerkd.runs.config import ModelConfig
+    from hf_bionerkd.runs.loading import make_model
 
     torch.manual_seed(0)
     drop = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
@@ -257,9 +257,9 @@ def make_word_trainer(job: Any, folder: Path, output_layer: str = "crf") -> Any:
     """The trainer of a job with a BiLSTM, always the same fresh one."""
     import torch
 
-    from hf_bionerkd.training import training_run
-    from hf_bionerkd.training.config import ModelConfig
-    from hf_bionerkd.training.setup import make_model, make_tokenizer
+    from hf_bionerkd.runs import training_run
+    from hf_bionerkd.runs.config import ModelConfig
+    from hf_bionerkd.runs.loading import make_model, make_tokenizer
 
     torch.manual_seed(0)
     config = ModelConfig(architecture=WORDS | {"output_layer": output_layer})

@@ -7,8 +7,8 @@ from typing import Any
 import tiny
 import torch
 
-from hf_bionerkd.data.encoding import reading_words
-from hf_bionerkd.data.word_vocabulary import build_word_vocabulary
+from hf_bionerkd.encoding.encoding import reading_words
+from hf_bionerkd.encoding.word_vocabulary import build_word_vocabulary
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models import registration
 from hf_bionerkd.models.bilstm_crf import BiLstmCrfForTokenClassification

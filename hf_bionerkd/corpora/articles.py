@@ -27,8 +27,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hf_bionerkd.corpora.files import NO_TEXT, CorpusError, atomic_text, read_lines
+from hf_bionerkd.corpora.files import NO_TEXT, CorpusError, read_lines
 from hf_bionerkd.documents import Document, Passage
+from hf_bionerkd.io import atomic_text
 
 PRETOKENISED = "pretokenised"
 

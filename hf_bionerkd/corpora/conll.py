@@ -27,8 +27,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from hf_bionerkd.corpora.files import CorpusError, atomic_text, read_lines
+from hf_bionerkd.corpora.files import CorpusError, read_lines
 from hf_bionerkd.documents import Document, Mention, join_words
+from hf_bionerkd.io import atomic_text
 from hf_bionerkd.labels import (
     LabelSpace,
     Scheme,

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 import re
-import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from io import TextIOWrapper
-from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import BinaryIO, cast
 
 # A NUL, or half of a surrogate pair, which JSON can spell: neither can be written as text again.
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -81,12 +77,6 @@ def open_binary(path: str | os.PathLike[str], place: Callable[[], str] | None = 
         ) from error
 
 
-def file_sha256(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file as it lies on disk, in hexadecimal."""
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def _decode(raw: bytes, path: str | os.PathLike[str], number: int) -> str:
     try:
         return raw.decode("utf-8")
@@ -95,76 +85,3 @@ def _decode(raw: bytes, path: str | os.PathLike[str], number: int) -> str:
             f"{path}:{number}: byte {error.start + 1} of the line ({raw[error.start]:#04x}) is not UTF-8. Convert the "
             "file to UTF-8 first."
         ) from None
-
-
-@contextmanager
-def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """Open a UTF-8 file for writing that takes its name only when everything was written.
-
-    Args:
-        path (`str` or `PathLike`): The final name; one that ends in ``.gz`` is gzipped (the same text always gives
-            the same bytes).
-
-    Returns:
-        A context manager that gives the open file. If its block raises, nothing is left behind and what `path` held
-        before is untouched.
-
-    Example:
-        >>> with atomic_text("/tmp/lines.txt.gz") as handle:
-        ...     _ = handle.write("one line")
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with ExitStack() as stack:
-            binary: BinaryIO = stack.enter_context(open(temporary, "wb"))
-            if path.suffix == ".gz":
-                zipped = gzip.GzipFile(filename="", mode="wb", fileobj=binary, mtime=0)
-                binary = cast(BinaryIO, stack.enter_context(zipped))
-            yield stack.enter_context(TextIOWrapper(binary, encoding="utf-8", newline="\n"))
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
-    """Make a folder that takes its name only when everything in it was written.
-
-    Args:
-        path (`str` or `PathLike`): The final name. An empty folder of that name is replaced.
-        overwrite (`bool`, *optional*, defaults to `False`): Replace whatever has that name.
-
-    Returns:
-        A context manager that gives the temporary folder to write into. If its block raises, nothing is left behind
-        and what `path` held before is untouched.
-
-    Raises:
-        FileExistsError: `path` holds something and `overwrite` is not set; raised before the block begins.
-    """
-    path = Path(os.path.abspath(path))
-    if path.exists() and not overwrite and (not path.is_dir() or any(path.iterdir())):
-        raise FileExistsError(f"{path} exists already. Choose another folder, or say overwrite to replace it.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    previous = path.with_name(f".{path.name}.{os.getpid()}.old")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if path.exists():
-            path.rename(previous)
-        try:
-            temporary.rename(path)
-        except OSError:
-            if previous.exists():
-                previous.rename(path)
-            raise
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    if previous.is_dir():
-        shutil.rmtree(previous)
-    else:
-        previous.unlink(missing_ok=True)

@@ -40,9 +40,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.corpora.files import CorpusError, atomic_text, read_lines
+from hf_bionerkd.corpora.files import CorpusError, read_lines
 from hf_bionerkd.corpora.offsets import locate, out_of_place
 from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
+from hf_bionerkd.io import atomic_text
 
 # Vocabularies of the IDs that PubTator's own taggers print without one.
 PUBTATOR_SCHEMES: Mapping[str, str] = {

@@ -32,10 +32,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.corpora.files import CorpusError, atomic_text, read_lines
+from hf_bionerkd.corpora.files import CorpusError, read_lines
 from hf_bionerkd.corpora.pmids import parse_pmid
 from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES, parse_concepts, scheme_of
 from hf_bionerkd.documents import ConceptRef
+from hf_bionerkd.io import atomic_text
 
 _NAME = re.compile(r"(disease|chemical|gene|species|mutation|cellline)2pubtator", re.IGNORECASE)
 _TYPES = {

@@ -21,11 +21,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hf_bionerkd.corpora.files import atomic_folder, file_sha256
 from hf_bionerkd.corpora.statistics import CorpusStatistics, digest
 from hf_bionerkd.data.corpus_card import CorpusCard, render_readme
 from hf_bionerkd.data.features import SCHEMA_VERSION, corpus_features, document_to_row
 from hf_bionerkd.documents import Document
+from hf_bionerkd.io import atomic_folder, file_sha256
 from hf_bionerkd.labels import LabelSpace
 
 MANIFEST = "manifest.json"

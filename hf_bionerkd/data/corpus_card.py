@@ -14,6 +14,7 @@ from huggingface_hub import DatasetCardData
 
 from hf_bionerkd.corpora.statistics import CorpusStatistics, SplitOverlap, split_overlap
 from hf_bionerkd.hub.human_card import check_keys, read_mapping, texts
+from hf_bionerkd.io import write_text
 
 _LOAD = re.compile(r'^corpus = load_dataset\(".*"\)$', re.MULTILINE)
 _SOURCES = {
@@ -110,11 +111,8 @@ def name_corpus(folder: str | os.PathLike[str], repo_id: str) -> None:
     path = Path(folder) / "README.md"
     found = path.read_text(encoding="utf-8") if path.is_file() else ""
     text = _LOAD.sub(lambda _: _load_line(repo_id), found)
-    if text == found:
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    if text != found:
+        write_text(path, text)
 
 
 def _metadata(

@@ -9,7 +9,6 @@ F1; macro averages have none, because their rows come from corpora of their own.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, cast
 
 from hf_bionerkd.evaluation.entities import Counts
 from hf_bionerkd.evaluation.significance import Bootstrap
+from hf_bionerkd.io import write_json
 from hf_bionerkd.labels import SCHEMES, Scheme
 
 MEAN_TEACHER = "mean teacher"
@@ -215,7 +215,7 @@ def write_metrics(path: str | Path, metrics: Metrics) -> None:
     content["strict"] = _section(metrics.strict)
     if metrics.lenient:
         content["lenient"] = _section(metrics.lenient)
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_json(path, content)
 
 
 def read_metrics(path: str | Path) -> Metrics:
@@ -237,17 +237,6 @@ def read_metrics(path: str | Path) -> Metrics:
         return Metrics(strict, lenient, cast(Scheme, scheme), bootstrap)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write a UTF-8 text file under a temporary name, then move it into place."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _blocks(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:

@@ -18,11 +18,12 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hf_bionerkd.evaluation.report import Metrics, Result, markdown_row, markdown_table, write_text
+from hf_bionerkd.evaluation.report import Metrics, Result, markdown_row, markdown_table
 from hf_bionerkd.hub.human_card import HumanCard
 from hf_bionerkd.hub.papers import bibtex
 from hf_bionerkd.hub.public_sources import is_hub_id, is_public_source
 from hf_bionerkd.hub.secrets import SecretError, holds_token
+from hf_bionerkd.io import write_text
 
 CARD_FILE = "README.md"
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.evaluation.report import Metrics, read_metrics, write_text
+from hf_bionerkd.evaluation.report import Metrics, read_metrics
 from hf_bionerkd.hub.cards import (
     CorpusInfo,
     LossInfo,
@@ -25,6 +25,7 @@ from hf_bionerkd.hub.cards import (
     save_model_card,
 )
 from hf_bionerkd.hub.human_card import HumanCard
+from hf_bionerkd.io import write_text
 
 PROVENANCE_FILE = "provenance.json"
 METRICS_FILE = "metrics.json"

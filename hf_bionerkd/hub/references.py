@@ -13,8 +13,8 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import RevisionResolutionError
 from huggingface_hub.file_download import repo_folder_name
 
-from hf_bionerkd.evaluation.report import write_text
 from hf_bionerkd.hub.errors import HubError, RepoType, hub_error, is_missing
+from hf_bionerkd.io import write_text
 
 _NAME = r"\w[\w.-]*"
 _HUB_ID = re.compile(rf"(?P<repo_id>(?:{_NAME}/)?{_NAME})(?:@(?P<revision>\S+))?", re.ASCII)

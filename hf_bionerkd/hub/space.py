@@ -11,11 +11,11 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, constants
 
-from hf_bionerkd.evaluation.report import write_text
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.patience import Patience
 from hf_bionerkd.hub.publication import published_files
 from hf_bionerkd.hub.references import Reference, parse_reference
+from hf_bionerkd.io import write_text
 
 STUDENTS_FILE = "students.json"
 _PACKAGE = Path(__file__).parents[1]

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hf_bionerkd.corpora.files import CorpusError
+from hf_bionerkd.io import atomic_path
 
 MEMORY_MB = 512
 _ROWS_AT_ONCE = 100_000
@@ -57,11 +58,11 @@ def write_pmid_table(
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    folder = path.with_name(f".{path.name}.{os.getpid()}.work")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
-        with _engine(folder / "rows.duckdb", folder, memory_mb) as engine:
+        with atomic_path(path) as table, _engine(folder / "rows.duckdb", folder, memory_mb) as engine:
             texts = "".join(f', "{name}" VARCHAR' for name in columns)
             engine.execute(f"CREATE TABLE rows (pmid BIGINT{texts})")
             schema = pa.schema([("pmid", pa.int64()), *((name, pa.string()) for name in columns)])
@@ -76,16 +77,14 @@ def write_pmid_table(
                 engine.unregister("batch")
             stated = {_IDENTITY: identity, _COUNTS: dict(counts or {})}
             engine.execute(
-                f"COPY (SELECT DISTINCT * FROM rows ORDER BY ALL) TO '{_quoted(folder / 'table')}' "
+                f"COPY (SELECT DISTINCT * FROM rows ORDER BY ALL) TO '{_quoted(table)}' "
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}, "
                 f"KV_METADATA {{{_IDENTITY}: ${_IDENTITY}, {_COUNTS}: ${_COUNTS}}})",
                 {key: json.dumps(value, sort_keys=True) for key, value in stated.items()},
             )
-        written = int(pq.read_metadata(folder / "table").num_rows)
-        os.replace(folder / "table", path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return written
+    return int(pq.read_metadata(path).num_rows)
 
 
 def read_identity(path: str | os.PathLike[str]) -> dict[str, Any] | None:

@@ -11,9 +11,9 @@ from .char_cnn import CharacterCnn
 from .configuration import BiLstmCrfConfig
 from .dropout import CheapDropout
 from .lstm import BidirectionalLstm
-from .outputs import WordTaggerOutput
 from .word_embedding import WordEmbedding
 from .word_level import EmissionHead, WordLevelModel
+from .word_outputs import WordTaggerOutput
 from .word_pieces import STARTS, UNKNOWN_WORD, PieceLayout, PieceTables, WordReader, lay_out
 
 
@@ -68,7 +68,7 @@ class BiLstmCrfForTokenClassification(WordLevelModel):
 
     Example:
         ```python
-        vocabulary = build_word_vocabulary(sentences)  # hf_bionerkd.data.word_vocabulary
+        vocabulary = build_word_vocabulary(sentences)  # hf_bionerkd.encoding.word_vocabulary
         model = BiLstmCrfForTokenClassification(BiLstmCrfConfig(id2label=space.id2label))
         model.set_vocabulary(vocabulary.tables)
         model(**vocabulary.tokenizer("Aspirin and fever", return_tensors="pt")).logits

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from .configuration import TransformerCrfConfig
-from .outputs import WordTaggerOutput
 from .word_level import EmissionHead, WordLevelModel
+from .word_outputs import WordTaggerOutput
 from .word_pieces import CONTINUES, SPECIAL, STARTS, lay_out, piece_kinds
 
 

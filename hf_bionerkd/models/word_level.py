@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from .crf import UNKNOWN, LinearChainCrf
-from .outputs import WordTaggerOutput, piece_log_probs, read_words
 from .pipelines import WordTaggingPipeline
+from .word_outputs import WordTaggerOutput, piece_log_probs, read_words
 from .word_pieces import PieceLayout
 
 

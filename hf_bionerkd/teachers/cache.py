@@ -24,6 +24,7 @@ import pyarrow as pa
 from tqdm.auto import tqdm
 
 from hf_bionerkd.data.corpus import content_fingerprint
+from hf_bionerkd.io import atomic_path, write_json
 from hf_bionerkd.teachers.aggregation import Aggregator
 from hf_bionerkd.teachers.teacher import Teacher
 
@@ -275,9 +276,7 @@ def _fill(
                 counts.update(_read_part(folder / _part_name(index))["counts"])
             meta = {**identity, **extra, "labels": list(labels), "rows": len(keys), "parts": len(parts)}
             meta["counts"] = dict(counts)
-            temporary = folder / f"meta.json.{os.getpid()}"
-            temporary.write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
-            os.replace(temporary, folder / "meta.json")
+            write_json(folder / "meta.json", meta)
     else:
         logger.info("%s: found in %s", what, folder)
         wait()
@@ -292,11 +291,13 @@ def _write_part(
             raise CacheError(f"{path}: {len(arrays)} outputs for {len(keys)} sentences")
     fields = [("key", pa.uint64()), *((name, pa.list_(_STORED[name])) for name in columns)]
     schema = pa.schema(fields, metadata={"counts": json.dumps(dict(counts))})
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        lists = [_lists(arrays, _STORED[name]) for name, arrays in columns.items()]
+    lists = [_lists(arrays, _STORED[name]) for name, arrays in columns.items()]
+    with (
+        atomic_path(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_stream(sink, schema) as writer,
+    ):
         writer.write_batch(pa.record_batch([pa.array(keys), *lists], schema=schema))
-    os.replace(temporary, path)
 
 
 def _lists(arrays: Sequence[np.ndarray], kind: pa.DataType) -> pa.ListArray:

@@ -7,15 +7,46 @@ TaughtNet puts single-type teachers together into one target (:mod:`hf_bionerkd.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from hf_bionerkd.data.collators import TeachersSaid
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.teachers.aggregation import TeacherTypes
 from hf_bionerkd.teachers.cache import WordArrays
 from hf_bionerkd.teachers.teacher import Teacher
+
+PER_TEACHER = ("hard", "l1", "l2", "tempered", "adversarial")  # terms that take each teacher by itself
+
+
+class TargetSource(Protocol):
+    """Whatever gives the student's soft targets for rows of the joined corpus."""
+
+    def rows(self, indices: Sequence[int]) -> list[np.ndarray]:
+        """Targets of these rows, each of shape (words, labels) in the student's label space."""
+        ...
+
+
+@dataclass(frozen=True)
+class TeachersSaid:
+    """What each teacher by itself says of one sentence, in the student's label space.
+
+    Args:
+        probs (`np.ndarray`): (words, teachers, labels): softmax of its scores, of a CRF those before it.
+        tags (`np.ndarray`): (words, teachers): label ids of its own decoding, such as the tag scheme allows.
+    """
+
+    probs: np.ndarray
+    tags: np.ndarray
+
+
+class TeacherSource(Protocol):
+    """Whatever tells what each teacher says of rows of the joined corpus."""
+
+    def said(self, indices: Sequence[int]) -> list[TeachersSaid]:
+        """One a row."""
+        ...
 
 
 def check_same_types(space: LabelSpace, teachers: Sequence[TeacherTypes]) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from hf_bionerkd.data.prediction import FLOOR, WordOutputs, WordTagger
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.remote_code import explaining_refusals
 from hf_bionerkd.hub.snapshots import MODEL_FILES, model_folder
+from hf_bionerkd.inference.word_tagger import FLOOR, WordOutputs, WordTagger
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.teachers.aggregation import TeacherTypes
 

@@ -1,1 +1,1 @@
-"""Configurations, Trainers and the runs made of them."""
+"""Trainers and what they need; they take objects and know no YAML, no card and no Hub."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from hf_bionerkd.data.collators import IGNORED
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.losses.adversarial import AdversarialLoss, Discriminator
 from hf_bionerkd.losses.hard import TokenNLL
@@ -15,10 +14,10 @@ from hf_bionerkd.losses.mixture import Mixture
 from hf_bionerkd.losses.reduction import LossSum
 from hf_bionerkd.losses.soft import SoftCrossEntropy, SoftL1, SoftL2, TemperedCrossEntropy
 from hf_bionerkd.teachers.aggregation import TeacherTypes
-from hf_bionerkd.teachers.outputs import check_same_types
-from hf_bionerkd.training.config import PER_TEACHER
+from hf_bionerkd.teachers.outputs import PER_TEACHER, check_same_types
 from hf_bionerkd.training.distillation_model import DistillationModel
 from hf_bionerkd.training.trainer import TokenClassificationTrainer
+from hf_bionerkd.training.training_windows import IGNORED
 
 
 class MultiTeacherTrainer(TokenClassificationTrainer):

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from transformers import Trainer
 
-from hf_bionerkd.data.collators import BLANK, IGNORED, TrainingWindows
 from hf_bionerkd.losses.hard import TokenNLL, allowed_labels
 from hf_bionerkd.losses.mixture import Mixture, WeightedTerm
 from hf_bionerkd.losses.reduction import LossSum
 from hf_bionerkd.losses.sequence import SentenceNLL, known_taggings, opened_inside
 from hf_bionerkd.training.distillation_model import student_of
-from hf_bionerkd.training.metrics import MentionEvaluator, Tagging
+from hf_bionerkd.training.evaluator import MentionEvaluator, Tagging
+from hf_bionerkd.training.training_windows import BLANK, IGNORED, TrainingWindows
 
 
 class TokenClassificationTrainer(Trainer):
@@ -210,7 +210,7 @@ def labels_words(model: Any) -> bool:
 
 def _in_words(batch: Mapping[str, torch.Tensor], outputs: Any) -> dict[str, torch.Tensor]:
     """A batch of pieces as the model has laid out its words."""
-    from hf_bionerkd.models.outputs import read_words
+    from hf_bionerkd.models.word_outputs import read_words
 
     fills = {"labels": IGNORED, "targets": 0, "teacher_probs": 0, "teacher_tags": IGNORED}
     laid_out = {

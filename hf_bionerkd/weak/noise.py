@@ -22,7 +22,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hf_bionerkd.corpora.files import CorpusError, atomic_text, read_lines
+from hf_bionerkd.corpora.files import CorpusError, read_lines
+from hf_bionerkd.io import atomic_text
 
 Kind = Literal["kept", "miss", "boundary", "spurious"]
 Span = tuple[int, int]

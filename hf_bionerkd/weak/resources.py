@@ -13,11 +13,11 @@ from typing import Any
 from hf_bionerkd.corpora.articles import Article, read_articles
 from hf_bionerkd.corpora.bioc import read_bioc
 from hf_bionerkd.corpora.conll import read_conll
-from hf_bionerkd.corpora.files import file_sha256
 from hf_bionerkd.corpora.pubmed import PubMedRecord, read_pubmed
 from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES, read_pubtator
 from hf_bionerkd.corpora.pubtator_bulk import read_bulk_rows
 from hf_bionerkd.documents import Document
+from hf_bionerkd.io import file_sha256
 from hf_bionerkd.knowledge.associations import (
     Association,
     Associations,
@@ -41,9 +41,9 @@ from hf_bionerkd.knowledge.vocabularies import (
     read_terms,
     read_tree_numbers,
 )
-from hf_bionerkd.weak.config import AbstractSource, AssociationSource, GoldSource, VocabularySource, WeakConfig
 from hf_bionerkd.weak.labelling import Labeller
 from hf_bionerkd.weak.leakage import LeakFinder
+from hf_bionerkd.weak.settings import AbstractSource, AssociationSource, GoldSource, VocabularySource, WeakConfig
 
 SetAside = Callable[[dict[str, Any]], None]
 

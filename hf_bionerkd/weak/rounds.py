@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hf_bionerkd.evaluation.entities import Counts, EntityScores
-from hf_bionerkd.evaluation.report import write_text
+from hf_bionerkd.io import write_json
 
 SelectBy = Literal["weak", "corrector"]
 
@@ -176,11 +176,6 @@ class Outcome:
         """Read what :meth:`as_dict` gave."""
         rounds = tuple(map(Round.from_dict, values["rounds"]))
         return cls(int(values["best"]), str(values["reason"]), values["select_by"], rounds)
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a JSON file, all of it or nothing."""
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_outcome(folder: str | os.PathLike[str]) -> Outcome | None:

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from sentences import split_sentences
 
-from hf_bionerkd.data.prediction import WordTagger
-from hf_bionerkd.data.tag_pairs import set_default_tag
 from hf_bionerkd.documents import Document, Mention
+from hf_bionerkd.encoding.tag_pairs import set_default_tag
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.references import parse_reference
 from hf_bionerkd.hub.remote_code import RemoteCodeError, explaining_refusals
 from hf_bionerkd.hub.secrets import redact
 from hf_bionerkd.hub.snapshots import model_folder
+from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelError, LabelSpace, WordSpan, spans_to_mentions
 
 _VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")

@@ -1,10 +1,9 @@
 import gzip
-import hashlib
 
 import pytest
 
 from hf_bionerkd.corpora.bioc import read_bioc
-from hf_bionerkd.corpora.files import CorpusError, atomic_folder, file_sha256, open_binary, read_lines
+from hf_bionerkd.corpora.files import CorpusError, open_binary, read_lines
 from hf_bionerkd.corpora.pubtator import read_pubtator
 
 
@@ -61,50 +60,3 @@ def test_damaged_gzip_names_the_file_and_how_far_reading_came(tmp_path, damage):
     with pytest.raises(CorpusError, match=r"bad\.gz: the gzip stream is cut off or damaged at record 7"):
         with open_binary(path, lambda: "at record 7") as stream:
             stream.read()
-
-
-def test_checksum_is_of_the_bytes_on_disk(tmp_path):
-    (tmp_path / "a.gz").write_bytes(b"\x00gout")
-    assert file_sha256(tmp_path / "a.gz") == hashlib.sha256(b"\x00gout").hexdigest()
-
-
-def test_folder_appears_when_it_is_complete(tmp_path):
-    (tmp_path / "out").mkdir()  # an empty one is no obstacle
-    with atomic_folder(tmp_path / "out") as folder:
-        (folder / "file").write_text("new")
-        assert not any((tmp_path / "out").iterdir())
-    assert (tmp_path / "out" / "file").read_text() == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-@pytest.mark.parametrize("present", ["folder", "file", "nothing"])
-def test_failure_leaves_what_was_there(tmp_path, present):
-    out = tmp_path / "out"
-    if present == "folder":
-        out.mkdir()
-        (out / "old").write_text("old")
-    elif present == "file":
-        out.write_text("old")
-    before = {path.relative_to(tmp_path) for path in tmp_path.rglob("*")}
-    with pytest.raises(OSError, match="disk full"):
-        with atomic_folder(out, overwrite=True) as folder:
-            (folder / "new").write_text("new")
-            raise OSError("disk full")
-    assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*")} == before
-
-
-@pytest.mark.parametrize("present", ["folder", "file"])
-def test_nothing_is_overwritten_unasked(tmp_path, present):
-    out = tmp_path / "out"
-    if present == "folder":
-        out.mkdir()
-        (out / "old").write_text("old")
-    else:
-        out.write_text("old")
-    with pytest.raises(FileExistsError, match="out exists already.*overwrite"):
-        with atomic_folder(out):
-            pytest.fail("the block must not begin")
-    with atomic_folder(out, overwrite=True) as folder:
-        (folder / "new").write_text("new")
-    assert [path.name for path in out.iterdir()] == ["new"]
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -14,7 +14,7 @@ from pushing import run_programs
 from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.data.corpus_card import load_card
 from hf_bionerkd.data.features import row_to_document
-from hf_bionerkd.weak.config import WeakConfigError
+from hf_bionerkd.weak.settings import WeakConfigError
 
 SCRIPTS = Path(__file__).parents[2] / "dataset_scripts"
 

@@ -13,9 +13,9 @@ from hf_bionerkd.evaluation.report import (
     read_metrics,
     text_table,
     write_metrics,
-    write_text,
 )
 from hf_bionerkd.evaluation.significance import Bootstrap
+from hf_bionerkd.io import write_text
 
 RESULTS = [
     Result("teacher disease", "NCBI-disease", "Disease", Counts(9, 1, 3)),  # P .9, R .75, F1 .8182

@@ -158,7 +158,7 @@ def test_everything_known_is_on_the_card():
         'pipeline("token-classification", model="org/student", aggregation_strategy="simple")',
         "It was distilled from 2 teachers",
         f"It was initialised from org/base at commit `{COMMIT}`.",
-        'hf_bionerkd.data.tag_pairs.set_default_tag(tagger.tokenizer, "BC2GM")',
+        'hf_bionerkd.encoding.tag_pairs.set_default_tag(tagger.tokenizer, "BC2GM")',
         "| `all` (default) | every type | `[CLS] <all> $A </all> [SEP]` |",
         r"| `BC2GM` | genes \| as BC2GM annotates them | `[CLS] <BC2GM> $A </BC2GM> [SEP]` |",
         "Made to be small.",

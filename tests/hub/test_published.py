@@ -30,8 +30,8 @@ from transformers import pipeline
 from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard
 from hf_bionerkd.data.features import corpus_features
-from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens, set_default_tag
-from hf_bionerkd.training.runs import publish_weights
+from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens, set_default_tag
+from hf_bionerkd.runs.folder import publish_weights
 
 pytestmark = pytest.mark.slow
 
@@ -172,8 +172,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import finetune
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
-from hf_bionerkd.training.config import FinetuneConfig
-from hf_bionerkd.training.config_loading import from_dict
+from hf_bionerkd.runs.config import FinetuneConfig
+from hf_bionerkd.runs.config_loading import from_dict
 
 asked = json.loads(Path("asked.json").read_text())
 config = from_dict(FinetuneConfig, asked["finetune"], "test")
@@ -402,7 +402,7 @@ def test_our_own_tools_refuse_code_and_say_which_key_allows_it(trained_on: dict[
 
 
 def test_a_model_with_code_teaches_where_it_is_trusted(world: World, trained_on: dict[str, Any]) -> None:
-    from hf_bionerkd.data.prediction import WordTagger
+    from hf_bionerkd.inference.word_tagger import WordTagger
 
     model, tokenizer = mixing_tagger()
     expected = WordTagger(model, tokenizer, outside=tiny.bio(*TYPES).index("O")).log_probs(tiny.tokens(5))

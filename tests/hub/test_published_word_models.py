@@ -17,8 +17,8 @@ from loopback_hub import TOKENS, LoopbackHub
 from transformers import pipeline
 from word_models import make_bilstm, make_transformer
 
-from hf_bionerkd.data.tag_pairs import TagPairs
-from hf_bionerkd.training.runs import publish_weights
+from hf_bionerkd.encoding.tag_pairs import TagPairs
+from hf_bionerkd.runs.folder import publish_weights
 
 pytestmark = pytest.mark.slow
 

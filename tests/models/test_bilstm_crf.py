@@ -9,17 +9,17 @@ import tiny
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification
 
-from hf_bionerkd.data.encoding import WordEncoder
-from hf_bionerkd.data.prediction import WordTagger
-from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens
-from hf_bionerkd.data.word_vocabulary import build_word_vocabulary
+from hf_bionerkd.encoding.encoding import WordEncoder
+from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens
+from hf_bionerkd.encoding.word_vocabulary import build_word_vocabulary
+from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models import registration
 from hf_bionerkd.models.auto import load_token_classifier
 from hf_bionerkd.models.bilstm_crf import BiLstmCrfForTokenClassification
 from hf_bionerkd.models.configuration import BiLstmCrfConfig
 from hf_bionerkd.models.crf import UNKNOWN
-from hf_bionerkd.models.outputs import continued_labels, read_words
+from hf_bionerkd.models.word_outputs import continued_labels, read_words
 from hf_bionerkd.models.word_pieces import UNKNOWN_WORD
 
 SPACE = LabelSpace(("Chemical", "Disease"))

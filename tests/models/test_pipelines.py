@@ -15,8 +15,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, TokenClassificationPipeline, pipeline
 from word_models import SPACE, make_bilstm, make_transformer
 
-from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens, save_tokenizer, set_default_tag
 from hf_bionerkd.documents import split_words
+from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens, save_tokenizer, set_default_tag
 from hf_bionerkd.labels import tags_to_spans
 from hf_bionerkd.models.auto import carry_code
 from hf_bionerkd.models.pipelines import WordTaggingPipeline

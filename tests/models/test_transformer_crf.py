@@ -7,9 +7,9 @@ import tiny
 import torch
 from transformers import AutoModel, AutoModelForTokenClassification
 
-from hf_bionerkd.data.encoding import WordEncoder, reading_words
-from hf_bionerkd.data.prediction import WordTagger
-from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens
+from hf_bionerkd.encoding.encoding import WordEncoder, reading_words
+from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens
+from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models import registration
 from hf_bionerkd.models.auto import build_token_classifier, load_token_classifier

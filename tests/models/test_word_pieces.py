@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_bionerkd.data.encoding import WordEncoder, reading_words
+from hf_bionerkd.encoding.encoding import WordEncoder, reading_words
 from hf_bionerkd.models.word_pieces import (
     CONTINUES,
     SPECIAL,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tiny
 
-from hf_bionerkd.data.tag_pairs import TagPairs, add_tag_tokens, save_tokenizer
+from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens, save_tokenizer
 
 SPACE = Path(__file__).parents[2] / "recipes" / "space"
 TAGS = TagPairs("corpus", {"chem": ("Chemical",), "gene": ("Gene",)}, neutral=True)

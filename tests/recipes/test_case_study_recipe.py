@@ -117,7 +117,7 @@ def test_marginals_may_be_shown_instead(recipe, material, capsys):
 
 def test_disagreements_are_those_where_the_student_is_right(recipe, material, capsys, monkeypatch):
     """A student that knows the corpus's labels, between teachers that do not."""
-    from hf_bionerkd.data.prediction import WordOutputs
+    from hf_bionerkd.inference.word_tagger import WordOutputs
 
     script = recipe("case_study")
     rows = script.load_split(str(material / "tiny"), "test")

@@ -12,7 +12,7 @@ from hf_bionerkd.data.corpus_card import CorpusCard
 from hf_bionerkd.documents import Document
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
-from hf_bionerkd.training.metrics import MentionEvaluator
+from hf_bionerkd.training.evaluator import MentionEvaluator
 
 TYPES = ("Chemical", "Disease")
 

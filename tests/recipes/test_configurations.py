@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hf_bionerkd.data.prediction import longest_input
-from hf_bionerkd.data.word_vocabulary import build_word_vocabulary
+from hf_bionerkd.encoding.word_vocabulary import build_word_vocabulary
+from hf_bionerkd.inference.word_tagger import longest_input
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models.auto import build_token_classifier
-from hf_bionerkd.training.arguments import training_arguments
-from hf_bionerkd.training.config import BILSTM, DistillConfig, FinetuneConfig
-from hf_bionerkd.training.config_loading import load_config
-from hf_bionerkd.training.recorrection_config import RecorrectConfig
+from hf_bionerkd.runs.arguments import training_arguments
+from hf_bionerkd.runs.config import BILSTM, DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 
 REPOSITORY = Path(__file__).parents[2]
 # Configurations of other programs, each parsed by the tests of its own.

@@ -11,17 +11,19 @@ import yaml
 from safetensors.numpy import load_file
 from transformers import AutoConfig, AutoTokenizer
 
-from hf_bionerkd.data.tag_pairs import TagPairs
-from hf_bionerkd.data.word_vocabulary import build_word_vocabulary
+from hf_bionerkd.encoding.tag_pairs import TagPairs
+from hf_bionerkd.encoding.word_vocabulary import build_word_vocabulary
 from hf_bionerkd.evaluation.entities import Counts
 from hf_bionerkd.evaluation.report import Metrics, Result, read_metrics, text_table
 from hf_bionerkd.labels import LabelError, LabelSpace
+from hf_bionerkd.runs import distill as distillation
+from hf_bionerkd.runs import finetune as finetuning
+from hf_bionerkd.runs import training_run
+from hf_bionerkd.runs.config import ConfigError, DistillConfig, ModelConfig
+from hf_bionerkd.runs.config_loading import from_dict, load_config
+from hf_bionerkd.runs.folder import publish_weights
+from hf_bionerkd.runs.loading import make_model
 from hf_bionerkd.teachers.teacher import Teacher
-from hf_bionerkd.training import distillation, finetuning, training_run
-from hf_bionerkd.training.config import ConfigError, DistillConfig, ModelConfig
-from hf_bionerkd.training.config_loading import from_dict, load_config
-from hf_bionerkd.training.runs import publish_weights
-from hf_bionerkd.training.setup import make_model
 
 PUBLISHED = {
     "README.md",

@@ -12,13 +12,14 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, pipelin
 
 from hf_bionerkd.data.corpus import load_corpus
 from hf_bionerkd.data.features import row_to_document
-from hf_bionerkd.data.prediction import WordTagger
 from hf_bionerkd.evaluation.report import read_metrics, text_table
+from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelSpace, spans_to_mentions, tags_to_spans
+from hf_bionerkd.runs import finetune as finetuning
+from hf_bionerkd.runs import training_run
+from hf_bionerkd.runs.config import ConfigError, FinetuneConfig
+from hf_bionerkd.runs.config_loading import from_dict
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
-from hf_bionerkd.training import finetuning, training_run
-from hf_bionerkd.training.config import ConfigError, FinetuneConfig
-from hf_bionerkd.training.config_loading import from_dict
 
 PUBLISHED = {
     "README.md",

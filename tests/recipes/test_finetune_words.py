@@ -10,11 +10,11 @@ import pytest
 import tiny
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-from hf_bionerkd.data.prediction import WordTagger
-from hf_bionerkd.data.word_vectors import WordVectors, load_word_vectors
+from hf_bionerkd.inference.word_tagger import WordTagger
+from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.config_loading import from_dict
 from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
-from hf_bionerkd.training.config import ConfigError, DistillConfig, FinetuneConfig
-from hf_bionerkd.training.config_loading import from_dict
+from hf_bionerkd.vectors.word_vectors import WordVectors, load_word_vectors
 
 BILSTM = {
     "model_type": "bionerkd_bilstm_crf",

@@ -17,7 +17,7 @@ TRAIN = """
 import os, runpy, sys
 recipe, dies = sys.argv[1], sys.argv.pop(2) == "dies"
 if dies:
-    from hf_bionerkd.training.publishing import PushCheckpoints
+    from hf_bionerkd.runs.publishing import PushCheckpoints
     push = PushCheckpoints._push
     def push_and_die(self, *arguments):
         push(self, *arguments)
@@ -58,8 +58,8 @@ def distill(hub, place, user, *overrides, dies=False, check=True):
 @pytest.fixture(scope="module")
 def without_hub(place, recipe):
     """The same run with no hub and no interruption, in this process: its weights."""
-    from hf_bionerkd.training.config import DistillConfig
-    from hf_bionerkd.training.config_loading import load_config
+    from hf_bionerkd.runs.config import DistillConfig
+    from hf_bionerkd.runs.config_loading import load_config
 
     folder = place / "alone"
     recipe("distill").main(load_config(DistillConfig, place / "distill.yaml", [f"output_dir={folder}"]))

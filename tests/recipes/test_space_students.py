@@ -14,9 +14,9 @@ from annotation import Student, StudentError
 from sentences import split_sentences
 from students import Shelf
 
-from hf_bionerkd.data.prediction import WordTagger
-from hf_bionerkd.data.tag_pairs import set_default_tag
 from hf_bionerkd.documents import split_words
+from hf_bionerkd.encoding.tag_pairs import set_default_tag
+from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelSpace
 
 SENTENCES = (

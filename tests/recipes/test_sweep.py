@@ -11,7 +11,7 @@ import yaml
 
 from hf_bionerkd.evaluation.entities import Counts
 from hf_bionerkd.evaluation.report import Metrics, Result, write_metrics
-from hf_bionerkd.training.config import ConfigError
+from hf_bionerkd.runs.config import ConfigError
 
 VALUES = {
     "corpora": [{"name": "c", "path": "data/c"}],

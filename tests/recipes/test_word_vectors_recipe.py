@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from hf_bionerkd.corpora.articles import Article, write_articles
-from hf_bionerkd.data.word_vectors import load_word_vectors
-from hf_bionerkd.training.config_loading import load_config
+from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.vectors.word_vectors import load_word_vectors
 
 pytest.importorskip("gensim", reason="gensim is not installed: pip install 'hf_bionerkd[vectors]'")
 REPOSITORY = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 import tiny
 from datasets import Dataset
 
-from hf_bionerkd.data.prediction import WordOutputs
+from hf_bionerkd.inference.word_tagger import WordOutputs
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.cache import (
@@ -283,7 +283,7 @@ import sys
 from pathlib import Path
 import numpy as np, torch, transformers
 from datasets import Dataset
-from hf_bionerkd.data.prediction import WordOutputs
+from hf_bionerkd.inference.word_tagger import WordOutputs
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.cache import CachedTargets, cache_teacher

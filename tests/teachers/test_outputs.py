@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from hf_bionerkd.data.prediction import WordOutputs
+from hf_bionerkd.inference.word_tagger import WordOutputs
 from hf_bionerkd.labels import LabelError, LabelSpace, spans_to_tags, tags_to_spans
 from hf_bionerkd.teachers.aggregation import TeacherTypes
 from hf_bionerkd.teachers.cache import cache_teacher

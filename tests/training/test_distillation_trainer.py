@@ -6,16 +6,16 @@ import tiny
 import torch
 
 from hf_bionerkd.data.corpus import join_corpora
-from hf_bionerkd.data.prediction import WordOutputs
+from hf_bionerkd.inference.word_tagger import WordOutputs
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.losses.hard import TokenNLL
 from hf_bionerkd.losses.mixture import taughtnet_mixture
+from hf_bionerkd.runs.config import EncodingConfig
+from hf_bionerkd.runs.folder import last_checkpoint
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.cache import CachedTargets, cache_teacher
 from hf_bionerkd.teachers.teacher import TeacherSpec
-from hf_bionerkd.training.config import EncodingConfig
 from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer
-from hf_bionerkd.training.runs import last_checkpoint
 from hf_bionerkd.training.trainer import TokenClassificationTrainer
 
 SGD = {"optim": "sgd", "learning_rate": 0.5, "lr_scheduler_type": "constant", "max_steps": 5}

@@ -6,10 +6,10 @@ import tiny
 
 from hf_bionerkd.data.corpus import join_corpora
 from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.runs.config import EncodingConfig, ModelConfig
+from hf_bionerkd.runs.loading import make_model, make_tags
+from hf_bionerkd.runs.training_run import Job, make_trainer, measure
 from hf_bionerkd.teachers.aggregation import TeacherTypes
-from hf_bionerkd.training.config import EncodingConfig, ModelConfig
-from hf_bionerkd.training.setup import make_model, make_tags
-from hf_bionerkd.training.training_run import Job, make_trainer, measure
 
 SPACE = LabelSpace(("Disease", "Chemical", "Gene"))
 

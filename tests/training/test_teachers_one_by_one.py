@@ -7,10 +7,10 @@ import torch
 
 from hf_bionerkd.labels import LabelError
 from hf_bionerkd.losses.soft import SoftL1, SoftL2, TemperedCrossEntropy
+from hf_bionerkd.runs.folder import last_checkpoint
 from hf_bionerkd.teachers.aggregation import TeacherTypes
-from hf_bionerkd.training.config import PER_TEACHER
+from hf_bionerkd.teachers.outputs import PER_TEACHER
 from hf_bionerkd.training.distillation_model import DistillationModel
-from hf_bionerkd.training.runs import last_checkpoint
 
 SGD = {"optim": "sgd", "learning_rate": 0.2, "lr_scheduler_type": "constant", "max_grad_norm": 100.0}
 ALL = dict.fromkeys(("hard", "l1", "l2", "tempered"), 1.0) | {"adversarial": 0.5}

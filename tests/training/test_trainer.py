@@ -7,14 +7,14 @@ import tiny
 import torch
 from transformers import TrainerCallback
 
-from hf_bionerkd.data.collators import IGNORED
 from hf_bionerkd.evaluation.entities import score_spans
 from hf_bionerkd.labels import tags_to_spans
 from hf_bionerkd.losses.hard import TokenNLL
-from hf_bionerkd.training.arguments import training_arguments
-from hf_bionerkd.training.config import ConfigError, EncodingConfig
-from hf_bionerkd.training.runs import last_checkpoint
+from hf_bionerkd.runs.arguments import training_arguments
+from hf_bionerkd.runs.config import ConfigError, EncodingConfig
+from hf_bionerkd.runs.folder import last_checkpoint
 from hf_bionerkd.training.trainer import EpochOrder, TokenClassificationTrainer
+from hf_bionerkd.training.training_windows import IGNORED
 
 SGD = {"optim": "sgd", "learning_rate": 0.5, "lr_scheduler_type": "constant"}
 
@@ -242,7 +242,7 @@ def test_a_document_of_20000_words_trains_and_is_predicted_pain_4(tmp_path):
     data = trainer.train_dataset
     learned = sum(int((example["labels"] != IGNORED).sum()) for example in data.__getitems__(range(len(data))))
     assert learned == 20_000 + len(train[1]["tokens"])
-    from hf_bionerkd.data.prediction import WordTagger
+    from hf_bionerkd.inference.word_tagger import WordTagger
 
     tagger = WordTagger(trainer.model, data.encoder.tokenizer, job.space.outside, max_length=64)
     (found,) = tagger.log_probs([words])

@@ -7,7 +7,7 @@ import pytest
 import tiny
 import torch
 
-from hf_bionerkd.data.collators import IGNORED
+from hf_bionerkd.training.training_windows import IGNORED
 
 SGD = {"optim": "sgd", "learning_rate": 0.2, "lr_scheduler_type": "constant", "max_grad_norm": 100.0}
 

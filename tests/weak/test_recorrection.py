@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_rounds import Killed, Scripted, changes, scores
 
+from hf_bionerkd.io import write_json
 from hf_bionerkd.weak.recorrection import run_rounds
-from hf_bionerkd.weak.rounds import Outcome, RecorrectionError, Round, RoundLog, read_outcome, write_json
+from hf_bionerkd.weak.rounds import Outcome, RecorrectionError, Round, RoundLog, read_outcome
 
 
 def expected(values, max_rounds, patience):

@@ -1,0 +1,1 @@
+"""Words to model input and back: sub-word windows, tag pairs, vocabularies."""

@@ -1,0 +1,226 @@
+"""Tag pairs: ``<D> x_1 … x_n </D>`` tells one shared model which corpus's guidelines to follow (Zhang & Chen 2022).
+
+A distilled multi-type student also knows ``<all> … </all>``, the published default, which answers every type; a
+corpus's own tag answers as that corpus would (design decision of this project; targets cover all types under every
+tag). The tag pair is added by the *tokenizer*, so the plain `pipeline("token-classification")` needs no remote code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hf_bionerkd.encoding.encoding import reading_words, rebuild, special_ids
+from hf_bionerkd.io import write_json
+
+TagMode = Literal["corpus", "type", "both", "none"]
+TAG_MODES: tuple[TagMode, ...] = ("corpus", "type", "both", "none")
+NEUTRAL = "all"
+
+
+@dataclass(frozen=True)
+class TagPairs:
+    """Which tags stand around the text of each corpus.
+
+    Args:
+        mode (`str`): `"corpus"` (the paper's DN, its best), `"type"` (TN), `"both"` (TN+DN: two pairs, the type's
+            outside), or `"none"`.
+        corpora (`Mapping[str, Sequence[str]]`): Corpus name to the types it annotates, in configuration order.
+        neutral (`bool`, *optional*, defaults to `False`): Whether ``<all>`` exists too.
+        end_tag (`bool`, *optional*, defaults to `True`): Whether the closing tag is written (ablation of the paper).
+
+    Example:
+        >>> TagPairs("both", {"BC2GM": ("Gene",)}).around("BC2GM")
+        (['<Gene>', '<BC2GM>'], ['</BC2GM>', '</Gene>'])
+    """
+
+    mode: TagMode
+    corpora: Mapping[str, Sequence[str]]
+    neutral: bool = False
+    end_tag: bool = True
+
+    def __post_init__(self) -> None:
+        if self.mode not in TAG_MODES:
+            raise ValueError(f"unknown tag_pair {self.mode!r}: use one of {', '.join(TAG_MODES)}")
+        if self.neutral and NEUTRAL in self.corpora:
+            raise ValueError(f"a corpus cannot be named {NEUTRAL!r}: that is the neutral tag; rename the corpus")
+        if self.neutral and self.mode in ("type", "both") and NEUTRAL in map(self._kind, self.corpora):
+            raise ValueError(f"a type cannot be named {NEUTRAL!r}: that is the neutral tag; rename the type")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that may be asked for: the corpora, and `"all"` where it exists. Empty when there are no tags."""
+        if self.mode == "none":
+            return ()
+        return (*self.corpora, *((NEUTRAL,) if self.neutral else ()))
+
+    @property
+    def default(self) -> str | None:
+        """The tag of a published model: ``all`` where it exists, else the first corpus."""
+        return NEUTRAL if self.names and self.neutral else next(iter(self.names), None)
+
+    def around(self, name: str) -> tuple[list[str], list[str]]:
+        """Tag tokens before and after the text for a corpus (or `"all"`).
+
+        Raises:
+            KeyError: There is no such tag, or its tokens are not in the vocabulary.
+        """
+        if self.mode == "none":
+            return [], []
+        if name not in self.names:
+            raise KeyError(f"no tag for {name!r}; this model knows {list(self.names)}")
+        if name == NEUTRAL and self.neutral:
+            inner = [NEUTRAL]
+        else:
+            kind = self._kind(name)
+            inner = {"corpus": [name], "type": [kind], "both": [kind, name]}[self.mode]
+        return [f"<{tag}>" for tag in inner], [f"</{tag}>" for tag in reversed(inner)] if self.end_tag else []
+
+    def _kind(self, name: str) -> str:
+        return "+".join(dict.fromkeys(self.corpora[name]))
+
+    @property
+    def tokens(self) -> list[str]:
+        """Every tag token, in a stable order without repetition: what the tokenizer must learn."""
+        seen: dict[str, None] = {}
+        for name in self.names:
+            for token in (*self.around(name)[0], *self.around(name)[1]):
+                seen[token] = None
+        return list(seen)
+
+    @property
+    def room(self) -> int:
+        """The most tag tokens that one input carries."""
+        return max((sum(map(len, self.around(name))) for name in self.names), default=0)
+
+    def as_config(self) -> dict[str, Any] | None:
+        """What a published model's configuration records; None when there are no tags."""
+        if self.mode == "none":
+            return None
+        return {"default": self.default, "around": {name: list(self.around(name)) for name in self.names}}
+
+
+def add_tag_tokens(tokenizer: Any, tags: TagPairs) -> Any:
+    """A tokenizer that knows the tags as special tokens, and reads running text as it reads lists of words.
+
+    Resize the model's embeddings to ``len(tokenizer)`` after. See :func:`hf_bionerkd.encoding.encoding.reading_words`.
+
+    Raises:
+        ValueError: A tag is an ordinary word of the vocabulary already.
+    """
+    clash = [token for token in tags.tokens if token in tokenizer.get_vocab() and token not in _special(tokenizer)]
+    if clash:
+        raise ValueError(f"the tags {clash} are ordinary words of this tokenizer's vocabulary; rename the corpora")
+    plain = reading_words(rebuild(tokenizer, _copy(tokenizer.backend_tokenizer)))
+    if tags.tokens:
+        plain.add_special_tokens({"additional_special_tokens": tags.tokens})
+    return plain
+
+
+def set_default_tag(tokenizer: Any, name: str, tags: Mapping[str, Sequence[Sequence[str]]] | None = None) -> Any:
+    """A tokenizer that puts the tag pair `name` around every text.
+
+    Args:
+        tokenizer (`PreTrainedTokenizerFast`): Of a student of this project.
+        name (`str`): A corpus name, or `"all"`.
+        tags (`Mapping`, *optional*): Name to (opening, closing) tokens. Read from the tokenizer where it was
+            published by this project.
+
+    Returns:
+        A new tokenizer; pass it to the pipeline.
+
+    Raises:
+        KeyError: There is no such tag, or its tokens are not in the vocabulary.
+
+    Example:
+        ```python
+        tagger = pipeline("token-classification", "org/student", aggregation_strategy="simple")
+        tagger.tokenizer = set_default_tag(tagger.tokenizer, "NCBI-disease")
+        ```
+    """
+    from tokenizers.processors import TemplateProcessing
+
+    known = tags if tags is not None else tokenizer.init_kwargs.get("bionerkd_tag_pairs") or {}
+    if name not in known:
+        raise KeyError(f"no tag for {name!r}; this tokenizer knows {list(known) or 'no tag pairs'}")
+    opening, closing = known[name]
+    vocabulary = tokenizer.get_vocab()
+    missing = [token for token in (*opening, *closing) if token not in vocabulary]
+    if missing:
+        raise KeyError(
+            f"the tag {name!r} needs the tokens {missing}, which this tokenizer lacks: add_tag_tokens first"
+        )
+    tag_ids = set(tokenizer.convert_tokens_to_ids([t for pair in known.values() for side in pair for t in side]))
+    prefix, suffix = ([i for i in side if i not in tag_ids] for side in special_ids(tokenizer))
+    before, after = tokenizer.convert_ids_to_tokens(prefix), tokenizer.convert_ids_to_tokens(suffix)
+    first = [*before, *opening, "$A:0", *closing, *after]
+    pair = [*first, *(f"{token}:1" for token in _pair_separator(before, after)), "$B:1", *(f"{t}:1" for t in after)]
+    used = dict.fromkeys([*before, *after, *opening, *closing])
+    backend = _copy(tokenizer.backend_tokenizer)
+    backend.post_processor = TemplateProcessing(
+        single=first, pair=pair, special_tokens=[(token, tokenizer.convert_tokens_to_ids(token)) for token in used]
+    )
+    changed = rebuild(tokenizer, backend)
+    changed.add_special_tokens({"additional_special_tokens": list(_flat(known))})
+    changed.split_special_tokens = True
+    changed.init_kwargs["split_special_tokens"] = True
+    changed.init_kwargs["bionerkd_tag_pairs"] = {key: [list(a), list(b)] for key, (a, b) in known.items()}
+    return changed
+
+
+def save_tokenizer(tokenizer: Any, folder: str | os.PathLike[str], tags: TagPairs) -> None:
+    """Write a tokenizer so that transformers 4.57 and 5 both load it, with the default tag pair in its template.
+
+    The written files are loaded again and compared; a template that did not survive raises instead of shipping.
+
+    Raises:
+        RuntimeError: The reloaded tokenizer encodes a sentence differently.
+    """
+    from transformers import AutoTokenizer
+
+    final = reading_words(rebuild(tokenizer, _copy(tokenizer.backend_tokenizer)))
+    if tags.default is not None:
+        final = set_default_tag(add_tag_tokens(final, tags), tags.default, tags.as_config()["around"])  # type: ignore[index]
+    final.split_special_tokens = True
+    final.save_pretrained(folder)
+    path = Path(folder) / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    extra = config.pop("extra_special_tokens", None)
+    config.pop("backend", None)
+    config.pop("tokenizer_file", None)
+    config.pop("is_local", None)
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    config["split_special_tokens"] = True
+    if extra:
+        config["additional_special_tokens"] = extra
+    write_json(path, config)
+    probe = f"Probe {' '.join(tags.tokens)} text."
+    reloaded = AutoTokenizer.from_pretrained(folder)
+    if reloaded(probe, verbose=False)["input_ids"] != final(probe, verbose=False)["input_ids"]:
+        raise RuntimeError(
+            f"the tokenizer written to {folder} encodes differently after loading (class "
+            f"{type(reloaded).__name__}); the tag pair would be lost for users"
+        )
+
+
+def _pair_separator(before: Sequence[str], after: Sequence[str]) -> Sequence[str]:
+    # RoBERTa writes </s></s> between a pair, BERT one [SEP]: a model whose text opens with <s> has the doubled form.
+    return after if before and before[0] == "<s>" else ()
+
+
+def _flat(tags: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, None]:
+    return dict.fromkeys(token for pair in tags.values() for side in pair for token in side)
+
+
+def _special(tokenizer: Any) -> set[str]:
+    return {str(token) for token in tokenizer.all_special_tokens}
+
+
+def _copy(backend: Any) -> Any:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_str(backend.to_str())

@@ -1,0 +1,1 @@
+"""Runs: one YAML file each, from its configuration to a published folder."""

@@ -1,0 +1,115 @@
+"""`transformers.TrainingArguments` from the `training:` section of a configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from hf_bionerkd.runs.config import ConfigError
+
+# What the run itself decides; giving them under `training:` would contradict the rest of the file.
+_OWNED = {
+    "output_dir": "`output_dir` of the run",
+    "seed": "`seed` of the run",
+    "data_seed": "`seed` of the run",
+    "remove_unused_columns": "nothing: the project's collator needs every column",
+    "label_names": "nothing: evaluation scores mentions, not labels",
+    "label_smoothing_factor": "nothing: the losses of this package do not smooth",
+    "dataloader_persistent_workers": "nothing: workers start anew each epoch, because tags depend on it",
+    "resume_from_checkpoint": "`resume` of the run",
+    "push_to_hub": "`push_to_hub` of the run",
+    "hub_model_id": "`push_to_hub` of the run",
+    "hub_strategy": "`hub.strategy` of the run",
+    "hub_private_repo": "`hub.private` of the run",
+    "hub_revision": "`hub.branch` of the run",
+    "hub_always_push": "nothing: a push that is still under way is not waited for while training",
+    "hub_token": "`hf auth login`, or the variable HF_TOKEN",
+}
+
+
+def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int) -> Any:
+    """Build training arguments, checked by name and type.
+
+    Defaults that differ from `TrainingArguments`: `report_to="none"`, `logging_steps=50`, `save_strategy` and
+    `eval_strategy` `"epoch"`, `save_total_limit=2`, `load_best_model_at_end=True` on `f1` of the *validation* split,
+    `train_sampling_strategy="group_by_length"`, `bf16=True` where the GPU supports it, `lr_scheduler_type="linear"`
+    with a tenth of warm-up, `dataloader_pin_memory` where there is a GPU, `ddp_find_unused_parameters=False` (losses
+    are computed outside of the model's `forward`: DDP would take a CRF's or a discriminator's weights for unused),
+    `ddp_broadcast_buffers=False` (ours never change, and hold the vectors of a large vocabulary).
+
+    Args:
+        values (`Mapping`): Names and values of `TrainingArguments`; ``2e-5`` may be a string, as YAML reads it.
+        output_dir (`str`): Where checkpoints go.
+        seed (`int`): Seed of model and data order.
+
+    Raises:
+        ConfigError: An unknown name (with the nearest known one), a name that the run decides, a wrong value, or
+            values that contradict one another.
+    """
+    import torch
+    from transformers import TrainingArguments
+
+    # accelerate's own configuration (mixed precision) wins over the default here, because the launcher set it first.
+    has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    merged: dict[str, Any] = {
+        "report_to": "none",
+        "logging_steps": 50,
+        "eval_strategy": "epoch",
+        "save_strategy": "epoch",
+        "save_total_limit": 2,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "f1",
+        "greater_is_better": True,
+        "train_sampling_strategy": "group_by_length",
+        "lr_scheduler_type": "linear",
+        "warmup_steps": 0.1,
+        "bf16": has_bf16,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "per_device_eval_batch_size": 32,
+        "ddp_find_unused_parameters": False,
+        "ddp_broadcast_buffers": False,
+    }
+    merged.update({name: _coerce(name, value) for name, value in values.items()})
+    if "no" in (merged["eval_strategy"], merged["save_strategy"]):
+        merged["load_best_model_at_end"] = False
+    try:
+        return TrainingArguments(
+            output_dir=output_dir, seed=seed, data_seed=seed, remove_unused_columns=False, **merged
+        )
+    except ValueError as error:
+        raise ConfigError(f"`training`: {error}") from None
+
+
+def _coerce(name: str, value: Any) -> Any:
+    from transformers import TrainingArguments
+
+    if name in _OWNED:
+        raise ConfigError(f"`training.{name}` is set by {_OWNED[name]}; remove it here")
+    fields = {field.name: field for field in dataclasses.fields(TrainingArguments)}
+    if name not in fields:
+        close = difflib.get_close_matches(name, fields, n=1)
+        hint = f"did you mean `training.{close[0]}`?" if close else "see transformers.TrainingArguments"
+        raise ConfigError(f"unknown key `training.{name}`; {hint}")
+    if name.endswith("_strategy") and value is False:
+        return "no"  # YAML reads a bare no as false
+    hint_type = typing.get_type_hints(TrainingArguments)[name]
+    allowed = set(typing.get_args(hint_type)) or {hint_type}
+    if allowed & {int, float} and allowed <= {int, float, type(None)}:
+        try:
+            return _number(value, allowed)
+        except (TypeError, ValueError):
+            raise ConfigError(f"`training.{name}` must be a number, not {value!r}") from None
+    if allowed == {bool} and not isinstance(value, bool):
+        raise ConfigError(f"`training.{name}` must be true or false, not {value!r}")
+    return value
+
+
+def _number(value: Any, allowed: set[Any]) -> Any:
+    if value is None and type(None) in allowed:
+        return None
+    if isinstance(value, bool) or (float not in allowed and not isinstance(value, int)):
+        raise TypeError(value)
+    return value if isinstance(value, int) else float(value)  # YAML reads 2e-5 as text

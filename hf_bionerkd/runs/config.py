@@ -1,0 +1,375 @@
+"""One YAML file is one run: what it may hold (`config_loading` reads it).
+
+Values only: no class paths, no expressions. Relative paths count from the working directory.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+BILSTM = "bionerkd_bilstm_crf"  # the model type that reads words, and has a vocabulary of words
+TERMS = ("kd", "gold", "hard", "l1", "l2", "tempered", "adversarial")
+DEFAULT_LAM = 0.9
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names file, key, value and what was expected."""
+
+
+@dataclass
+class BuildConfig:
+    """How to make a corpus that is not there yet.
+
+    Args:
+        script (`str`): A `dataset_scripts/<corpus>/build.py`; its `build(output, **options)` is called.
+        output (`str`): The folder that the script is told to write to.
+        options (`dict`, *optional*): What else it is told.
+    """
+
+    script: str
+    output: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class CorpusConfig:
+    """A corpus of the run.
+
+    Args:
+        name (`str`): What its sentences carry, its tag pair and the tables show.
+        path (`str`): Folder or Hub id (``org/name`` or ``org/name@revision``).
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
+        types (`dict`, *optional*): The corpus's type to the run's type; all types under their own names by default.
+        splits (`dict`, *optional*): `train`/`validation`/`test` to the corpus's own split names.
+        hold_out (`float`, *optional*): Lay train and validation together and draw this share anew as validation.
+        limit (`int`, *optional*): Train on the first so many of its documents (of its rows where they know none).
+        train (`bool`, *optional*, defaults to `True`): Whether it is trained on; false: it selects and measures only.
+        build (`BuildConfig`, *optional*): What makes the corpus when there is no folder `path`.
+    """
+
+    name: str
+    path: str
+    revision: str | None = None
+    types: dict[str, str] = field(default_factory=dict)
+    splits: dict[str, str] = field(default_factory=dict)
+    hold_out: float | None = None
+    limit: int | None = None
+    train: bool = True
+    build: BuildConfig | None = None
+
+
+@dataclass
+class ModelConfig:
+    """The model to train: a published encoder, or an architecture from scratch.
+
+    Args:
+        path (`str`, *optional*): Hub id (``org/name`` or ``org/name@revision``) or local folder of an encoder in
+            safetensors.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
+        architecture (`dict`, *optional*): Instead of `path`: `model_type` and configuration values.
+        tokenizer (`str`, *optional*): With `architecture`: Hub id (``org/name`` or ``org/name@revision``) or folder of
+            a tokenizer, or a `vocab.txt`. By default a WordPiece vocabulary is learned from the training text.
+        vocab_size (`int`, *optional*, defaults to 8000): Upper bound on the learned vocabulary.
+        lowercase (`bool`, *optional*, defaults to `False`): Lower-case text (learned vocabulary or `vocab.txt`).
+        vectors (`str`, *optional*): With a BiLSTM (`model_type: bionerkd_bilstm_crf`): pretrained word vectors, a
+            folder that `recipes/word_vectors.py` made, or a word2vec or fastText file. Its words are known then,
+            whether the training text shows them or not, save those with a sign inside (`IL-2`, `</s>`): text is cut
+            there, and they are never met. How many of a file's words these are is logged.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
+    """
+
+    path: str | None = None
+    revision: str | None = None
+    architecture: dict[str, Any] = field(default_factory=dict)
+    tokenizer: str | None = None
+    vocab_size: int = 8000
+    lowercase: bool = False
+    vectors: str | None = None
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.path) == bool(self.architecture):
+            raise ConfigError("a model needs either `path` or `architecture` (from scratch), and not both")
+        if self.vectors and self.architecture.get("model_type") != BILSTM:
+            raise ConfigError(f"`vectors` are for an architecture with model_type: {BILSTM}")
+
+
+@dataclass
+class EncodingConfig:
+    """How words become model input.
+
+    Args:
+        max_length (`int`, *optional*, defaults to 128): Longest input in pieces; longer text becomes several windows.
+        overlap (`int`, *optional*): Pieces that neighbouring windows share; a quarter of the room by default.
+        subwords (`str`, *optional*, defaults to `"all"`): Whether later pieces of a word are learned (`"all"`) or
+            masked (`"first"`, the papers' code).
+        tag_pair (`str`, *optional*, defaults to `"corpus"`): `"corpus"`, `"type"`, `"both"` or `"none"`.
+        end_tag (`bool`, *optional*, defaults to `True`): Whether the closing tag is written.
+        neutral_tag_rate (`float`, *optional*, defaults to 0.5): How often a distilled student sees a sentence under
+            ``<all>``.
+    """
+
+    max_length: int = 128
+    overlap: int | None = None
+    subwords: Literal["all", "first"] = "all"
+    tag_pair: Literal["corpus", "type", "both", "none"] = "corpus"
+    end_tag: bool = True
+    neutral_tag_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.neutral_tag_rate <= 1.0:
+            raise ConfigError(f"neutral_tag_rate is a share between 0 and 1, not {self.neutral_tag_rate}")
+
+
+@dataclass
+class TeacherEncodingConfig(EncodingConfig):
+    """The same without a tag pair by default: a teacher answers for one corpus."""
+
+    tag_pair: Literal["corpus", "type", "both", "none"] = "none"
+
+
+@dataclass
+class LoraConfig:
+    """Low-rank adapters (peft) instead of full training; merged into the weights on save.
+
+    Args:
+        r (`int`, *optional*, defaults to 16): Rank.
+        alpha (`int`, *optional*, defaults to 32): Scale.
+        dropout (`float`, *optional*, defaults to 0.1): Dropout before the adapters.
+        target_modules (`list[str]`, *optional*): Layers to adapt; every linear layer of the encoder by default.
+    """
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.1
+    target_modules: list[str] = field(default_factory=list)
+
+
+@dataclass
+class TeacherConfig:
+    """A teacher: a published model, or one to be trained first.
+
+    Args:
+        name (`str`): What the tables call it.
+        path (`str`, *optional*): Folder or Hub id (``org/name`` or ``org/name@revision``) of a token classifier.
+        finetune (`str`, *optional*): Instead of `path`: configuration of `recipes/finetune.py` that makes it. It is
+            trained where its output folder holds no finished run, and taken from there otherwise.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
+        types (`dict`, *optional*): The teacher's type to the student's type; types left out are read as ``O``. All
+            under their own names by default.
+        weight (`float`, *optional*, defaults to 1.0): Its share under `aggregation.combine: weights`.
+        max_length, overlap (`int`, *optional*): Its windows; by default as long as the model allows.
+        batch_size (`int`, *optional*, defaults to 32): Windows a forward pass.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
+    """
+
+    name: str
+    path: str | None = None
+    finetune: str | None = None
+    revision: str | None = None
+    types: dict[str, str] = field(default_factory=dict)
+    weight: float = 1.0
+    max_length: int | None = None
+    overlap: int | None = None
+    batch_size: int = 32
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.path) == bool(self.finetune):
+            raise ConfigError(f"teacher {self.name!r} needs either `path` or `finetune`, and not both")
+
+
+@dataclass
+class AggregationConfig:
+    """How teachers' distributions become one target (Moscato et al. 2023, eqs. 9-11; METHODS).
+
+    Args:
+        method (`str`, *optional*, defaults to `"events"`): `"events"` (the equations) or `"exclusive"` (exact).
+        normalise (`str`, *optional*, defaults to `"sum"`): `"sum"`, `"none"` (as printed), `"softmax"` (public code).
+        combine (`str`, *optional*, defaults to `"mean"`): Several teachers of one type: `"mean"`, `"geometric"` or
+            `"weights"`.
+    """
+
+    method: Literal["events", "exclusive"] = "events"
+    normalise: Literal["sum", "none", "softmax"] = "sum"
+    combine: Literal["mean", "geometric", "weights"] = "mean"
+
+
+@dataclass
+class LossConfig:
+    """Loss of the student: one of three ways to weigh its terms.
+
+    Args:
+        lam (`float`, *optional*, defaults to 0.9): ``lam · L_KD + (1 - lam) · L_GT`` on the teachers' joint
+            distribution (Moscato et al. 2023, eq. 13).
+        alpha (`float`, *optional*): In place of `lam`: weight of the soft term, ``alpha · L_soft + (1 - alpha) ·
+            L_GT``, with `tempered` as the soft term. Of Han et al. (2023) the abstract alone was at hand, which does
+            not say which of the two terms its `a` weighs.
+        weights (`dict`, *optional*): In place of both: any terms by name. `kd`: the teachers' joint distribution;
+            `gold`: gold labels; and over teachers that each know all types (Zhou et al. 2021, eqs. 5-8) `hard`: their
+            own tags; `l1`, `l2`, `tempered`: their softmax before any CRF; `adversarial`: a discriminator.
+        temperature (`float`, *optional*, defaults to 2.0): Of the term `tempered`.
+        gold_outside (`str`, *optional*, defaults to `"partial"`): What gold ``O`` means: `"all"`, `"entities"` or
+            `"partial"` (an ``O`` denies only the types that its corpus annotates).
+    """
+
+    lam: float | None = None
+    alpha: float | None = None
+    weights: dict[str, float] = field(default_factory=dict)
+    temperature: float = 2.0
+    gold_outside: Literal["all", "entities", "partial"] = "partial"
+
+    def __post_init__(self) -> None:
+        given = {"lam": self.lam is not None, "alpha": self.alpha is not None, "weights": bool(self.weights)}
+        if sum(given.values()) > 1:
+            names = [name for name, is_given in given.items() if is_given]
+            raise ConfigError(f"the loss is weighed by one of lam, alpha and weights; here are {names}")
+        for name, share in (("lam", self.lam), ("alpha", self.alpha)):
+            if share is not None and not 0.0 <= share <= 1.0:
+                raise ConfigError(f"loss.{name} is a share between 0 and 1, not {share}")
+        unknown = sorted(set(self.weights) - set(TERMS))
+        if unknown:
+            raise ConfigError(f"loss.weights names {unknown}; the terms are {', '.join(TERMS)}")
+        wrong = {name: weight for name, weight in self.weights.items() if not 0.0 <= weight < math.inf}
+        if wrong or (self.weights and not any(self.weights.values())):
+            raise ConfigError(f"loss.weights are numbers from 0 up, not all of them 0; not {wrong or self.weights}")
+        if not 0.0 < self.temperature < math.inf:
+            raise ConfigError(f"loss.temperature is a number above 0, not {self.temperature}")
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """Every term's weight, whichever way it was given."""
+        if self.weights:
+            return dict(self.weights)
+        if self.alpha is not None:
+            return {"tempered": self.alpha, "gold": 1.0 - self.alpha}
+        lam = DEFAULT_LAM if self.lam is None else self.lam
+        return {"kd": lam, "gold": 1.0 - lam}
+
+
+@dataclass
+class TeacherOutputsConfig:
+    """Where teachers' outputs come from.
+
+    Args:
+        mode (`str`, *optional*, defaults to `"cached"`): `"cached"` (computed once) or `"online"` (per batch).
+        cache_dir (`str`, *optional*): Folder of caches; `<output_dir>/teacher_outputs` by default.
+        rows_per_part (`int`, *optional*, defaults to 2048): Sentences a part file, the unit of shared work.
+    """
+
+    mode: Literal["cached", "online"] = "cached"
+    cache_dir: str | None = None
+    rows_per_part: int = 2048
+
+
+@dataclass
+class HubConfig:
+    """How a run with `push_to_hub` publishes its model.
+
+    Args:
+        private (`bool`, *optional*): Whether a new repository is private; by default what its owner's settings say.
+        branch (`str`, *optional*): Branch to push to; the main one by default.
+        tag (`str`, *optional*): Tag for the finished model's commit, such as ``v1``.
+        message (`str`, *optional*): Commit message of the finished model.
+        strategy (`str`, *optional*, defaults to `"end"`): What is pushed while training, by the names that
+            `transformers` uses: `"end"` (nothing), `"every_save"` (the weights of each checkpoint), `"checkpoint"`
+            (the last checkpoint too, in ``last-checkpoint/``, from which the run goes on on any machine) or
+            `"all_checkpoints"` (every one of them). The finished model takes the place of all of that.
+    """
+
+    private: bool | None = None
+    branch: str | None = None
+    tag: str | None = None
+    message: str | None = None
+    strategy: Literal["end", "every_save", "checkpoint", "all_checkpoints"] = "end"
+
+
+@dataclass
+class FinetuneConfig:
+    """A run of `recipes/finetune.py`: one supervised token classifier.
+
+    Args:
+        output_dir (`str`): Where the model, its card, metrics and configuration go.
+        corpora (`list[CorpusConfig]`): One corpus, or several laid end to end.
+        model (`ModelConfig`): What to train.
+        types (`list[str]`, *optional*): Label order; by default the corpora's types in order of appearance.
+        seed (`int`, *optional*, defaults to 13): Seed of everything random.
+        encoding (`TeacherEncodingConfig`, *optional*): How words become model input.
+        gold_outside (`str`, *optional*, defaults to `"all"`): What gold ``O`` means; see :class:`LossConfig`.
+        lora (`LoraConfig`, *optional*): Train adapters instead of all weights.
+        training (`dict`, *optional*): Values of `transformers.TrainingArguments`.
+        resume (`bool`, *optional*, defaults to `False`): Continue a killed run from its last checkpoint.
+        overwrite (`bool`, *optional*, defaults to `False`): Delete what `output_dir` holds and start again.
+        push_to_hub (`str`, *optional*): Hub id (``org/name``) that the model is published as.
+        hub (`HubConfig`, *optional*): How it is published.
+        card (`str`, *optional*): A `model_cards/<model>/card.yaml`: what people say of the model on its card.
+    """
+
+    output_dir: str
+    corpora: list[CorpusConfig]
+    model: ModelConfig
+    types: list[str] = field(default_factory=list)
+    seed: int = 13
+    encoding: TeacherEncodingConfig = field(default_factory=TeacherEncodingConfig)
+    gold_outside: Literal["all", "entities", "partial"] = "all"
+    lora: LoraConfig | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    resume: bool = False
+    overwrite: bool = False
+    push_to_hub: str | None = None
+    hub: HubConfig = field(default_factory=HubConfig)
+    card: str | None = None
+
+
+@dataclass
+class DistillConfig:
+    """A run of `recipes/distill.py`: many single-type teachers into one multi-type student.
+
+    Args:
+        output_dir (`str`): Where the student, the baselines, the report and the configuration go.
+        corpora (`list[CorpusConfig]`): The single-type corpora, laid end to end in this order.
+        student (`ModelConfig`): What to train.
+        teachers (`list[TeacherConfig]`): In the order of aggregation.
+        types (`list[str]`, *optional*): Label order; by default the corpora's types in order of appearance.
+        seed (`int`, *optional*, defaults to 13): Seed of everything random.
+        encoding (`EncodingConfig`, *optional*): How words become model input.
+        aggregation (`AggregationConfig`, *optional*): How teachers are put together.
+        loss (`LossConfig`, *optional*): The student's loss.
+        teacher_outputs (`TeacherOutputsConfig`, *optional*): Cached or on-line.
+        baselines (`list[str]`, *optional*): Models trained beside the student for the table: `"merged"` (lam 0, gold
+            ``O`` = all; the paper's baseline), `"partial"` (lam 0, gold ``O`` = partial).
+        training (`dict`, *optional*): Values of `transformers.TrainingArguments` for student and baselines.
+        resume (`bool`, *optional*, defaults to `False`): Continue a killed run.
+        overwrite (`bool`, *optional*, defaults to `False`): Delete what `output_dir` holds and start again.
+        push_to_hub (`str`, *optional*): Hub id (``org/name``) that the student is published as.
+        hub (`HubConfig`, *optional*): How it is published.
+        card (`str`, *optional*): A `model_cards/<model>/card.yaml`: what people say of the model on its card.
+    """
+
+    output_dir: str
+    corpora: list[CorpusConfig]
+    student: ModelConfig
+    teachers: list[TeacherConfig]
+    types: list[str] = field(default_factory=list)
+    seed: int = 13
+    encoding: EncodingConfig = field(default_factory=EncodingConfig)
+    aggregation: AggregationConfig = field(default_factory=AggregationConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    teacher_outputs: TeacherOutputsConfig = field(default_factory=TeacherOutputsConfig)
+    baselines: list[Literal["merged", "partial"]] = field(default_factory=list)
+    training: dict[str, Any] = field(default_factory=dict)
+    resume: bool = False
+    overwrite: bool = False
+    push_to_hub: str | None = None
+    hub: HubConfig = field(default_factory=HubConfig)
+    card: str | None = None
+
+    def __post_init__(self) -> None:
+        workers = self.training.get("dataloader_num_workers")
+        if self.teacher_outputs.mode == "online" and workers:
+            raise ConfigError(
+                f"teacher_outputs.mode is online, where teachers answer in the training process; that needs "
+                f"training.dataloader_num_workers: 0, not {workers}"
+            )

@@ -1,0 +1,175 @@
+"""Read a run's YAML file into its dataclass, and accept nothing that the dataclass does not name.
+
+Unknown keys fail with the nearest known one; ``key=value`` arguments of the command line override (``loss.lam=0.5``,
+``teachers.0.weight=2``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from hf_bionerkd.hub.secrets import holds_token
+from hf_bionerkd.runs.config import ConfigError
+
+T = typing.TypeVar("T")
+
+
+def load_config(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -> T:
+    """Read a YAML file, apply ``key=value`` overrides, and check every key and value.
+
+    Args:
+        cls (`type`): :class:`DistillConfig` or :class:`FinetuneConfig`.
+        path (`str`): YAML file.
+        overrides (`Sequence[str]`, *optional*): Such as ``loss.lam=0.5`` or ``teachers.0.path=org/name``; the value is
+            read as YAML.
+
+    Raises:
+        ConfigError: The file is missing or no YAML mapping, a key or value does not fit, or a value is a token.
+    """
+    path = Path(path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no configuration file {path}; the recipes' own are recipes/*/*.yaml") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys to values, found {type(data).__name__}")
+    for override in overrides:
+        _override(data, override)
+    _refuse_tokens(data, str(path))
+    return from_dict(cls, data, str(path))
+
+
+def from_dict(cls: type[T], data: Mapping[str, Any], where: str) -> T:
+    """Build a configuration dataclass from plain values, checking every key and value.
+
+    Raises:
+        ConfigError: A key is unknown or missing, or a value has the wrong type.
+    """
+    return typing.cast(T, _build(cls, data, where, ""))
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Plain values of a configuration, as written beside a run."""
+    return dataclasses.asdict(config)
+
+
+def _refuse_tokens(value: Any, where: str, key: str = "") -> None:
+    """A configuration is written beside the run and published with its model: no place for a token."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            _refuse_tokens(item, where, _join(key, str(name)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _refuse_tokens(item, where, f"{key}.{index}")
+    elif isinstance(value, str) and holds_token(value):
+        raise ConfigError(
+            f"{where}: `{key}` holds an access token; configurations are published. Take it out, and log in with "
+            "`hf auth login` or set HF_TOKEN instead"
+        )
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"override {override!r}: expected key=value, such as loss.lam=0.5")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value is not valid YAML: {error}") from None
+    node: Any = data
+    *parents, last = key.split(".")
+    for name in parents:
+        if isinstance(node, list):
+            node = node[_index(name, node, override)]
+        elif isinstance(node, dict):
+            if not isinstance(node.get(name), dict | list):
+                node[name] = {}
+            node = node[name]
+        else:
+            raise ConfigError(f"override {override!r}: {name!r} stands under a plain value")
+    if isinstance(node, list):
+        node[_index(last, node, override)] = value
+    elif isinstance(node, dict):
+        node[last] = value
+    else:
+        raise ConfigError(f"override {override!r}: {last!r} stands under a plain value")
+
+
+def _index(name: str, node: list[Any], override: str) -> int:
+    if not name.isdigit() or int(name) >= len(node):
+        raise ConfigError(f"override {override!r}: {name!r} is not an index into a list of {len(node)} entries")
+    return int(name)
+
+
+def _build(cls: Any, data: Any, where: str, key: str) -> Any:
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: `{key or 'the file'}` must be a mapping, not {data!r}")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    for name in data:
+        if name not in fields:
+            close = difflib.get_close_matches(str(name), fields, n=1)
+            hint = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(fields)}"
+            raise ConfigError(f"{where}: unknown key `{_join(key, str(name))}`; {hint}")
+    missing = [
+        name
+        for name, f in fields.items()
+        if name not in data and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ConfigError(f"{where}: `{key or 'the file'}` lacks {', '.join(f'`{name}`' for name in missing)}")
+    values = {name: _convert(hints[name], value, where, _join(key, name)) for name, value in data.items()}
+    try:
+        return cls(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {f'`{key}`: ' if key else ''}{error}") from None
+
+
+def _convert(hint: Any, value: Any, where: str, key: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        return _convert(next(a for a in arguments if a is not type(None)), value, where, key)
+    if origin is Literal:
+        if value not in arguments:
+            raise ConfigError(f"{where}: `{key}` is {value!r}; use one of {', '.join(map(str, arguments))}")
+        return value
+    if origin is list:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where}: `{key}` must be a list, not {value!r}")
+        return [_convert(arguments[0], item, where, f"{key}.{i}") for i, item in enumerate(value)]
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: `{key}` must be a mapping, not {value!r}")
+        return {name: _convert(arguments[1], item, where, _join(key, str(name))) for name, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, where, key)
+    return _scalar(hint, value, where, key)
+
+
+def _scalar(hint: type, value: Any, where: str, key: str) -> Any:
+    if hint is float and isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML reads 2e-5 as text
+        except ValueError:
+            pass
+    elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise ConfigError(f"{where}: `{key}` must be of type {hint.__name__}, not {value!r}")
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name

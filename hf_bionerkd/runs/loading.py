@@ -1,0 +1,264 @@
+"""From configuration to the parts of a run: corpora, label space, tokenizer, model."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hf_bionerkd.data.corpus import Corpus, load_corpus
+from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens
+from hf_bionerkd.encoding.word_vocabulary import WordVocabulary, build_word_vocabulary
+from hf_bionerkd.encoding.wordpiece import learn_wordpiece, read_wordpiece
+from hf_bionerkd.hub.remote_code import explaining_refusals
+from hf_bionerkd.hub.snapshots import model_folder, tokenizer_folder
+from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.models.auto import build_token_classifier, load_token_classifier
+from hf_bionerkd.runs.config import BILSTM, ConfigError, CorpusConfig, LoraConfig, ModelConfig
+from hf_bionerkd.vectors.word_vector_files import open_word_vectors
+
+
+def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
+    """Load the corpora of a run, in order; one process builds those that are missing and say how.
+
+    Raises:
+        ConfigError: No corpora, or two of one name.
+        FileNotFoundError: A folder is missing and nothing says how to build it.
+    """
+    from accelerate import PartialState
+
+    names = [config.name for config in configs]
+    if not names or len(set(names)) != len(names):
+        raise ConfigError(f"a run needs corpora with distinct names; got {names}")
+    state = PartialState()
+    if state.is_main_process:
+        for config in configs:
+            build_missing(config)
+    state.wait_for_everyone()
+    with state.main_process_first():
+        return [
+            load_corpus(
+                config.name,
+                config.path,
+                revision=config.revision,
+                types=config.types,
+                splits=config.splits,
+                hold_out=config.hold_out,
+                limit=config.limit,
+                train=config.train,
+            )
+            for config in configs
+        ]
+
+
+def build_missing(config: CorpusConfig) -> None:
+    """Make a corpus with its build script, when its folder is not there and the configuration says how.
+
+    Raises:
+        ConfigError: There is no such script, or it left no folder at the corpus's path.
+    """
+    if config.build is None or Path(config.path).exists():
+        return
+    script = Path(config.build.script)
+    spec = importlib.util.spec_from_file_location(f"build_{script.parent.name}", script)
+    if not script.is_file() or spec is None or spec.loader is None:
+        raise ConfigError(f"corpus {config.name!r}: there is no build script {script}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses look their module up while they are made
+    spec.loader.exec_module(module)
+    print(f"building {config.path} with {script}", flush=True)
+    module.build(config.build.output, **config.build.options)
+    if not Path(config.path).is_dir():
+        raise ConfigError(f"corpus {config.name!r}: {script} ran, but left no folder {config.path}")
+
+
+def label_space(types: Sequence[str], corpora: Sequence[Corpus]) -> LabelSpace:
+    """The run's label space: the types asked for, or those of the corpora in order of appearance.
+
+    Raises:
+        ConfigError: A corpus annotates a type that was not asked for, or one asked for is in no corpus.
+    """
+    found = list(dict.fromkeys(kind for corpus in corpora for kind in corpus.types))
+    if types and sorted(types) != sorted(found):
+        raise ConfigError(
+            f"`types` is {list(types)}, but the corpora annotate {found}; rename types in the corpora's `types:`"
+        )
+    return LabelSpace(tuple(types or found))
+
+
+def check_splits(corpora: Sequence[Corpus], training: Mapping[str, Any]) -> None:
+    """Make sure, before anything is trained, that there is something to select on and something to measure on.
+
+    Raises:
+        ConfigError: No corpus is trained on; none has a validation split although epochs are to be compared; or none
+            has a test split.
+    """
+    if not any("train" in corpus.splits for corpus in corpora):
+        raise ConfigError(f"none of the corpora {[corpus.name for corpus in corpora]} is trained on (train: false)")
+    needed = {"test": "measured on test"}
+    if training.get("eval_strategy", "epoch") not in ("no", False):
+        needed["validation"] = "selected on validation (training.eval_strategy: 'no' keeps the last epoch instead)"
+    for split, what in needed.items():
+        if not any(split in corpus.splits for corpus in corpora):
+            raise ConfigError(
+                f"none of the corpora {[corpus.name for corpus in corpora]} has a {split} split, and models are "
+                f"{what}; name one in a corpus's `splits: {{{split}: …}}`"
+            )
+
+
+def named_types(corpora: Sequence[Corpus]) -> list[tuple[str, tuple[str, ...]]]:
+    """Name and annotated types of each corpus, in index order."""
+    return [(corpus.name, corpus.types) for corpus in corpora]
+
+
+def make_tags(mode: Any, corpora: Sequence[Corpus], *, neutral: bool, end_tag: bool) -> TagPairs:
+    """The tag pairs of a run."""
+    return TagPairs(mode, dict(named_types(corpora)), neutral=neutral and mode != "none", end_tag=end_tag)
+
+
+def check_model(config: ModelConfig) -> None:
+    """Make sure, before anything is trained, that a published encoder or tokenizer can be had; fetch it from the Hub.
+
+    Raises:
+        FileNotFoundError: Neither a local folder nor a Hub id, or there are no weights in safetensors.
+        HubError: The Hub has no such model, gives no access or cannot be reached; or, offline, nor has the cache.
+        RemoteCodeError: It needs code of its own, and `trust_remote_code` is off.
+    """
+    from transformers import AutoConfig
+
+    from hf_bionerkd.models.registration import register
+
+    register()  # a BiLSTM-CRF of ours is no foreign code
+    if config.path:
+        folder, _ = model_folder(config.path, config.revision)
+        with explaining_refusals(folder, config.path, config.trust_remote_code):
+            AutoConfig.from_pretrained(folder, trust_remote_code=config.trust_remote_code)
+    elif config.tokenizer and not Path(config.tokenizer).exists():
+        tokenizer_folder(config.tokenizer)
+
+
+def make_tokenizer(config: ModelConfig, corpora: Sequence[Corpus], max_length: int) -> Any:
+    """The model's tokenizer: its own, a named one, or a vocabulary learned from the training text.
+
+    For a model that reads words it is a :class:`~hf_bionerkd.encoding.word_vocabulary.WordVocabulary`:
+    :func:`make_model` needs its tables as well.
+
+    Raises:
+        FileNotFoundError, HubError, RemoteCodeError: As :func:`check_model`.
+    """
+    if config.path:
+        folder, _ = model_folder(config.path, config.revision)
+        return _load_tokenizer(folder, config.path, config.trust_remote_code)
+    if config.tokenizer and Path(config.tokenizer).is_file():
+        return read_wordpiece(config.tokenizer, lowercase=config.lowercase, max_length=max_length)
+    if config.tokenizer:
+        return _load_tokenizer(tokenizer_folder(config.tokenizer), config.tokenizer, config.trust_remote_code)
+    if config.architecture.get("model_type") == BILSTM:
+        known = open_word_vectors(config.vectors).words if config.vectors else ()
+        return build_word_vocabulary(_training_words(corpora), vector_words=known, max_length=max_length)
+    texts = (" ".join(tokens) for tokens in _training_words(corpora))
+    return learn_wordpiece(texts, config.vocab_size, lowercase=config.lowercase, max_length=max_length)
+
+
+def make_model(config: ModelConfig, tokenizer: Any, tags: TagPairs, space: LabelSpace) -> tuple[Any, Any]:
+    """The model with a head for `space`, and the tokenizer with the tags.
+
+    Seed torch before: a new head, new tag embeddings and a model from scratch are random.
+
+    Raises:
+        FileNotFoundError, HubError, RemoteCodeError: As :func:`check_model`.
+    """
+    if isinstance(tokenizer, WordVocabulary):
+        return _make_word_model(config, tokenizer, tags, space)
+    tokenizer = add_tag_tokens(tokenizer, tags)
+    if config.path:
+        # A run's configuration names the commit by now (`sources.pin_sources`): it is the tokenizer's too.
+        folder, _ = model_folder(config.path, config.revision)
+        trust = config.trust_remote_code
+        with explaining_refusals(folder, config.path, trust):
+            model = load_token_classifier(str(folder), space.id2label, trust_remote_code=trust)
+        if model.get_input_embeddings().num_embeddings < len(tokenizer):
+            model.resize_token_embeddings(len(tokenizer))
+    else:
+        model = build_token_classifier(
+            config.architecture, space.id2label, len(tokenizer), tokenizer.pad_token_id or 0
+        )
+    model.config.bionerkd_tag_pairs = tags.as_config()
+    return model, tokenizer
+
+
+def add_adapters(model: Any, config: LoraConfig, tag_ids: Sequence[int]) -> Any:
+    """Wrap a model in low-rank adapters; its head and the embeddings of its tags stay trainable.
+
+    Merge with `model.merge_and_unload()` before saving.
+    """
+    import torch
+    from peft import LoraConfig as PeftConfig
+    from peft import TaskType, get_peft_model
+
+    embeddings = model.get_input_embeddings()
+    name = next(name for name, module in model.named_modules() if module is embeddings)
+    encoder = model.base_model_prefix
+    linear = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and name.startswith(f"{encoder}.")
+    ]
+    head = [
+        name
+        for name, module in model.named_children()
+        if name != encoder and next(module.parameters(), None) is not None
+    ]
+    return get_peft_model(
+        model,
+        PeftConfig(
+            task_type=TaskType.TOKEN_CLS,
+            r=config.r,
+            lora_alpha=config.alpha,
+            lora_dropout=config.dropout,
+            target_modules=config.target_modules or linear,
+            modules_to_save=head,
+            trainable_token_indices={name.rpartition(".")[2]: list(tag_ids)} if tag_ids else None,
+        ),
+    )
+
+
+def _load_tokenizer(folder: Path, path: str, trust: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    from hf_bionerkd.models.registration import register
+
+    register()
+    with explaining_refusals(folder, path, trust):
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
+
+
+def _make_word_model(
+    config: ModelConfig, vocabulary: WordVocabulary, tags: TagPairs, space: LabelSpace
+) -> tuple[Any, Any]:
+    plain = vocabulary.tokenizer
+    model = build_token_classifier(config.architecture, space.id2label, len(plain), plain.pad_token_id)
+    model.set_vocabulary(vocabulary.tables)
+    if config.vectors:
+        vectors = open_word_vectors(config.vectors)
+        width = model.config.word_embedding_size
+        if vectors.width != width:
+            raise ConfigError(
+                f"`vectors` {config.vectors} are {vectors.width} wide, the model's word vectors {width}: set "
+                f"`architecture.word_embedding_size` to {vectors.width}"
+            )
+        model.set_word_vectors(vectors.matrix_for(vocabulary.words))
+    tokenizer = add_tag_tokens(plain, tags)
+    model.resize_token_embeddings(len(tokenizer))
+    model.config.bionerkd_tag_pairs = tags.as_config()
+    return model, tokenizer
+
+
+def _training_words(corpora: Sequence[Corpus]) -> Iterable[list[str]]:
+    for corpus in corpora:
+        if "train" not in corpus.splits:
+            continue
+        for batch in corpus.splits["train"].select_columns(["tokens"]).iter(batch_size=1000):
+            yield from batch["tokens"]

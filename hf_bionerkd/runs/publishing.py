@@ -1,0 +1,261 @@
+"""A run that publishes its model: the Hub is asked first, checkpoints go there meanwhile, the model at the end.
+
+Nothing here can cost a model: what is pushed lies on the disk before, and a push that fails while training is logged
+and made good by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from transformers import TrainerCallback
+from transformers.utils import logging
+
+from hf_bionerkd.encoding.tag_pairs import TagPairs, save_tokenizer
+from hf_bionerkd.hub.errors import HubError, hub_error
+from hf_bionerkd.hub.human_card import HumanCard, load_human_card
+from hf_bionerkd.hub.provenance import refresh_card
+from hf_bionerkd.hub.push import PushOptions, check_access, push_folder
+from hf_bionerkd.io import write_text
+from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.folder import DONE_FILE, RUN_FILE, last_checkpoint, same_run
+
+RunConfig = DistillConfig | FinetuneConfig
+
+LAST_CHECKPOINT = "last-checkpoint"
+_KEEPS_CHECKPOINTS = ("checkpoint", "all_checkpoints")
+_STATE_FILE = "trainer_state.json"  # the Trainer writes it last
+_PICKLED_ARGUMENTS = "training_args.bin"  # of no use to go on with, and a pickle of all arguments and local paths
+
+logger = logging.get_logger(__name__)
+
+
+def push_options(config: RunConfig) -> PushOptions | None:
+    """Where and how a run's model is pushed; None for a run that is not to be published."""
+    if config.push_to_hub is None:
+        return None
+    hub = config.hub
+    return PushOptions(config.push_to_hub, "model", hub.private, hub.branch, hub.tag, hub.message)
+
+
+def check_publication(config: RunConfig) -> HumanCard:
+    """Make sure, before anything is trained, that the model can be published as the run asks.
+
+    Args:
+        config (`DistillConfig` or `FinetuneConfig`): The run.
+
+    Returns:
+        What people say on the card; empty without `card`.
+
+    Raises:
+        HubError: The Hub cannot be reached or refuses: no login, a bad name, no right to write, a tag that is there.
+        CardError: `card` is no valid card.yaml.
+        ConfigError: Adapters, whose checkpoints are no models, are to be pushed while training.
+    """
+    from accelerate import PartialState
+
+    human = load_human_card(config.card) if config.card else HumanCard()
+    if isinstance(config, FinetuneConfig) and config.lora and config.hub.strategy != "end":
+        raise ConfigError(
+            f"hub.strategy is {config.hub.strategy}, but checkpoints of a run with `lora` hold adapters, no whole "
+            "model; use hub.strategy: end, which publishes the merged weights"
+        )
+    options, state = push_options(config), PartialState()
+    if options is not None and state.is_main_process:
+        finished = (Path(config.output_dir) / DONE_FILE).exists() and not config.overwrite
+        check_access(options, anew=not finished)
+    state.wait_for_everyone()
+    return human
+
+
+def push_finished(folder: str | Path, config: RunConfig) -> str:
+    """Push a finished model's folder, if the run is to be published; its card then names the repository.
+
+    Returns:
+        A line to print; empty for a run that is not to be published.
+
+    Raises:
+        HubError: The push failed; the message says where the model is and which command tries again.
+    """
+    options = push_options(config)
+    if options is None:
+        return ""
+    # The run may have been finished before, under no name but its folder's.
+    refresh_card(folder, options.repo_id, load_human_card(config.card) if config.card else None)
+    pushed = push_folder(folder, options)
+    return f"{'pushed' if pushed.changed else 'nothing new to push'}: {pushed.url}"
+
+
+def checkpoint_callbacks(config: RunConfig, tokenizer: Any, tags: TagPairs) -> list[PushCheckpoints]:
+    """What the Trainer needs to push checkpoints; nothing for a run that pushes its finished model only."""
+    options = push_options(config)
+    if options is None or config.hub.strategy == "end":
+        return []
+    run = (Path(config.output_dir) / RUN_FILE).read_text(encoding="utf-8")
+    return [PushCheckpoints(options, config.hub.strategy, lambda folder: save_tokenizer(tokenizer, folder, tags), run)]
+
+
+class PushCheckpoints(TrainerCallback):
+    """Pushes what the Trainer saves, in the background; training never waits for it and never fails by it.
+
+    A checkpoint that comes while another is still on its way is passed over. The weights stand at the root of the
+    repository with the tokenizer, so that `pipeline` can try the model while it is trained.
+
+    Args:
+        options (`PushOptions`): Where to.
+        strategy (`str`): `"every_save"`, `"checkpoint"` or `"all_checkpoints"`.
+        write_tokenizer (`Callable`): Writes the tokenizer, as it will be published, into a folder.
+        run (`str`): The run's record, the text of its `run.yaml`.
+    """
+
+    def __init__(
+        self,
+        options: PushOptions,
+        strategy: str,
+        write_tokenizer: Callable[[Path], None],
+        run: str,
+    ) -> None:
+        self.options = replace(options, tag=None)
+        self.strategy = strategy
+        self.write_tokenizer = write_tokenizer
+        self.run = run
+        self._pool = ThreadPoolExecutor(1, "push")
+        self._last: Future[None] | None = None
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Stage the new checkpoint and hand it to the background thread."""
+        if not state.is_world_process_zero:
+            return
+        if self._last is not None and not self._last.done():
+            logger.warning(f"step {state.global_step} is not pushed: the push of an earlier checkpoint is under way")
+            return
+        staging = Path(args.output_dir) / f".pushing-{state.global_step}"
+        self._stage(Path(args.output_dir) / f"checkpoint-{state.global_step}", staging, state.global_step)
+        self._last = self._pool.submit(self._push, staging, state.global_step)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Wait for what is under way, so that the finished model is the last to be pushed."""
+        self._pool.shutdown(wait=True)
+
+    def _stage(self, checkpoint: Path, staging: Path, step: int) -> None:
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        for path in (*checkpoint.glob("*.safetensors"), *checkpoint.glob("*.py"), checkpoint / "config.json"):
+            _link(path, staging / path.name)
+        self.write_tokenizer(staging)
+        write_text(staging / RUN_FILE, self.run)
+        write_text(staging / "README.md", _CARD_MEANWHILE.format(name=self.options.repo_id, step=step))
+        if self.strategy in _KEEPS_CHECKPOINTS:
+            kept = staging / (LAST_CHECKPOINT if self.strategy == "checkpoint" else checkpoint.name)
+            kept.mkdir()
+            for path in checkpoint.iterdir():
+                if path.name != _PICKLED_ARGUMENTS:
+                    _link(path, kept / path.name)
+
+    def _push(self, staging: Path, step: int) -> None:
+        try:
+            push_folder(staging, replace(self.options, message=f"Training in progress, step {step}"), finished=False)
+        except (HubError, OSError, ValueError) as error:
+            logger.warning(f"step {step} was not pushed, training goes on: {error}")
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def fetch_run(config: RunConfig, checkpoints: str | Path) -> None:
+    """Bring a run's record and last checkpoint from its repository, to continue on a machine that has neither.
+
+    Nothing happens unless the run has `resume`, pushes its checkpoints, and has no folder here.
+
+    Args:
+        config (`DistillConfig` or `FinetuneConfig`): The run.
+        checkpoints (`str` or `Path`): Where the Trainer keeps the checkpoints of the published model.
+
+    Raises:
+        ConfigError: The repository holds the checkpoints of another run.
+        HubError: The repository cannot be read.
+    """
+    from accelerate import PartialState
+
+    options, folder = push_options(config), Path(config.output_dir)
+    state = PartialState()
+    wanted = options is not None and config.resume and config.hub.strategy in _KEEPS_CHECKPOINTS
+    if wanted and state.is_main_process and not (folder / RUN_FILE).exists() and not last_checkpoint(checkpoints):
+        assert options is not None  # `wanted` says so
+        _fetch(options, folder, Path(checkpoints), config)
+    state.wait_for_everyone()
+
+
+def _fetch(options: PushOptions, folder: Path, checkpoints: Path, config: RunConfig) -> None:
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        files = HfApi().list_repo_files(options.repo_id, revision=options.branch)
+    except (RepositoryNotFoundError, RevisionNotFoundError):
+        return  # nothing was pushed yet
+    except Exception as error:
+        raise hub_error(error, options.repo_id, "model", options.branch) from error
+    newest = _newest_checkpoint(files)
+    if newest is None or RUN_FILE not in files:
+        return
+    staging = folder / ".fetching"
+    try:
+        snapshot_download(
+            options.repo_id,
+            revision=options.branch,
+            allow_patterns=[RUN_FILE, f"{newest}/*"],
+            local_dir=staging,
+        )
+    except Exception as error:
+        raise hub_error(error, options.repo_id, "model", options.branch) from error
+    found = yaml.safe_load((staging / RUN_FILE).read_text(encoding="utf-8"))
+    if not same_run(found, config):
+        shutil.rmtree(staging)
+        raise ConfigError(
+            f"{options.repo_id} holds checkpoints of another run; push this one to another repository, or leave out "
+            "resume=true to start it anew there"
+        )
+    step = json.loads((staging / newest / _STATE_FILE).read_text(encoding="utf-8"))["global_step"]
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    # The record comes last: until then, the same command fetches again.
+    (staging / newest).rename(checkpoints / f"checkpoint-{step}")
+    (staging / RUN_FILE).rename(folder / RUN_FILE)
+    shutil.rmtree(staging)
+    print(f"continuing from step {step}, as pushed to {options.repo_id}", flush=True)
+
+
+def _newest_checkpoint(files: list[str]) -> str | None:
+    """The folder of the newest whole checkpoint in a repository."""
+    whole = [path.partition("/")[0] for path in files if path.endswith(f"/{_STATE_FILE}")]
+    numbered = [name for name in whole if name.startswith("checkpoint-")]
+    if LAST_CHECKPOINT in whole:
+        return LAST_CHECKPOINT
+    return max(numbered, key=lambda name: int(name.rpartition("-")[2]), default=None)
+
+
+def _link(source: Path, target: Path) -> None:
+    """A second name for a file, so that the Trainer may delete its own while it is uploaded."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)
+
+
+_CARD_MEANWHILE = """---
+library_name: transformers
+pipeline_tag: token-classification
+---
+
+# {name}
+
+This model is being trained; these are its weights after step {step}. Nothing has been measured yet. The finished model
+will take their place, with its own card.
+"""

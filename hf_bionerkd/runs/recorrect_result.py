@@ -1,0 +1,91 @@
+"""What a re-correction leaves: the best round's corpus, its two models with cards, and tables of all rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hf_bionerkd.data.corpus import Corpus
+from hf_bionerkd.evaluation.report import Metrics, read_metrics
+from hf_bionerkd.io import write_json, write_text
+from hf_bionerkd.losses.mixture import Mixture, WeightedTerm
+from hf_bionerkd.runs.folder import finish, publish, read_run, versions
+from hf_bionerkd.runs.recorrect_config import RecorrectConfig
+from hf_bionerkd.runs.recorrect_steps import CORRECTOR, SCORES, WEAK_MODEL, TrainedSteps
+from hf_bionerkd.runs.revisions import CORPUS
+from hf_bionerkd.runs.training_run import card_info
+from hf_bionerkd.weak.round_tables import relabelling_report, scores_table
+from hf_bionerkd.weak.rounds import SUMMARY_FILE, Outcome
+
+MODEL = "model"  # what the best round's corrector is called in the end
+
+
+def publish_result(steps: TrainedSteps, outcome: Outcome) -> None:
+    """Write the best round's corpus and models, the tables and, last, the scores that mark the run as finished.
+
+    Args:
+        steps (`TrainedSteps`): Of the run; called by all its processes, of which the main one writes.
+        outcome (`Outcome`): How the rounds ended.
+    """
+    best, folder = steps.revision(outcome.best), steps.log.folder
+    if not steps.state.is_main_process:
+        return
+    steps.revisions.write_best(folder / CORPUS, outcome, best)
+    place, config, metrics = steps.log.place(outcome.best), steps.config, Metrics(())
+    for name, source, corpora, section in (
+        (WEAK_MODEL, WEAK_MODEL, [best, steps.held_out], config.weak_training),
+        (MODEL, CORRECTOR, [best, steps.human], config.training),
+    ):
+        if not (folder / name / SCORES).exists():
+            _publish_model(steps, folder / name, place / source, corpora, section)
+        metrics += read_metrics(folder / name / SCORES)
+    write_json(folder / SUMMARY_FILE, outcome.as_dict())
+    write_text(folder / "README.md", run_readme(config, outcome))
+    for found in outcome.rounds:
+        steps.discard(found.number)
+    finish(folder, metrics)
+
+
+def run_readme(config: RecorrectConfig, outcome: Outcome) -> str:
+    """What a run has found, as tables."""
+    weak, human = config.weak.name, config.human.name
+    decides = "weak model" if outcome.select_by == "weak" else "corrector"
+    sections = [
+        f"# Label re-correction of {weak}",
+        f"In each round a new model is trained on the weak labels alone (weak model); a copy of it is fine-tuned on "
+        f"{human} (corrector), and labels all sentences anew. D is the validation split of {human}; micro F1 of the "
+        f"{decides} on D decides. The best round is **{outcome.best}**; there was no further one, because "
+        f"{outcome.reason}. Seed {config.seed}. Percent, strict, micro averages:",
+        scores_table(outcome),
+        relabelling_report(outcome.rounds),
+        f"Scores by type, and all of this as numbers: `{SUMMARY_FILE}`.",
+    ]
+    return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def _publish_model(
+    steps: TrainedSteps, folder: Path, source: Path, corpora: Sequence[Corpus], section: dict[str, Any]
+) -> None:
+    """Publish a model of the best round, with a card."""
+    model, tokenizer = steps.load(source)
+    model.to(steps.state.device)
+    found = read_metrics(source / SCORES)
+    strict, lenient = (
+        tuple(replace(row, model=folder.name) for row in rows) for rows in (found.strict, found.lenient)
+    )
+    info = card_info(
+        steps.job(corpora, section),
+        model,
+        folder.name,
+        replace(found, strict=strict, lenient=lenient),
+        mixture=Mixture([WeightedTerm("gold", 1.0)]),
+        results_model=folder.name,
+        tokenizer=tokenizer,
+        base_model=steps.config.model.path,
+        base_commit=steps.config.model.revision,
+        versions=versions(),
+    )
+    folder.mkdir(exist_ok=True)
+    publish(folder, model, tokenizer, steps.tags, info, read_run(steps.log.folder) or {})

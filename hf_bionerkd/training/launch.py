@@ -1,0 +1,30 @@
+"""The processes that `accelerate launch` has started."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hf_bionerkd.processes import Processes
+
+
+def launched_processes() -> Processes:
+    """Describe this process among those of the launch; alone where a script was started plainly."""
+    import torch
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list, reduce
+
+    state = PartialState()
+    if state.num_processes == 1:
+        return Processes()
+
+    def add(counts: np.ndarray) -> np.ndarray:
+        total: np.ndarray = reduce(torch.from_numpy(counts).to(state.device), reduction="sum").cpu().numpy()
+        return total
+
+    return Processes(
+        state.process_index,
+        state.num_processes,
+        state.wait_for_everyone,
+        add,
+        lambda value: broadcast_object_list([value])[0],
+    )

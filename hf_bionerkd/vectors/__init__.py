@@ -1,0 +1,1 @@
+"""Word vectors: training, file formats, and the store that models read."""

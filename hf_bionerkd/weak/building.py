@@ -1,0 +1,196 @@
+"""A weak corpus from its configuration: abstracts in, labelled sentences out, one batch in memory at a time.
+
+For each abstract, in order: left out when a gold standard holds it, when nothing is associated with it and an
+association is required, or when one with its PMID or text has entered before; labelled; cut into sentences; sentences
+that a gold standard holds are left out. Both views of a corpus come from the same walk, so that they hold the same
+abstracts and sentences. Of every abstract that enters two keys are remembered, in some 170 bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from hf_bionerkd.corpora.pmids import parse_pmid
+from hf_bionerkd.documents import Document, Mention
+from hf_bionerkd.weak.labelling import Associated, Labeller, View, WeakLabels
+from hf_bionerkd.weak.leakage import LeakFinder, text_key
+from hf_bionerkd.weak.resources import (
+    make_labeller,
+    make_leak_finder,
+    open_associations,
+    open_bulk_annotations,
+    read_abstracts,
+)
+from hf_bionerkd.weak.sentences import document_sentences
+from hf_bionerkd.weak.settings import WeakConfig
+
+_BATCH = 1000
+
+
+class WeakCorpus:
+    """A weak corpus, read from its sources while its sentences are asked for. Use it in a ``with`` statement.
+
+    Args:
+        config (`WeakConfig`): Sources and rules.
+
+    Attributes:
+        counts (`Counter[str]`): What was read, repaired and left out, and why; filled while sentences are read.
+        set_aside (`Iterable[dict]`): Documents left out for a gold standard's sake, and mentions or rows that readers
+            could not keep; to be read after the sentences. Kept on disk.
+        sources (`list[Path]`): Every file that the corpus is made of.
+        settings (`dict[str, Any]`): What else makes two corpora the same, as JSON can hold it.
+
+    Raises:
+        WeakConfigError: A file is not there.
+
+    Example:
+        >>> with WeakCorpus(load_weak_config("weak.yaml")) as corpus:  # doctest: +SKIP
+        ...     for sentence in corpus.sentences("accuracy"):
+        ...         print(sentence.text, sentence.mentions)
+    """
+
+    def __init__(self, config: WeakConfig) -> None:
+        self.config = config
+        self.counts: Counter[str] = Counter()
+        self.set_aside = _Spool()
+        self.sources = [config.path(file) for file in config.files()]
+        kept = {name: value for name, value in asdict(config).items() if name not in ("root", "cache", "memory_mb")}
+        self.settings: dict[str, Any] = json.loads(json.dumps(kept))
+        self._open = ExitStack()
+        self._open.enter_context(self.set_aside)
+
+    def __enter__(self) -> WeakCorpus:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def sentences(self, view: View) -> Iterator[Document]:
+        """The sentences of one view, in the order of the sources.
+
+        Args:
+            view (`str`): `"coverage"` or `"accuracy"`.
+
+        Returns:
+            Documents whose ids are ``<abstract>:<number>`` and whose ``metadata["document_id"]`` is the PMID, or the
+            abstract's id where it has none.
+        """
+        leaks = make_leak_finder(self.config)
+        labeller = make_labeller(self.config, self.counts)
+        for document, mentions, associated in self._covered(leaks, labeller):
+            spans = [(mention.start, mention.end) for mention in mentions]
+            if view == "accuracy":
+                mentions = labeller.accuracy(mentions, associated)
+            written = 0
+            for sentence in document_sentences(document, mentions, spans):
+                if leaks.is_gold_sentence(sentence.text):
+                    self.counts["sentences_left_out_as_gold"] += 1
+                    continue
+                written += 1
+                yield sentence
+            self.counts["abstracts"] += bool(written)
+
+    def abstracts(self) -> Iterator[WeakLabels]:
+        """The abstracts whole, with both views' mentions."""
+        labeller = make_labeller(self.config, self.counts)
+        for document, mentions, associated in self._covered(make_leak_finder(self.config), labeller):
+            yield WeakLabels(document, mentions, labeller.accuracy(mentions, associated))
+
+    def _covered(
+        self, leaks: LeakFinder, labeller: Labeller
+    ) -> Iterator[tuple[Document, tuple[Mention, ...], Associated]]:
+        """Abstracts that belong into the corpus, their mentions for coverage, and what they are associated with."""
+        config = self.config
+        folder = self._tables()
+        associations = open_associations(config, folder, self.counts)
+        bulk = open_bulk_annotations(config, folder, self.counts, self.set_aside.append)
+        taken = 0
+        stream = self._clean_abstracts(leaks)
+        entered: set[bytes] = set()
+        while batch := list(islice(stream, _BATCH)):
+            pmids = [pmid for document, _ in batch if (pmid := _pmid_of(document)) is not None]
+            associated = associations.of(pmids) if associations is not None else {}
+            rows = bulk.of(pmids) if bulk is not None else {}
+            for document, given in batch:
+                pmid = _pmid_of(document) or 0
+                if config.require_association and pmid not in associated:
+                    self.counts["abstracts_left_out_without_association"] += 1
+                    continue
+                # Only now: a copy that does not enter, as it has no PMID, must not keep out the one that has.
+                keys = _keys_of(document)
+                if entered & keys:
+                    self.counts["abstracts_left_out_as_repeated"] += 1
+                    self.counts["mentions_left_out_with_repeated_abstracts"] += len(document.mentions) if given else 0
+                    continue
+                entered |= keys
+                self.counts["abstracts_with_an_association"] += pmid in associated
+                mentions = labeller.coverage(
+                    document, given=given, rows=rows.get(pmid), row_types=bulk.types if bulk is not None else ()
+                )
+                yield document, mentions, associated.get(pmid, {})
+                taken += 1
+                if taken == config.limit:
+                    return
+
+    def _clean_abstracts(self, leaks: LeakFinder) -> Iterator[tuple[Document, tuple[str, ...]]]:
+        """Abstracts that no gold standard holds, and the types that an annotator has labelled in them."""
+        for source in self.config.abstracts:
+            for document in read_abstracts(self.config, source, self.counts, self.set_aside.append):
+                self.counts["abstracts_read"] += 1
+                if not document.words:
+                    self.counts["abstracts_left_out_without_text"] += 1
+                    continue
+                leak = leaks.find(document)
+                if leak is not None:
+                    self.counts[f"abstracts_left_out_as_gold_by_{leak.rule}"] += 1
+                    pmid = document.metadata.get("document_id", "")
+                    self.set_aside.append({"id": document.id, "document_id": pmid, "reason": "gold", **asdict(leak)})
+                    continue
+                yield document, (source.types or self.config.types) if source.has_labels else ()
+
+    def _tables(self) -> Path:
+        """The folder of the joined tables: the configuration's, or one that goes with this object."""
+        if self.config.cache is not None:
+            return Path(self.config.cache)
+        return Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="weak-corpus-")))
+
+
+def _pmid_of(document: Document) -> int | None:
+    return parse_pmid(document.metadata.get("document_id", ""))
+
+
+def _keys_of(document: Document) -> set[bytes]:
+    """What two copies of an abstract have in common: the text, or the PMID."""
+    pmid = _pmid_of(document)
+    return {text_key(document.text)} | ({b"%d" % pmid} if pmid is not None else set())
+
+
+class _Spool:
+    """Entries kept on disk, in the order in which they came, so that many of them take no memory."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile("w+", encoding="utf-8")
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(dict(entry), ensure_ascii=False) + "\n")
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        self._file.seek(0)
+        yield from map(json.loads, self._file)
+
+    def __enter__(self) -> _Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()

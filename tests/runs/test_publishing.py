@@ -1,0 +1,219 @@
+import dataclasses
+import json
+import logging
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from hf_bionerkd.hub.errors import HubError
+from hf_bionerkd.hub.push import PushOptions
+from hf_bionerkd.runs import publishing
+from hf_bionerkd.runs.config import ConfigError, FinetuneConfig
+from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.publishing import PushCheckpoints, check_publication, push_options
+
+VALUES = {"output_dir": "out", "corpora": [{"name": "c", "path": "p"}], "model": {"path": "org/encoder"}}
+CHECKPOINT = ("model.safetensors", "config.json", "optimizer.pt", "training_args.bin", "trainer_state.json")
+
+
+def configured(**changes):
+    return from_dict(FinetuneConfig, VALUES | changes, "test")
+
+
+@pytest.fixture
+def pushed(monkeypatch):
+    """What would have been pushed, instead of pushing: options, texts by path, and whether it was finished."""
+    found = []
+
+    def push(folder, options, *, retry="", finished=True):
+        files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+        texts = {path.relative_to(folder).as_posix(): path.read_text() for path in files}
+        found.append(SimpleNamespace(options=options, files=texts, finished=finished))
+
+    monkeypatch.setattr(publishing, "push_folder", push)
+    return found
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Says that the Trainer has saved a checkpoint of a step."""
+
+    def save(callback, step):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        for name in CHECKPOINT:
+            (folder / name).write_text(f"{name} of step {step}")
+        state = SimpleNamespace(is_world_process_zero=True, global_step=step)
+        callback.on_save(SimpleNamespace(output_dir=str(tmp_path)), state, None)
+        return folder
+
+    return save
+
+
+def make_callback(strategy):
+    def write_tokenizer(folder):
+        (folder / "tokenizer.json").write_text("{}")
+
+    return PushCheckpoints(PushOptions("org/m", tag="v1", branch="b"), strategy, write_tokenizer, "seed: 1\n")
+
+
+def test_a_run_that_is_not_to_be_published_asks_nobody(monkeypatch):
+    monkeypatch.setattr(publishing, "check_access", lambda options, anew: pytest.fail("the Hub was asked"))
+    assert push_options(configured()) is None
+    check_publication(configured())
+    assert publishing.push_finished("nowhere", configured()) == ""
+
+
+def test_the_hub_is_asked_before_anything_else(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(publishing, "check_access", lambda options, anew: asked.append((options, anew)))
+    hub = {"private": True, "branch": "b", "tag": "v1", "message": "Two words"}
+    expected = PushOptions("org/m", "model", True, "b", "v1", "Two words")
+    config = configured(push_to_hub="org/m", hub=hub, output_dir=str(tmp_path))
+    check_publication(config)
+    (tmp_path / "metrics.json").touch()
+    check_publication(config)  # finished: its tag may be there
+    check_publication(dataclasses.replace(config, overwrite=True))
+    assert asked == [(expected, True), (expected, False), (expected, True)]
+
+
+def test_adapters_are_not_pushed_as_models():
+    config = configured(push_to_hub="org/m", lora={}, hub={"strategy": "every_save"})
+    with pytest.raises(ConfigError, match="hub.strategy is every_save, but checkpoints of a run with `lora`"):
+        check_publication(config)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "state"),
+    [("every_save", ""), ("checkpoint", "last-checkpoint"), ("all_checkpoints", "checkpoint-7")],
+)
+def test_what_each_strategy_pushes(strategy, state, pushed, saved, tmp_path):
+    callback = make_callback(strategy)
+    saved(callback, 7)
+    callback.on_train_end(None, None, None)
+    (push,) = pushed
+    expected = {"model.safetensors", "config.json", "tokenizer.json", "run.yaml", "README.md"}
+    if state:
+        expected |= {f"{state}/{name}" for name in CHECKPOINT if name != "training_args.bin"}
+    assert set(push.files) == expected
+    assert push.files["model.safetensors"] == "model.safetensors of step 7" and push.files["run.yaml"] == "seed: 1\n"
+    assert "after step 7" in push.files["README.md"] and "Nothing has been measured" in push.files["README.md"]
+    assert push.options == PushOptions("org/m", branch="b", message="Training in progress, step 7")  # no tag yet
+    assert not push.finished
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-7"]
+
+
+def test_a_checkpoint_may_be_deleted_while_it_is_pushed(pushed, saved, monkeypatch):
+    import shutil
+
+    go, push = threading.Event(), publishing.push_folder
+    monkeypatch.setattr(publishing, "push_folder", lambda *a, **k: (go.wait(10), push(*a, **k)))
+    callback = make_callback("checkpoint")
+    shutil.rmtree(saved(callback, 1))
+    go.set()
+    callback.on_train_end(None, None, None)
+    assert pushed[0].files["last-checkpoint/optimizer.pt"] == "optimizer.pt of step 1"
+
+
+def test_training_waits_for_no_push_and_outlives_a_failed_one(pushed, saved, monkeypatch, caplog):
+    go, push = threading.Event(), publishing.push_folder
+
+    def fail_first(folder, options, **more):
+        go.wait(10)
+        if options.message.endswith("step 1"):
+            raise HubError("it could not be reached")
+        push(folder, options, **more)
+
+    monkeypatch.setattr(publishing, "push_folder", fail_first)
+    monkeypatch.setattr(publishing.logger, "propagate", True)
+    callback = make_callback("every_save")
+    with caplog.at_level(logging.WARNING, logger=publishing.logger.name):
+        saved(callback, 1)
+        saved(callback, 2)  # step 1 is still on its way
+        go.set()
+        callback._last.result()
+        saved(callback, 3)
+        callback.on_train_end(None, None, None)
+    assert [push.options.message for push in pushed] == ["Training in progress, step 3"]
+    assert "step 2 is not pushed" in caplog.text
+    assert "step 1 was not pushed, training goes on: it could not be reached" in caplog.text
+
+
+def test_only_one_process_pushes(pushed, tmp_path):
+    callback = make_callback("every_save")
+    callback.on_save(
+        SimpleNamespace(output_dir=str(tmp_path)), SimpleNamespace(is_world_process_zero=False, global_step=1), None
+    )
+    callback.on_train_end(None, None, None)
+    assert not pushed and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("files", "newest"),
+    [
+        (["model.safetensors"], None),
+        (["checkpoint-9/model.safetensors"], None),  # cut off: the state comes last
+        (["checkpoint-9/trainer_state.json", "checkpoint-10/trainer_state.json"], "checkpoint-10"),
+        (["last-checkpoint/trainer_state.json"], "last-checkpoint"),
+    ],
+)
+def test_the_newest_whole_checkpoint_of_a_repository(files, newest):
+    assert publishing._newest_checkpoint(files) == newest
+
+
+class Repository:
+    """A repository that holds a checkpoint, in the place of huggingface_hub's client."""
+
+    def __init__(self, run):
+        self.files = {"run.yaml": yaml.safe_dump(run), "last-checkpoint/trainer_state.json": '{"global_step": 5}'}
+
+    def list_repo_files(self, repo_id, revision=None):
+        return list(self.files)
+
+    def download(self, repo_id, *, revision, allow_patterns, local_dir):
+        for name, text in self.files.items():
+            (Path(local_dir) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(local_dir) / name).write_text(text)
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    def store(config):
+        repository = Repository({**dataclasses.asdict(config), "resolved": {}})
+        monkeypatch.setattr("huggingface_hub.HfApi", lambda: repository)
+        monkeypatch.setattr("huggingface_hub.snapshot_download", repository.download)
+
+    return store
+
+
+def test_a_run_goes_on_from_its_repository(stored, tmp_path, capsys):
+    config = configured(
+        output_dir=str(tmp_path / "out"), push_to_hub="org/m", hub={"strategy": "checkpoint"}, resume=True
+    )
+    stored(dataclasses.replace(config, resume=False))
+    publishing.fetch_run(config, tmp_path / "out" / "checkpoints")
+    state = tmp_path / "out" / "checkpoints" / "checkpoint-5" / "trainer_state.json"
+    assert json.loads(state.read_text()) == {"global_step": 5}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["checkpoints", "run.yaml"]
+    assert "continuing from step 5, as pushed to org/m" in capsys.readouterr().out
+
+
+def test_checkpoints_of_another_run_are_refused(stored, tmp_path):
+    config = configured(
+        output_dir=str(tmp_path / "out"), push_to_hub="org/m", hub={"strategy": "checkpoint"}, resume=True
+    )
+    stored(dataclasses.replace(config, seed=99))
+    with pytest.raises(ConfigError, match="org/m holds checkpoints of another run"):
+        publishing.fetch_run(config, tmp_path / "out" / "checkpoints")
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("changes", [{"resume": False}, {"hub": {"strategy": "end"}}, {"push_to_hub": None}])
+def test_nothing_is_fetched_unasked(changes, tmp_path, monkeypatch):
+    monkeypatch.setattr(publishing, "_fetch", lambda *a: pytest.fail("it was fetched"))
+    values = {"push_to_hub": "org/m", "hub": {"strategy": "checkpoint"}, "resume": True} | changes
+    publishing.fetch_run(configured(output_dir=str(tmp_path / "out"), **values), tmp_path / "c")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+import tiny
+
+from hf_bionerkd.data.corpus import join_corpora
+from hf_bionerkd.evaluation.entities import Counts, score_spans
+from hf_bionerkd.evaluation.significance import Bootstrap, f1_interval
+from hf_bionerkd.labels import LabelSpace, tags_to_spans
+from hf_bionerkd.runs.loading import named_types
+from hf_bionerkd.training.evaluator import MentionEvaluator
+
+SPACE = LabelSpace(("Disease", "Chemical", "Gene"))
+
+
+@pytest.fixture(scope="module")
+def evaluator(corpora):
+    return MentionEvaluator(join_corpora(corpora, "train", SPACE), SPACE, named_types(corpora))
+
+
+def guess(words, space=SPACE):
+    """Scores that depend on the words and are often illegal as a sequence."""
+    seeds = [sum(word.encode()) + len(space) for word in words]
+    return np.array([np.random.default_rng(seed).random(len(space)) for seed in seeds]).reshape(-1, len(space))
+
+
+def tagging(sentences, space=SPACE):
+    return [guess(words, space).argmax(axis=1) for words in sentences]
+
+
+def expected(rows, corpora, mode, space=SPACE):
+    """Corpus by corpus with `evaluation.score_spans`, written out independently."""
+    found = {}
+    for index, corpus in enumerate(corpora):
+        types = [kind for kind in corpus.types if kind in space.types]
+        gold, predicted = [], []
+        for row in rows:
+            if row["corpus"] == index and types:
+                gold.append(tags_to_spans([SPACE.labels[i] for i in row["labels"]]))
+                tags = [space.labels[i] for i in guess(row["tokens"], space).argmax(axis=1)]
+                predicted.append(tags_to_spans(tags, space.scheme, "drop" if mode == "strict" else "start"))
+        if types:
+            scores = score_spans(gold, predicted, types).per_type
+            found |= {(corpus.name, kind): scores[kind] for kind in types}
+    return found
+
+
+@pytest.mark.parametrize("mode", ["strict", "lenient"])
+def test_counts_equal_those_of_score_spans_pain_17(evaluator, corpora, mode):
+    found = evaluator("m", tagging, chunk=5)[mode]
+    assert {(r.corpus, r.type): r.counts for r in found} == expected(evaluator.rows, corpora, mode)
+    assert [(r.model, r.corpus, r.type) for r in found] == [
+        ("m", "dis", "Disease"),
+        ("m", "chem", "Chemical"),
+        ("m", "both", "Gene"),
+        ("m", "both", "Chemical"),
+    ]
+
+
+def test_strict_and_lenient_differ_where_predictions_are_illegal_pain_17(evaluator):
+    found = evaluator("m", tagging)
+    assert [r.counts for r in found["strict"]] != [r.counts for r in found["lenient"]]
+
+
+def test_a_teacher_is_scored_on_its_own_types_only(evaluator, corpora):
+    space = LabelSpace(("Chemical",))
+    found = evaluator("t", lambda sentences: tagging(sentences, space), space)["strict"]
+    assert [(r.corpus, r.type) for r in found] == [("chem", "Chemical"), ("both", "Chemical")]
+    assert {(r.corpus, r.type): r.counts for r in found} == expected(evaluator.rows, corpora, "strict", space)
+
+
+def test_gold_labels_score_one(evaluator):
+    by_words = {tuple(row["tokens"]): row["labels"] for row in evaluator.rows}
+    gold = [lambda sentences: [np.array(by_words[tuple(words)]) for words in sentences] for _ in evaluator.corpora]
+    rows = evaluator.rows.filter(lambda row: by_words[tuple(row["tokens"])] == row["labels"])
+    found = MentionEvaluator(rows, SPACE, evaluator.corpora)("m", gold)["strict"]
+    assert all(r.counts == Counts(r.counts.support) and r.counts.support for r in found)
+
+
+def test_each_corpus_may_be_asked_in_its_own_way(evaluator):
+    asked = []
+
+    def way(index):
+        def ask(sentences):
+            asked.extend([index] * len(sentences))
+            return tagging(sentences)
+
+        return ask
+
+    found = evaluator("m", [way(index) for index in range(3)])
+    assert asked == sorted(evaluator.rows["corpus"])
+    assert found == evaluator("m", tagging)
+
+
+def shared(evaluator, processes, **options):
+    """What several processes find together, one after the other here: each reduces to the sum of all their arrays."""
+    recorded = []
+    for index in range(processes):
+        own = []
+        evaluator(
+            "m",
+            tagging,
+            process_index=index,
+            num_processes=processes,
+            reduce=lambda a, own=own: own.append(a.copy()) or a,
+            **options,
+        )
+        recorded.append(own)
+    sums = [sum(parts[1:], parts[0]) for parts in zip(*recorded, strict=True)]
+    found = []
+    for index in range(processes):
+        left = iter(sums)
+        found.append(
+            evaluator(
+                "m",
+                tagging,
+                process_index=index,
+                num_processes=processes,
+                reduce=lambda a, left=left: next(left),
+                **options,
+            )
+        )
+    assert recorded[0][0].tolist() != sums[0].tolist()  # no process saw all rows
+    return found
+
+
+@pytest.mark.parametrize("bootstrap", [None, Bootstrap(samples=300)])
+@pytest.mark.parametrize("processes", [2, 3, 11])
+def test_processes_share_the_rows_and_find_the_same(evaluator, processes, bootstrap):
+    whole = evaluator("m", tagging, bootstrap=bootstrap)
+    for found in shared(evaluator, processes, bootstrap=bootstrap, chunk=2):
+        assert found == whole  # counts and, where asked for, intervals, to the last bit
+
+
+def test_intervals_are_those_of_the_rows_of_each_corpus(evaluator, corpora):
+    """Counts row by row come from `score_spans`, one row at a time."""
+    how = Bootstrap(samples=500)
+    found = evaluator("m", tagging, bootstrap=how, chunk=5)
+    for mode in ("strict", "lenient"):
+        for result in found[mode]:
+            index = [corpus.name for corpus in corpora].index(result.corpus)
+            rows = [evaluator.rows.select([i]) for i, c in enumerate(evaluator.rows["corpus"]) if c == index]
+            of_rows = [expected(row, corpora[: index + 1], mode)[result.corpus, result.type] for row in rows]
+            assert sum(of_rows, Counts()) == result.counts
+            assert f1_interval(np.array([[c.tp, c.fp, c.fn] for c in of_rows]), how) == result.interval
+            assert result.interval[0] <= result.counts.f1 <= result.interval[1]
+
+
+def test_without_asking_there_are_no_intervals_and_little_is_exchanged(evaluator):
+    sizes = []
+    found = evaluator("m", tagging, reduce=lambda counts: sizes.append(counts.size) or counts)
+    assert {result.interval for results in found.values() for result in results} == {None}
+    assert sizes == [6, 6, 12]  # two modes, three counts, one type or two
+
+
+def test_a_document_of_20000_words_is_scored(corpora):
+    words = [word for sentence in tiny.tokens(3000) for word in sentence][:20_000]
+    rows = join_corpora(corpora, "test", SPACE).select(range(1))
+    labels = [i % len(SPACE) for i in range(20_000)]
+    long = rows.map(lambda _: {"tokens": words, "labels": labels})
+    (result,) = MentionEvaluator(long, SPACE, named_types(corpora)[:1])("m", tagging)["strict"]
+    assert result.counts.support == labels.count(SPACE.label2id["B-Disease"])
