@@ -71,7 +71,7 @@ def build_recorrected_corpus(
     settings, _ = pin_sources(replace(settings, card=os.fspath(card_path)), run)
     weak, human = open_corpora(settings)
     revisions = Revisions(settings, weak, human, label_space(settings.types, [weak, human]))
-    best = load_corpus(weak.name, str(run / CORPUS))
+    best = load_corpus(str(run / CORPUS), weak.name)
     return revisions.write_best(Path(output_dir), outcome, best, overwrite=overwrite)
 
 

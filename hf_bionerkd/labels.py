@@ -73,6 +73,18 @@ class LabelSpace:
         """Id to label, as a model's configuration wants it."""
         return dict(enumerate(self.labels))
 
+    @property
+    def layout(self) -> LabelLayout:
+        """Where the labels stand, for arithmetic on arrays and tensors.
+
+        Raises:
+            LabelError: The scheme is not BIO.
+        """
+        if self.scheme != "BIO":
+            raise LabelError(f"a label layout is of the scheme BIO; these labels follow {self.scheme}")
+        ids = [self.ids_of(name) for name in self.types]
+        return LabelLayout(tuple(each["B"] for each in ids), tuple(each["I"] for each in ids), self.outside)
+
     def __len__(self) -> int:
         return self.outside + 1
 
@@ -150,6 +162,52 @@ class LabelSpace:
             f"the labels {list(labels)} follow no known tag scheme: each type needs B,I (BIO), I alone (IO) or "
             "B,I,E,S (IOBES); the same for all types"
         )
+
+
+@dataclass(frozen=True)
+class LabelLayout:
+    """Where the labels of a BIO label space stand: the one place that knows, for whoever computes with label ids.
+
+    All fields and properties are indices, so that they select columns of numpy arrays and torch tensors alike.
+
+    Args:
+        begin (`tuple[int, ...]`): The id of ``B`` of each type.
+        inside (`tuple[int, ...]`): The id of ``I`` of each type.
+        outside (`int`): The id of ``O``.
+
+    Example:
+        >>> layout = LabelSpace(("Disease", "Gene")).layout
+        >>> layout.begin, layout.inside, layout.outside, layout.type_of
+        ((0, 2), (1, 3), 4, (0, 0, 1, 1, 2))
+    """
+
+    begin: tuple[int, ...]
+    inside: tuple[int, ...]
+    outside: int
+
+    def __len__(self) -> int:
+        return 2 * len(self.begin) + 1
+
+    @property
+    def type_of(self) -> tuple[int, ...]:
+        """The index of each label's type; of ``O``, the number of types."""
+        types = [len(self.begin)] * len(self)
+        for index, labels in enumerate(zip(self.begin, self.inside, strict=True)):
+            for label in labels:
+                types[label] = index
+        return tuple(types)
+
+    @property
+    def continued(self) -> tuple[int, ...]:
+        """Each label's id in a later piece of its word: ``I`` for ``B``, the label itself otherwise."""
+        inside_of = dict(zip(self.begin, self.inside, strict=True))
+        return tuple(inside_of.get(label, label) for label in range(len(self)))
+
+    @property
+    def opened(self) -> tuple[int, ...]:
+        """Each label's id at the start of a mention: ``B`` for ``I``, the label itself otherwise."""
+        begin_of = dict(zip(self.inside, self.begin, strict=True))
+        return tuple(begin_of.get(label, label) for label in range(len(self)))
 
 
 def spans_to_tags(spans: Iterable[WordSpan], n_words: int, scheme: Scheme = "BIO") -> list[str]:

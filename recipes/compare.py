@@ -69,7 +69,7 @@ def compare(arguments: argparse.Namespace) -> None:
     from hf_bionerkd.labels import LabelSpace
 
     types = dict(one.split("=", 1) if "=" in one else (one, one) for one in arguments.types or ())
-    corpus = load_corpus(Path(arguments.corpus).name, arguments.corpus, types=types)
+    corpus = load_corpus(arguments.corpus, Path(arguments.corpus).name, types=types)
     if arguments.split not in corpus.splits:
         raise ValueError(f"corpus {arguments.corpus} has no split {arguments.split!r}; it has {list(corpus.splits)}")
     models = open_models(arguments, corpus)

@@ -7,24 +7,8 @@
 Any key of the YAML can be overridden by ``key=value``. A killed run continues with ``resume=true``.
 """
 
-from hf_bionerkd.runs.config import FinetuneConfig
+from hf_bionerkd.runs.finetune import FinetuneConfig, finetune
 from hf_bionerkd.runs.recipe import run_recipe
 
-
-def main(config: FinetuneConfig) -> None:
-    """Train, evaluate on the test split, write model, card and metrics, print the scores, push if asked to."""
-    from accelerate import PartialState
-
-    from hf_bionerkd.evaluation.report import text_table
-    from hf_bionerkd.runs.finetune import finetune
-    from hf_bionerkd.runs.publishing import push_finished
-
-    metrics = finetune(config)
-    if PartialState().is_main_process:
-        print(f"\n{text_table(metrics.strict)}\n\nmodel: {config.output_dir}")
-        if pushed := push_finished(config.output_dir, config):
-            print(pushed)
-
-
 if __name__ == "__main__":
-    run_recipe(main, FinetuneConfig, None, __doc__)
+    run_recipe(finetune, FinetuneConfig, None, __doc__)

@@ -79,7 +79,7 @@ def make_corpora(
     folder: Path, types: Mapping[str, Sequence[str]], sizes: Mapping[str, int] | None = None
 ) -> list[Corpus]:
     """Corpora by name, each annotating the types given for it."""
-    return [load_corpus(name, write_corpus(folder, name, kinds, sizes)) for name, kinds in types.items()]
+    return [load_corpus(write_corpus(folder, name, kinds, sizes), name) for name, kinds in types.items()]
 
 
 def tokens(count: int, seed: str = "tokens") -> list[list[str]]:
@@ -160,47 +160,50 @@ def largest_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> f
     return max(float((first[name].float() - second[name].float()).abs().max()) for name in first)
 
 
-class ListedTargets:
-    """Targets kept in a list: a target source without teachers."""
+class Listed:
+    """Columns of teachers kept in a list: a source without teachers."""
 
-    def __init__(self, targets: Sequence[np.ndarray]) -> None:
-        self.targets = targets
+    def __init__(self, columns: Mapping[str, Any], values: Sequence[Mapping[str, np.ndarray]]) -> None:
+        self.columns = dict(columns)
+        self.values = values
 
-    def rows(self, indices: Sequence[int]) -> list[np.ndarray]:
-        """Targets of these sentences."""
-        return [self.targets[index] for index in indices]
+    def rows(self, indices: Sequence[int]) -> list[dict[str, np.ndarray]]:
+        """Return the columns of these sentences."""
+        return [dict(self.values[index]) for index in indices]
 
 
-def gold_targets(corpora: Sequence[Corpus], space: LabelSpace) -> ListedTargets:
+def listed_targets(targets: Sequence[np.ndarray]) -> Listed:
+    """Joint targets that are given sentence by sentence."""
+    from hf_bionerkd.teachers.columns import JOINT_COLUMNS, JOINT_TARGETS
+
+    return Listed(JOINT_COLUMNS, [{JOINT_TARGETS: values} for values in targets])
+
+
+def gold_targets(corpora: Sequence[Corpus], space: LabelSpace) -> Listed:
     """Targets that are certain of the gold labels."""
     rows = join_corpora(corpora, "train", space)
-    return ListedTargets([np.eye(len(space), dtype=np.float32)[labels] for labels in rows["labels"]])
+    return listed_targets([np.eye(len(space), dtype=np.float32)[labels] for labels in rows["labels"]])
 
 
-def random_targets(corpora: Sequence[Corpus], space: LabelSpace) -> ListedTargets:
+def random_targets(corpora: Sequence[Corpus], space: LabelSpace) -> Listed:
     """A distribution for every word."""
     draw = np.random.default_rng(0)
     rows = join_corpora(corpora, "train", space)
-    return ListedTargets([draw.dirichlet(np.ones(len(space)), len(words)) for words in rows["tokens"]])
+    return listed_targets([draw.dirichlet(np.ones(len(space)), len(words)) for words in rows["tokens"]])
 
 
-class ListedTeachers:
-    """What two teachers say, kept in a list: a source without teachers."""
+def listed_teachers(corpora: Sequence[Corpus], space: LabelSpace) -> Listed:
+    """What two teachers say of every word."""
+    from hf_bionerkd.teachers.columns import TEACHER_COLUMNS, TEACHER_PROBS, TEACHER_TAGS
 
-    def __init__(self, corpora: Sequence[Corpus], space: LabelSpace) -> None:
-        from hf_bionerkd.teachers.outputs import TeachersSaid
-
-        draw = np.random.default_rng(1)
-        self.sentences = []
-        for words in join_corpora(corpora, "train", space)["tokens"]:
-            probs = draw.dirichlet(np.ones(len(space)), (len(words), 2))
-            # Tags that a CRF has a path for: mentions of one word, and words outside.
-            tags = draw.choice([*range(0, len(space), 2)], (len(words), 2))
-            self.sentences.append(TeachersSaid(probs, tags))
-
-    def said(self, indices: Sequence[int]) -> list[Any]:
-        """Of these sentences."""
-        return [self.sentences[index] for index in indices]
+    draw = np.random.default_rng(1)
+    sentences = []
+    for words in join_corpora(corpora, "train", space)["tokens"]:
+        probs = draw.dirichlet(np.ones(len(space)), (len(words), 2))
+        # Tags that a CRF has a path for: mentions of one word, and words outside.
+        tags = draw.choice([*range(0, len(space), 2)], (len(words), 2))
+        sentences.append({TEACHER_PROBS: probs, TEACHER_TAGS: tags})
+    return Listed(TEACHER_COLUMNS, sentences)
 
 
 def taughtnet(lam: float) -> dict[str, float]:
@@ -208,19 +211,30 @@ def taughtnet(lam: float) -> dict[str, float]:
     return {"kd": lam, "gold": 1.0 - lam}
 
 
-def make_job(corpora: Sequence[Corpus], training: Mapping[str, Any], **changes: Any) -> Any:
-    """A training as the recipes put it together, with the tags of a student; nothing is evaluated or saved."""
+def make_job(
+    corpora: Sequence[Corpus],
+    training: Mapping[str, Any],
+    *,
+    terms: Mapping[str, float] | None = None,
+    gold_outside: str = "partial",
+    temperature: float = 2.0,
+    **changes: Any,
+) -> Any:
+    """A training as the runs put it together, with the tags of a student; nothing is evaluated or saved."""
+    from hf_bionerkd.data.corpus import label_space_of
+    from hf_bionerkd.losses.mixture import mixture_of
     from hf_bionerkd.runs.config import EncodingConfig
-    from hf_bionerkd.runs.loading import label_space, make_tags
+    from hf_bionerkd.runs.loading import make_tags
     from hf_bionerkd.runs.training_run import Job
     from hf_bionerkd.teachers.aggregation import TeacherTypes
 
-    space = label_space([], corpora)
+    space = label_space_of(corpora)
+    options = {"gold": {"outside": gold_outside}, "tempered": {"temperature": temperature}}
     values: dict[str, Any] = {
         "tags": make_tags("corpus", corpora, neutral=True, end_tag=True),
         "encoding": EncodingConfig(max_length=64),
         "seed": 1,
-        "gold_outside": "partial",
+        "loss": mixture_of(terms or {"gold": 1.0}, options),
         "teachers": [TeacherTypes("teacher", space.types)],
     }
     unsaved = {"eval_strategy": "no", "save_strategy": "no", "train_sampling_strategy": "random"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ class Corpus:
 
     name: str
     types: tuple[str, ...]
-    splits: Mapping[str, Any]
+    splits: Mapping[str, Dataset]
     own_types: tuple[str, ...]
     path: str = ""
     revision: str | None = None
@@ -48,8 +49,8 @@ class Corpus:
 
 
 def load_corpus(
-    name: str,
-    path: str,
+    source: str | os.PathLike[str] | DatasetDict | Dataset | Mapping[str, Dataset],
+    name: str | None = None,
     *,
     revision: str | None = None,
     types: Mapping[str, str] | None = None,
@@ -58,12 +59,14 @@ def load_corpus(
     limit: int | None = None,
     train: bool = True,
 ) -> Corpus:
-    """Load a corpus that `dataset_scripts/` built, or any Hub dataset with `tokens` and `ner_tags`.
+    """Load a corpus that `dataset_scripts/` built, or any dataset with `tokens` and `ner_tags`.
 
     Args:
-        name (`str`): The corpus's name within the run.
-        path (`str`): Local folder, or ``org/name`` or ``org/name@revision`` on the Hub (in Parquet, JSON or CSV).
-        revision (`str`, *optional*): Branch, tag or commit on the Hub, when `path` does not say.
+        source (`str`, `PathLike`, `DatasetDict` or `Dataset`): Local folder; ``org/name`` or ``org/name@revision`` on
+            the Hub (in Parquet, JSON or CSV); or a dataset in memory (one `Dataset` is the split train).
+        name (`str`, *optional*): The corpus's name within the run: what its sentences carry, its tag pair and the
+            tables show. By default the last part of a path; datasets in memory need one.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, when `source` does not say.
         types (`Mapping[str, str]`, *optional*): The corpus's type to the run's type, for renaming or to choose some
             of its types; all of them under their own names by default.
         splits (`Mapping[str, str]`, *optional*): `train`/`validation`/`test` to the corpus's split names.
@@ -74,33 +77,43 @@ def load_corpus(
             and measures only, on what `hold_out` drew where that is given.
 
     Raises:
-        FileNotFoundError: `path` looks like a local folder but is none.
+        FileNotFoundError: `source` looks like a local folder but is none.
         HubError: The Hub has no such corpus, gives no access or cannot be reached; or, offline, nor has the cache.
         LabelError: `types` names a type that the corpus does not annotate.
+        ValueError: A split is missing, or a dataset in memory has no name.
+
+    Example:
+        ```python
+        corpus = load_corpus("org/ncbi-disease@v1", types={"Disease": "Disease"})
+        corpus.splits["train"][0]["tokens"]
+        ```
     """
-    folder, commit = _folder(name, path, revision)
-    try:
-        loaded: DatasetDict = load_dataset(str(folder))
-    except EmptyDatasetError as error:
-        if commit is None:
-            raise
-        raise HubError(
-            f"corpus {name!r}: dataset {path} at {commit} holds no Parquet, JSON or CSV files, or the cache none of "
-            "them. (Loading scripts are not run; a corpus that has one must be published anew.)"
-        ) from error
+    # Wherever the rows come from, what follows works on splits by name.
+    path, commit, license_name = "", None, ""
+    if isinstance(source, str | os.PathLike):
+        path = os.fspath(source)
+        name = name or Path(path.partition("@")[0]).name
+        loaded, commit, license_name = _load(name, path, revision)
+    else:
+        if not name:
+            raise ValueError("a corpus in memory needs a name: load_corpus(dataset, name='my-corpus')")
+        loaded = {"train": source} if isinstance(source, Dataset) else dict(source)
     wanted = dict(splits) if splits else {split: split for split in SPLITS if split in loaded}
     missing = sorted(set(wanted.values()) - set(loaded))
     if missing or "train" not in wanted:
         raise ValueError(
-            f"corpus {name!r} at {path}: has splits {sorted(loaded)}, but {missing or ['train']} is asked for"
+            f"corpus {name!r} at {path or 'memory'}: has splits {sorted(loaded)}, but {missing or ['train']} is asked "
+            "for"
         )
+    # The types to annotate, under the run's names for them.
     own = annotated_types(loaded[wanted["train"]].features)
     renamed = dict(types) if types else {kind: kind for kind in own}
     unknown = sorted(set(renamed) - set(own))
     if unknown:
         raise LabelError(f"corpus {name!r}: asked for types {unknown}, but it annotates {list(own)}")
     chosen = tuple(kind for kind in own if kind in renamed)
-    datasets = {split: loaded[source] for split, source in wanted.items()}
+    # The splits to train, select and measure on.
+    datasets = {split: loaded[in_corpus] for split, in_corpus in wanted.items()}
     if hold_out is not None:
         datasets |= _hold_out(datasets, hold_out, name)
     if limit is not None:
@@ -116,8 +129,19 @@ def load_corpus(
         revision,
         {split: content_fingerprint(dataset) for split, dataset in datasets.items()},
         commit,
-        _license(folder / "README.md"),
+        license_name,
     )
+
+
+def label_space_of(corpora: Sequence[Corpus]) -> LabelSpace:
+    """Return the label space of corpora together: their types in order of appearance.
+
+    Raises:
+        ValueError: There are no corpora.
+    """
+    if not corpora:
+        raise ValueError("there are no corpora to train on: give train_dataset=[load_corpus(…)]")
+    return LabelSpace(tuple(dict.fromkeys(kind for corpus in corpora for kind in corpus.types)))
 
 
 def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Dataset:
@@ -200,6 +224,21 @@ def content_fingerprint(dataset: Any) -> str:
         for column in columns:
             digest.update(repr((column, batch[column])).encode())
     return digest.hexdigest()[:16]
+
+
+def _load(name: str, path: str, revision: str | None) -> tuple[Mapping[str, Dataset], str | None, str]:
+    """Load the splits of a folder or Hub dataset; with the commit, where it is on the Hub, and its licence."""
+    folder, commit = _folder(name, path, revision)
+    try:
+        loaded: DatasetDict = load_dataset(str(folder))
+    except EmptyDatasetError as error:
+        if commit is None:
+            raise
+        raise HubError(
+            f"corpus {name!r}: dataset {path} at {commit} holds no Parquet, JSON or CSV files, or the cache none of "
+            "them. (Loading scripts are not run; a corpus that has one must be published anew.)"
+        ) from error
+    return loaded, commit, _license(folder / "README.md")
 
 
 def _folder(name: str, path: str, revision: str | None) -> tuple[Path, str | None]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from hf_bionerkd.labels import LabelSpace, Orphans, Scheme, WordSpan, tags_to_spans
 
 Mode = Literal["strict", "lenient"]
@@ -109,6 +111,31 @@ class EntityScores:
             "macro_f1": self.macro_f1,
             "other_types": self.other_types,
         }
+
+
+def count_spans(gold: Iterable[WordSpan], predicted: Iterable[WordSpan], types: Sequence[str]) -> np.ndarray:
+    """Count one row's right, spurious and missed mentions of each type; those of other types are neither.
+
+    Args:
+        gold (`Iterable[WordSpan]`): Gold spans; they may be nested.
+        predicted (`Iterable[WordSpan]`): Predicted spans.
+        types (`Sequence[str]`): The types to count.
+
+    Returns:
+        (types, 3): true positives, false positives, false negatives.
+
+    Example:
+        >>> count_spans([(0, 2, "Gene")], [(0, 2, "Gene"), (0, 1, "Gene")], ["Gene"]).tolist()
+        [[1, 1, 0]]
+    """
+    gold, predicted = set(gold), set(predicted)
+    column = {kind: index for index, kind in enumerate(types)}
+    counts = np.zeros((len(types), 3), dtype=np.int32)
+    for place, spans in enumerate((gold & predicted, predicted - gold, gold - predicted)):
+        for _, _, kind in spans:
+            if kind in column:
+                counts[column[kind], place] += 1
+    return counts
 
 
 class EntityScorer:

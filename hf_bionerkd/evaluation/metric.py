@@ -12,7 +12,7 @@ from typing import Any
 import evaluate
 from datasets import Features, List, Value
 
-from hf_bionerkd.evaluation.entities import Mode, score_tags
+from hf_bionerkd.evaluation.entities import EntityScores, Mode, score_tags
 from hf_bionerkd.labels import Scheme
 
 _DESCRIPTION = "Entity-level precision, recall and F1: a mention counts only with its exact span and type."
@@ -70,7 +70,10 @@ class EntityF1(evaluate.Metric):  # type: ignore[misc]  # `evaluate` ships no ty
                 "neither references nor predictions hold an entity, so there is no type to score: pass "
                 "`types=` with those that the corpus annotates"
             )
-        scores = score_tags(references, predictions, types, self.mode, self.scheme)
+        return self.results(score_tags(references, predictions, types, self.mode, self.scheme))
+
+    def results(self, scores: EntityScores) -> dict[str, float]:
+        """Name scores that have been counted elsewhere, such as those of nested spans, as :meth:`compute` does."""
         result: dict[str, float] = {}
         for name, counts in scores.per_type.items():
             result |= {f"{name}_{key}": getattr(counts, key) for key in ("precision", "recall", "f1", "support")}

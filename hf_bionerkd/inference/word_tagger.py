@@ -1,61 +1,45 @@
-"""Run a token classifier over sentences of any length and read a distribution and a label for every word."""
+"""Run a token classifier over sentences of any length, and read its outputs for every word."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from hf_bionerkd.encoding.encoding import EncodedWindow, EncodingError, WordEncoder
+from hf_bionerkd.encoding.tag_pairs import TagPairs
+from hf_bionerkd.inference.outputs import SentenceSpans, WordOutputs, output_layer_of
 
-FLOOR = -30.0  # log probability that stands for "never": exp(-30) is below float32 resolution beside 1
-
-
-@dataclass(frozen=True)
-class WordOutputs:
-    """What a model says of one sentence.
-
-    Args:
-        log_probs (`np.ndarray`): (words, labels) float32: of a softmax, or of a CRF the marginals.
-        tags (`np.ndarray`): (words,) the label ids that the model decides on: the likeliest of each word or, of a CRF,
-            those of the best path.
-        emissions (`np.ndarray`): (words, labels) float32: log softmax of the scores before the CRF; without a CRF the
-            same as `log_probs`.
-    """
-
-    log_probs: np.ndarray
-    tags: np.ndarray
-    emissions: np.ndarray
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 class WordTagger:
-    """A model, its tokenizer and the tag pair it is asked under.
+    """A model, its tokenizer and the tag pair it is asked under; words of sentences in, spans and scores out.
 
     Windows are batched by length and each word is read from the first piece of the window that owns it. Words without
     any piece (white space, zero-width) are certain ``O``.
 
     Args:
-        model (`PreTrainedModel`): Any model whose forward returns `logits` of shape (batch, pieces, labels); one with
-            a CRF (:mod:`hf_bionerkd.models`) is asked for its best path as well.
-        tokenizer (`PreTrainedTokenizerFast`): Its tokenizer.
-        outside (`int`): The model's own label id of ``O``.
+        model (`PreTrainedModel`): Any model whose forward returns `logits` of shape (batch, pieces, labels); what they
+            mean is read off its configuration (:func:`~hf_bionerkd.inference.outputs.output_layer_of`).
+        tokenizer (`PreTrainedTokenizerFast`): The model's tokenizer.
         max_length (`int`, *optional*): Longest input in pieces; by default what both allow, at most 512.
         overlap (`int`, *optional*): Pieces that neighbouring windows share.
-        batch_size (`int`, *optional*, defaults to 32): Windows a forward pass.
+        batch_size (`int`, *optional*, defaults to 32): Windows per forward pass.
         around (`tuple[Sequence[str], Sequence[str]]`, *optional*): Tag tokens before and after the text, beside what
             the tokenizer itself adds.
 
     Raises:
         EncodingError: A tag is no token of the tokenizer, or `max_length` and `overlap` leave no room for text.
+        LabelError: The model's labels follow no tag scheme.
     """
 
     def __init__(
         self,
-        model: Any,
-        tokenizer: Any,
-        outside: int,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
         *,
         max_length: int | None = None,
         overlap: int | None = None,
@@ -63,7 +47,7 @@ class WordTagger:
         around: tuple[Sequence[str], Sequence[str]] = ((), ()),
     ) -> None:
         self.model = model
-        self.outside = outside
+        self.layer = output_layer_of(model.config)
         self.batch_size = batch_size
         _check_tags(tokenizer, [*around[0], *around[1]])
         opening, closing = (tokenizer.convert_tokens_to_ids(list(side)) for side in around)
@@ -74,23 +58,47 @@ class WordTagger:
         self.suffix = [*closing, *self.encoder.suffix]
         self.pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
 
+    @classmethod
+    def by_tag(
+        cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tags: TagPairs, **settings: Any
+    ) -> dict[str, WordTagger]:
+        """Make the ways to ask a model: under each of its tags, by name; under ``""`` when it has none.
+
+        Args:
+            model (`PreTrainedModel`): The model.
+            tokenizer (`PreTrainedTokenizerFast`): Its tokenizer, which knows the tags and adds none by itself.
+            tags (`TagPairs`): The tags.
+            **settings: Of :class:`WordTagger`.
+        """
+        around = {name: tags.around(name) for name in tags.names} or {"": ((), ())}
+        return {name: cls(model, tokenizer, around=pair, **settings) for name, pair in around.items()}
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The entity types that the model finds."""
+        return self.layer.types
+
+    def spans(self, sentences: Sequence[Sequence[str]]) -> list[SentenceSpans]:
+        """Find the mentions of every sentence, as word spans."""
+        return [self.layer.spans(outputs) for outputs in self.outputs(sentences)]
+
     def log_probs(
         self, sentences: Sequence[Sequence[str]], on_progress: Callable[[int, int], None] | None = None
     ) -> list[np.ndarray]:
-        """Log probabilities of every word: one float32 array of shape (words, labels) a sentence.
+        """Compute log probabilities of every word: one float32 array of shape (words, labels) per sentence.
 
         See :meth:`outputs` for the arguments.
         """
-        return [found.log_probs for found in self.outputs(sentences, on_progress)]
+        return [outputs.log_probs for outputs in self.outputs(sentences, on_progress)]
 
     def tags(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
-        """The label ids that the model decides on: one array of shape (words,) a sentence."""
-        return [found.tags for found in self.outputs(sentences)]
+        """Compute the label ids that the model decides on: one array of shape (words,) per sentence."""
+        return [outputs.tags for outputs in self.outputs(sentences)]
 
     def outputs(
         self, sentences: Sequence[Sequence[str]], on_progress: Callable[[int, int], None] | None = None
     ) -> list[WordOutputs]:
-        """All that the model says of every word.
+        """Compute the model's outputs for every word.
 
         Args:
             sentences (`Sequence[Sequence[str]]`): Words of each sentence.
@@ -98,12 +106,13 @@ class WordTagger:
                 windows are done and how many there are.
 
         Returns:
-            One :class:`WordOutputs` a sentence.
+            One :class:`~hf_bionerkd.inference.outputs.WordOutputs` per sentence.
         """
         import torch
 
-        results = [self._outside(len(words)) for words in sentences]
-        windows = [(row, window) for row, found in enumerate(self.encoder(sentences)) for window in found]
+        results = [self.layer.certainly_outside(len(words)) for words in sentences]
+        windows = [(row, window) for row, cut in enumerate(self.encoder(sentences)) for window in cut]
+        # Windows of like length share a batch: little padding, whatever the order of the sentences.
         windows.sort(key=lambda item: len(item[1].input_ids))
         was_training = self.model.training
         self.model.eval()
@@ -112,42 +121,27 @@ class WordTagger:
                 for start in range(0, len(windows), self.batch_size):
                     batch = windows[start : start + self.batch_size]
                     read = self._read([window for _, window in batch])
+                    # Each word takes its values from its first piece, in the window that owns it.
                     for position, (row, window) in enumerate(batch):
                         marks = enumerate(zip(window.heads, window.owned, strict=True))
                         chosen = [i for i, (head, owned) in marks if head and owned]
                         words_of = [window.word_ids[i] for i in chosen]
-                        places = [len(self.prefix) + i for i in chosen]
+                        pieces = [len(self.prefix) + i for i in chosen]
                         for name, values in read.items():
-                            getattr(results[row], name)[words_of] = values[position, places]
+                            getattr(results[row], name)[words_of] = values[position, pieces]
                     if on_progress is not None:
                         on_progress(min(start + self.batch_size, len(windows)), len(windows))
         finally:
             self.model.train(was_training)
         return results
 
-    def _outside(self, words: int) -> WordOutputs:
-        """Certain ``O``, which is what words without any piece keep."""
-        certain = np.full((words, int(self.model.config.num_labels)), FLOOR, dtype=np.float32)
-        certain[:, self.outside] = 0.0
-        return WordOutputs(certain, np.full(words, self.outside, dtype=np.int64), certain.copy())
-
     def _read(self, windows: Sequence[EncodedWindow]) -> dict[str, np.ndarray]:
-        """One forward pass; every array has one row a window and one place a piece, special ones included."""
-        import torch
-
+        """Run one forward pass; every array has one row per window and one position per piece, special ones too."""
         device = next(self.model.parameters()).device
-        found = self.model(**{key: value.to(device) for key, value in self._inputs(windows).items()})
-        log_probs = torch.log_softmax(found.logits.float(), dim=-1)
-        tags, emissions = log_probs.argmax(-1), log_probs
-        if getattr(self.model, "crf", None) is not None:
-            index = found.word_index.clamp(min=0)
-            tags = self.model.decode(found.emissions, found.word_mask)[0].gather(1, index)
-            scores = found.emissions.float().log_softmax(-1)
-            emissions = scores.gather(1, index[..., None].expand(-1, -1, scores.shape[-1]))
-        read = {"log_probs": log_probs.clamp(min=FLOOR), "tags": tags, "emissions": emissions.clamp(min=FLOOR)}
-        return {name: values.cpu().numpy() for name, values in read.items()}
+        outputs = self.model(**{key: value.to(device) for key, value in self._inputs(windows).items()})
+        return self.layer.read(self.model, outputs)
 
-    def _inputs(self, windows: Sequence[EncodedWindow]) -> dict[str, Any]:
+    def _inputs(self, windows: Sequence[EncodedWindow]) -> dict[str, Tensor]:
         import torch
 
         rows = [[*self.prefix, *window.input_ids, *self.suffix] for window in windows]
@@ -158,7 +152,7 @@ class WordTagger:
         }
 
 
-def _check_tags(tokenizer: Any, tags: Sequence[str]) -> None:
+def _check_tags(tokenizer: PreTrainedTokenizerFast, tags: Sequence[str]) -> None:
     # An unknown token would silently be read as [UNK], and the model asked under no tag at all.
     unknown = set(tags) - set(tokenizer.get_vocab()) if tags else set()
     if unknown:
@@ -168,8 +162,8 @@ def _check_tags(tokenizer: Any, tags: Sequence[str]) -> None:
         )
 
 
-def longest_input(model: Any, tokenizer: Any, most: int = 512) -> int:
-    """The longest input in pieces that both model and tokenizer take, at most `most`."""
+def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, most: int = 512) -> int:
+    """Return the longest input in pieces that both model and tokenizer take, at most `most`."""
     positions = getattr(model.config, "max_position_embeddings", None) or most
     if model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
         positions -= 2  # their position ids start after the padding id

@@ -1,14 +1,16 @@
-"""The hard term: the student against gold labels of corpora that each annotate some of its types only."""
+"""Terms on labels: the gold ones of corpora that each annotate some types only, and each teacher's own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from .reduction import LossSum, select
+from .reduction import LossSum, select, sum_over_teachers
+from .sequence import EQUATION as SENTENCE_EQUATION
+from .sequence import allowed_labels, known_taggings, opened_inside, sentence_nll
+from .terms import IGNORED, Batch, Layout, LossTerm, SequenceLayer, StudentOutputs
 
 Outside = Literal["all", "entities", "partial"]
 
@@ -19,126 +21,185 @@ _EQUATIONS: dict[str, str] = {
 }
 
 
-class TokenNLL:
+class _LabelTerm(LossTerm):
+    """The likelihood of given labels: of whole sentences under a student's CRF, of each position otherwise."""
+
+    outside: Outside
+    layout: Layout
+    crf: SequenceLayer | None = None
+
+    def bind(self, student: nn.Module, layout: Layout) -> None:
+        """Take over the labels' layout, and the CRF of a student that labels words."""
+        self.layout = layout
+        self.crf = getattr(student, "crf", None) if getattr(student, "labels_words", False) else None
+
+    def count(self, batch: Batch) -> Tensor:
+        """Count positions, or under a CRF the sentences of which something is learned."""
+        labels: Tensor = batch["labels"]
+        learned = labels != IGNORED
+        if self.crf is not None:
+            return learned.any(1).sum()
+        return (learned & (labels != self.layout.outside) if self.outside == "entities" else learned).sum()
+
+    def likelihood(self, outputs: StudentOutputs, labels: Tensor, annotated: Tensor) -> LossSum:
+        """Add up the negative log likelihood of a batch's labels.
+
+        Args:
+            outputs (`StudentOutputs`): Of the student.
+            labels (`Tensor`): `(batch, positions)`, :data:`~.terms.IGNORED` where nothing is known.
+            annotated (`Tensor`): `(batch, types)`: whether the row's corpus annotates each type.
+        """
+        learned = labels != IGNORED
+        if self.crf is not None:
+            known = known_taggings(labels, annotated, self.outside, self.layout)
+            known = opened_inside(known, outputs.mask, self.layout)
+            return sentence_nll(self.crf.log_likelihood(outputs.scores, mask=outputs.mask, allowed=known), learned)
+        allowed = allowed_labels(labels, annotated, self.layout) if self.outside == "partial" else None
+        return token_nll(outputs.scores, labels, learned, self.layout, self.outside, allowed)
+
+
+class GoldLabels(_LabelTerm):
     """Negative log-likelihood of gold labels, with a stated reading of gold ``O``.
 
-    An ``O`` in a corpus of diseases says "not a disease" and nothing about genes. The labels are laid out as
-    ``B-e1, I-e1, …, O``, ``O`` last.
+    An ``O`` in a corpus of diseases says "not a disease" and nothing about genes. Under a CRF the term adds up whole
+    sentences, see :mod:`.sequence`.
 
     Args:
         outside (`str`, *optional*, defaults to `"partial"`): What gold ``O`` counts as. `"partial"`: any label that
-            the corpus does not exclude, by the marginal likelihood over `allowed` (see :func:`allowed_labels`);
-            `"all"`: the label ``O``, as printed in the paper; `"entities"`: nothing, such positions are left out of
-            sum and count, as in the paper's public code.
+            the corpus does not exclude, by the marginal likelihood over the allowed labels (see
+            :func:`~.sequence.allowed_labels`); `"all"`: the label ``O``, as printed in the paper; `"entities"`:
+            nothing, such positions are left out of sum and count, as in the paper's public code.
 
     Raises:
         ValueError: An unknown `outside`.
 
-    | input | shape | |
-    |---|---|---|
-    | logits | `(batch, tokens, labels)` or `(positions, labels)` | the student's, before softmax |
-    | labels | `(batch, tokens)` or `(positions,)` | gold label ids; anything where the mask is false |
-    | mask | as labels | true where a position counts |
-    | allowed | as logits | boolean; needed by `"partial"` alone, which reads it in place of `labels` |
-
-    Example:
-        >>> term = TokenNLL("all")(torch.zeros(1, 3), torch.tensor([2]), torch.tensor([True]))
-        >>> round(term.sum.item(), 4), term.count.item()
-        (1.0986, 1)
-
-    Source: Moscato et al. 2023 (TaughtNet), eq. 15 (`"all"`); `"partial"` is ours.
+    Source: Moscato et al. 2023 (TaughtNet), eq. 15 (`"all"`); under a CRF Zhou et al. 2021, "Basic model";
+    `"partial"` is this project's.
     """
 
     name = "gold"
-    citation = "Moscato et al. 2023, TaughtNet, eq. 15"
+    reads = ("scores", "labels", "annotated")
 
     def __init__(self, outside: Outside = "partial") -> None:
-        if outside not in get_args(Outside):
-            raise ValueError(f"outside={outside!r} is not one of {', '.join(map(repr, get_args(Outside)))}")
-        self.outside = outside
+        self.outside = _checked(outside)
+
+    @property
+    def citation(self) -> str:  # type: ignore[override]
+        """Source of the term that the student's output layer calls for."""
+        return "Zhou et al. 2021" if self.crf is not None else "Moscato et al. 2023, TaughtNet, eq. 15"
 
     @property
     def equation(self) -> str:
-        """LaTeX of the chosen reading."""
-        return _EQUATIONS[self.outside]
+        """LaTeX of the chosen reading, or of the CRF's likelihood."""
+        return SENTENCE_EQUATION if self.crf is not None else _EQUATIONS[self.outside]
 
-    def __call__(self, logits: Tensor, labels: Tensor, mask: Tensor, allowed: Tensor | None = None) -> LossSum:
-        """Sum over the positions that count, and their number.
-
-        Raises:
-            ValueError: A wrong shape; a counted label id outside the student's labels; with `"partial"`, no
-                `allowed`, or a counted position that allows no label.
-        """
-        if self.outside == "partial":
-            if allowed is None:
-                raise ValueError('outside="partial" needs `allowed`: make it with allowed_labels(labels, annotated)')
-            return _marginal_nll(logits, mask, allowed)
-        if self.outside == "entities":
-            mask = mask & (labels != logits.shape[-1] - 1)
-        return _nll(logits, labels, mask)
+    def __call__(self, outputs: StudentOutputs, batch: Batch) -> LossSum:
+        """Sum over the positions that count, or sentences, and their number."""
+        return self.likelihood(outputs, batch["labels"], batch["annotated"])
 
     def describe(self) -> dict[str, str]:
-        """What a card prints about this term."""
-        return {"name": self.name, "outside": self.outside, "equation": self.equation, "citation": self.citation}
+        """Return what a card prints about this term."""
+        return {**super().describe(), "outside": self.outside}
 
 
-def allowed_labels(gold: Tensor, annotated: Tensor | Sequence[Sequence[bool]]) -> Tensor:
-    """Which labels the gold labels of a corpus leave possible.
+class TeacherTags(_LabelTerm):
+    """The likelihood of each teacher's own tags, whose ``O`` denies every type, added up over the teachers.
 
-    A mention's label allows only itself. Gold ``O`` allows ``O`` and every label of the types that the row's corpus
-    does not annotate. Continuation pieces of a word follow the same rule. A label id outside the label space (padding)
-    allows nothing.
+    Source: Zhou et al. 2021, "Knowledge distillation", hard labels (eq. 5).
+    """
+
+    name = "hard"
+    citation = "Zhou et al. 2021"
+    reads = ("scores", "labels", "annotated", "teacher_tags")
+    outside = "all"
+
+    @property
+    def equation(self) -> str:
+        """LaTeX of the student's likelihood, on the tags of each teacher."""
+        likelihood = SENTENCE_EQUATION if self.crf is not None else _EQUATIONS["all"]
+        total = rf"\sum_j {likelihood.partition('= ')[2]} \text{{ on the tags of teacher }} j"
+        return rf"\mathcal{{L}}_{{hard}} = {total}"
+
+    def __call__(self, outputs: StudentOutputs, batch: Batch) -> LossSum:
+        """Sum over teachers and positions, or sentences; the count is that of one teacher."""
+        tags = batch["teacher_tags"].masked_fill((batch["labels"] == IGNORED)[..., None], IGNORED)
+        return sum_over_teachers(
+            self.likelihood(outputs, tags[:, :, teacher], batch["annotated"]) for teacher in range(tags.shape[2])
+        )
+
+
+def token_nll(
+    scores: Tensor,
+    labels: Tensor,
+    mask: Tensor,
+    layout: Layout,
+    outside: Outside = "all",
+    allowed: Tensor | None = None,
+) -> LossSum:
+    """Add up the negative log-likelihood of labels, position by position.
 
     Args:
-        gold (`Tensor`): Label ids `(batch, tokens)`, laid out as ``B-e1, I-e1, …, O``.
-        annotated (`Tensor` or `Sequence[Sequence[bool]]`): `(batch, types)`: whether the row's corpus annotates each
-            type of the student, in the order of its labels.
+        scores (`Tensor`): `(batch, tokens, labels)` or `(positions, labels)`: the student's, before softmax.
+        labels (`Tensor`): `(batch, tokens)` or `(positions,)`: label ids; anything where the mask is false.
+        mask (`Tensor`): Boolean, as labels: true where a position counts.
+        layout (`LabelLayout`): Where the labels stand.
+        outside (`str`, *optional*, defaults to `"all"`): What ``O`` counts as, see :class:`GoldLabels`.
+        allowed (`Tensor`, *optional*): Boolean, as scores: what `"partial"` reads in place of `labels`.
 
     Returns:
-        Boolean, `(batch, tokens, 2 * types + 1)`.
+        The sum over the positions that count, and their number.
 
     Raises:
-        ValueError: `gold` and `annotated` are not matrices with the same number of rows.
+        ValueError: A wrong shape; a counted label id outside the student's labels; with `"partial"`, no `allowed`, or
+            a counted position that allows no label.
 
     Example:
-        >>> allowed_labels(torch.tensor([[0, 4]]), [[True, False]]).int().tolist()
-        [[[1, 0, 0, 0, 0], [0, 0, 1, 1, 1]]]
+        >>> from hf_bionerkd.labels import LabelSpace
+        >>> layout = LabelSpace(("Gene",)).layout
+        >>> total = token_nll(torch.zeros(1, 3), torch.tensor([2]), torch.tensor([True]), layout)
+        >>> round(total.sum.item(), 4), total.count.item()
+        (1.0986, 1)
     """
-    annotated = torch.as_tensor(annotated, dtype=torch.bool, device=gold.device)
-    if gold.dim() != 2 or annotated.dim() != 2 or len(gold) != len(annotated):
-        raise ValueError(
-            f"gold labels of shape {tuple(gold.shape)} and annotated types of shape {tuple(annotated.shape)}: "
-            "expected (batch, tokens) and (batch, types) with the same number of rows"
-        )
-    outside = 2 * annotated.shape[1]
-    itself = gold[..., None] == torch.arange(outside + 1, device=gold.device)
-    open_types = torch.nn.functional.pad((~annotated).repeat_interleave(2, dim=1), (0, 1))
-    return itself | ((gold == outside)[..., None] & open_types[:, None, :])
+    if outside == "partial":
+        if allowed is None:
+            raise ValueError(
+                'outside="partial" needs `allowed`: make it with allowed_labels(labels, annotated, layout)'
+            )
+        return _marginal_nll(scores, mask, allowed)
+    if outside == "entities":
+        mask = mask & (labels != layout.outside)
+    return _nll(scores, labels, mask)
 
 
-def _nll(logits: Tensor, labels: Tensor, mask: Tensor) -> LossSum:
-    scores = select(logits, mask)
+def _checked(outside: Any) -> Outside:
+    if outside not in get_args(Outside):
+        raise ValueError(f"outside={outside!r} is not one of {', '.join(map(repr, get_args(Outside)))}")
+    return outside  # type: ignore[no-any-return]
+
+
+def _nll(scores: Tensor, labels: Tensor, mask: Tensor) -> LossSum:
+    selected = select(scores, mask)
     gold = labels[mask]
-    if ((gold < 0) | (gold >= scores.shape[-1])).any():
+    if ((gold < 0) | (gold >= selected.shape[-1])).any():
         raise ValueError(
-            f"gold label ids {sorted(set(gold.tolist()))} under a true mask, expected 0 to {scores.shape[-1] - 1}: "
+            f"gold label ids {sorted(set(gold.tolist()))} under a true mask, expected 0 to {selected.shape[-1] - 1}: "
             "mask padding and special tokens"
         )
-    return LossSum((scores.logsumexp(-1) - scores.gather(-1, gold[:, None])[:, 0]).sum(), mask.sum())
+    return LossSum((selected.logsumexp(-1) - selected.gather(-1, gold[:, None])[:, 0]).sum(), mask.sum())
 
 
-def _marginal_nll(logits: Tensor, mask: Tensor, allowed: Tensor) -> LossSum:
-    if allowed.dtype != torch.bool or allowed.shape != logits.shape:
+def _marginal_nll(scores: Tensor, mask: Tensor, allowed: Tensor) -> LossSum:
+    if allowed.dtype != torch.bool or allowed.shape != scores.shape:
         raise ValueError(
-            f"`allowed` is {allowed.dtype} of shape {tuple(allowed.shape)}, expected torch.bool of the logits' shape "
-            f"{tuple(logits.shape)}"
+            f"`allowed` is {allowed.dtype} of shape {tuple(allowed.shape)}, expected torch.bool of the scores' shape "
+            f"{tuple(scores.shape)}"
         )
-    scores = select(logits, mask)
+    selected = select(scores, mask)
     possible = allowed[mask]
     if not possible.any(-1).all():
         raise ValueError(
             "a position under a true mask allows no label, so no likelihood can be computed: mask padding and special "
             "tokens, and give every other position a gold label of the student's label space"
         )
-    marginal = scores.masked_fill(~possible, -torch.inf).logsumexp(-1)
-    return LossSum((scores.logsumexp(-1) - marginal).sum(), mask.sum())
+    marginal = selected.masked_fill(~possible, -torch.inf).logsumexp(-1)
+    return LossSum((selected.logsumexp(-1) - marginal).sum(), mask.sum())

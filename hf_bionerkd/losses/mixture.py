@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .hard import Outside
+from .terms import LossTerm, make_term
+
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """A term's name and its weight in the mixture.
+    """A term and its weight in the mixture.
 
     Args:
-        name (`str`): The name its sum and count come under, and its value is logged under.
+        term (`LossTerm`): The term; its sum and count come under its name, and its value is logged under it.
         weight (`float`): A finite number, zero or more.
 
     Raises:
         ValueError: A weight that is negative or not finite.
     """
 
-    name: str
+    term: LossTerm
     weight: float
 
     def __post_init__(self) -> None:
@@ -31,6 +34,11 @@ class WeightedTerm:
             raise ValueError(
                 f"loss term {self.name!r}: weight {self.weight!r}, expected a finite number, zero or more"
             )
+
+    @property
+    def name(self) -> str:
+        """The term's name."""
+        return self.term.name
 
 
 class Mixture:
@@ -47,7 +55,7 @@ class Mixture:
         ValueError: No terms, or a name twice.
 
     Example:
-        >>> mixture = Mixture([WeightedTerm("kd", 0.9), WeightedTerm("gold", 0.1)])
+        >>> mixture = mixture_of({"kd": 0.9, "gold": 0.1})
         >>> total, parts = mixture({"kd": torch.tensor(8.0), "gold": torch.tensor(6.0)}, {"kd": 4, "gold": 2})
         >>> round(total.item(), 4), {name: part.item() for name, part in parts.items()}
         (2.1, {'kd': 2.0, 'gold': 3.0})
@@ -64,6 +72,15 @@ class Mixture:
         self.terms = tuple(terms)
         self.citation = citation
 
+    def __iter__(self) -> Iterator[LossTerm]:
+        """Yield the terms with weight, in order; the others are not computed."""
+        return (term.term for term in self.terms if term.weight > 0)
+
+    @property
+    def reads(self) -> set[str]:
+        """All columns and outputs that the terms with weight read."""
+        return {name for term in self for name in term.reads}
+
     @property
     def equation(self) -> str:
         """LaTeX with the weights as numbers."""
@@ -74,7 +91,7 @@ class Mixture:
     def __call__(
         self, sums: Mapping[str, Tensor], counts: Mapping[str, Tensor | float]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The total, and each term's own mean for the log.
+        """Compute the total, and each term's own mean for the log.
 
         Args:
             sums (`Mapping[str, Tensor]`): Scalar sums of the terms over this micro-batch.
@@ -102,7 +119,7 @@ class Mixture:
         return torch.stack(weighted).sum(), parts
 
     def describe(self) -> dict[str, Any]:
-        """What a card prints about the mixture."""
+        """Return what a card prints about the mixture."""
         weights = {term.name: term.weight for term in self.terms}
         return {"name": self.name, "weights": weights, "equation": self.equation, "citation": self.citation}
 
@@ -118,22 +135,37 @@ class Mixture:
             )
 
 
-def weighted(terms: Mapping[str, float], citation: str = "") -> Mixture:
-    """A mixture from names and weights.
-
-    Example:
-        >>> weighted({"hard": 1.0, "l2": 1.0}).describe()["weights"]
-        {'hard': 1.0, 'l2': 1.0}
-    """
-    return Mixture([WeightedTerm(name, weight) for name, weight in terms.items()], citation)
-
-
-def taughtnet_mixture(lam: float) -> Mixture:
-    """TaughtNet's loss, `λ · L_KD + (1 - λ) · L_GT`, over the terms `"kd"` and `"gold"`.
+def mixture_of(
+    weights: Mapping[str, float], options: Mapping[str, Mapping[str, Any]] | None = None, citation: str = ""
+) -> Mixture:
+    """Make a mixture from names and weights.
 
     Args:
-        lam (`float`): λ in [0, 1]: 0 is plain supervised training, 1 is distillation alone. The paper's public code
-            has 0.99.
+        weights (`Mapping[str, float]`): Name of a term, see :data:`~.terms.TERMS`, to its weight.
+        options (`Mapping[str, Mapping]`, *optional*): Name of a term to arguments of its class; those of terms that
+            are not weighed are passed over.
+        citation (`str`, *optional*, defaults to `""`): Where the weighting comes from.
+
+    Raises:
+        ValueError: An unknown term or option, or a weight that is negative or not finite.
+
+    Example:
+        >>> mixture_of({"hard": 1.0, "tempered": 1.0}, {"tempered": {"temperature": 3.0}}).describe()["weights"]
+        {'hard': 1.0, 'tempered': 1.0}
+    """
+    chosen = options or {}
+    terms = [WeightedTerm(make_term(name, **chosen.get(name, {})), weight) for name, weight in weights.items()]
+    return Mixture(terms, citation)
+
+
+def taughtnet_mixture(lam: float = 0.9, outside: Outside = "partial") -> Mixture:
+    """Make TaughtNet's loss, `λ · L_KD + (1 - λ) · L_GT`, over the terms `"kd"` and `"gold"`.
+
+    Args:
+        lam (`float`, *optional*, defaults to 0.9): λ in [0, 1]: 0 is plain supervised training, 1 is distillation
+            alone. The paper's public code has 0.99.
+        outside (`str`, *optional*, defaults to `"partial"`): What gold ``O`` means, see
+            :class:`~.hard.GoldLabels`.
 
     Raises:
         ValueError: λ outside [0, 1].
@@ -146,4 +178,6 @@ def taughtnet_mixture(lam: float) -> Mixture:
     """
     if not 0 <= lam <= 1:
         raise ValueError(f"λ is {lam!r}, expected a number from 0 (gold labels only) to 1 (teachers only)")
-    return weighted({"kd": lam, "gold": 1 - lam}, "Moscato et al. 2023, TaughtNet, eq. 13")
+    return mixture_of(
+        {"kd": lam, "gold": 1 - lam}, {"gold": {"outside": outside}}, "Moscato et al. 2023, TaughtNet, eq. 13"
+    )

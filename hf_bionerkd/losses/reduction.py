@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -25,14 +26,14 @@ class LossSum:
 
 
 def select(values: Tensor, mask: Tensor) -> Tensor:
-    """The rows of `values` where `mask` is true, in single precision or better.
+    """Select the rows of `values` where `mask` is true, in single precision or better.
 
     Selecting, rather than multiplying by zero, keeps whatever padding holds (nan and inf too) out of the value and
     out of the gradient.
 
     Args:
         values (`Tensor`): Floating point, `(positions, labels)` or `(batch, tokens, labels)`.
-        mask (`Tensor`): Boolean, one value a position.
+        mask (`Tensor`): Boolean, one value per position.
 
     Returns:
         `(selected, labels)`, with no rows but still a gradient path where nothing is selected.
@@ -47,6 +48,12 @@ def select(values: Tensor, mask: Tensor) -> Tensor:
     if mask.dtype != torch.bool or mask.shape != values.shape[:-1]:
         raise ValueError(
             f"the mask is {mask.dtype} of shape {tuple(mask.shape)}, expected torch.bool of shape "
-            f"{tuple(values.shape[:-1])}, one value a position of the {tuple(values.shape)} tensor it selects from"
+            f"{tuple(values.shape[:-1])}, one value per position of the {tuple(values.shape)} tensor it selects from"
         )
     return values[mask].to(torch.promote_types(values.dtype, torch.float32))
+
+
+def sum_over_teachers(terms: Iterable[LossSum]) -> LossSum:
+    """Add a term up over the teachers; all have the same positions, which count once (Zhou et al. 2021, eq. 8)."""
+    each = list(terms)
+    return LossSum(torch.stack([term.sum for term in each]).sum(), each[0].count)

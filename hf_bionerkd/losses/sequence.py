@@ -1,108 +1,131 @@
-"""The supervised term of models with a CRF: whole sentences, of which everything or only part is known."""
+"""What gold labels leave possible, and the likelihood of whole sentences of which only that is known."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from .hard import Outside, allowed_labels
 from .reduction import LossSum
+from .terms import IGNORED, Layout
 
-UNKNOWN = -100
+EQUATION = r"\mathcal{L}_{crf} = -\sum_X \log \sum_{y \in \mathrm{allowed}(X)} p(y \mid X)"
 
 
-class SentenceNLL:
-    """Negative log likelihood of sentences under a CRF, added up over those of which something is known.
+def sentence_nll(log_likelihood: Tensor, known: Tensor) -> LossSum:
+    """Add up negative log likelihoods over the sentences of which something is known.
 
-    The CRF computes the likelihood of all taggings that agree with what is known (see :func:`known_taggings`); this
-    term only reduces it, one count a sentence.
-
-    | input | shape | |
-    |---|---|---|
-    | log_likelihood | `(batch,)` | of each sentence, from the CRF |
-    | known | `(batch, words)` | true where a word's labels are learned |
+    The CRF computes the likelihood of all taggings that agree with what is known (see :func:`known_taggings`); here it
+    is only reduced, with one count per sentence.
 
     Args:
-        outside (`str`, *optional*, defaults to `"all"`): What gold ``O`` means; as of
-            :class:`~hf_bionerkd.losses.hard.TokenNLL`.
+        log_likelihood (`Tensor`): `(batch,)`: one value per sentence, from the CRF.
+        known (`Tensor`): `(batch, words)`, boolean: true where a word's labels are learned.
+
+    Raises:
+        ValueError: The numbers of likelihoods and sentences differ.
 
     Example:
-        >>> term = SentenceNLL()(torch.tensor([-2.0, 0.0]), torch.tensor([[True], [False]]))
-        >>> term.sum.item(), term.count.item()
+        >>> total = sentence_nll(torch.tensor([-2.0, 0.0]), torch.tensor([[True], [False]]))
+        >>> total.sum.item(), total.count.item()
         (2.0, 1)
 
     Source: Zhou et al. 2021, "Basic model", the loss of the CRF; the partial reading is this project's.
     """
-
-    name = "gold"
-    equation = r"\mathcal{L}_{crf} = -\sum_X \log \sum_{y \in \mathrm{allowed}(X)} p(y \mid X)"
-    citation = "Zhou et al. 2021"
-
-    def __init__(self, outside: Outside = "all") -> None:
-        self.outside = outside
-
-    def __call__(self, log_likelihood: Tensor, known: Tensor) -> LossSum:
-        """Sum over the sentences of which a word is known, and their number.
-
-        Raises:
-            ValueError: There is not one likelihood a sentence.
-        """
-        if log_likelihood.shape != known.shape[:1]:
-            raise ValueError(
-                f"likelihoods of shape {tuple(log_likelihood.shape)} for {len(known)} sentences: the CRF gives one "
-                "each"
-            )
-        counted = known.any(1)
-        return LossSum(-log_likelihood[counted].sum(), counted.sum())
-
-    def describe(self) -> dict[str, str]:
-        """What a card prints about this term."""
-        return {"name": self.name, "outside": self.outside, "equation": self.equation, "citation": self.citation}
+    if log_likelihood.shape != known.shape[:1]:
+        raise ValueError(
+            f"likelihoods of shape {tuple(log_likelihood.shape)} for {len(known)} sentences: the CRF gives one each"
+        )
+    counted = known.any(1)
+    return LossSum(-log_likelihood[counted].sum(), counted.sum())
 
 
-def known_taggings(labels: Tensor, annotated: Tensor, outside: Outside) -> Tensor:
-    """Which labels each word of a sentence may have, by what its gold labels say.
+def allowed_labels(gold: Tensor, annotated: Tensor | Sequence[Sequence[bool]], layout: Layout) -> Tensor:
+    """Compute which labels the gold labels of a corpus leave possible.
+
+    A mention's label allows only itself. Gold ``O`` allows ``O`` and every label of the types that the row's corpus
+    does not annotate. Continuation pieces of a word follow the same rule. A label id outside the label space (padding)
+    allows nothing.
 
     Args:
-        labels (`Tensor`): Label ids `(batch, words)`, laid out as ``B-e1, I-e1, …, O``; -100: not known.
+        gold (`Tensor`): Label ids `(batch, tokens)`.
+        annotated (`Tensor` or `Sequence[Sequence[bool]]`): `(batch, types)`: whether the row's corpus annotates each
+            type of the student, in the order of its labels.
+        layout (`LabelLayout`): Where the labels stand.
+
+    Returns:
+        Boolean, `(batch, tokens, labels)`.
+
+    Raises:
+        ValueError: `gold` and `annotated` are not matrices with the same number of rows.
+
+    Example:
+        >>> from hf_bionerkd.labels import LabelSpace
+        >>> layout = LabelSpace(("Disease", "Gene")).layout
+        >>> allowed_labels(torch.tensor([[0, 4]]), [[True, False]], layout).int().tolist()
+        [[[1, 0, 0, 0, 0], [0, 0, 1, 1, 1]]]
+    """
+    annotated = torch.as_tensor(annotated, dtype=torch.bool, device=gold.device)
+    if gold.dim() != 2 or annotated.dim() != 2 or len(gold) != len(annotated):
+        raise ValueError(
+            f"gold labels of shape {tuple(gold.shape)} and annotated types of shape {tuple(annotated.shape)}: "
+            "expected (batch, tokens) and (batch, types) with the same number of rows"
+        )
+    itself = gold[..., None] == torch.arange(len(layout), device=gold.device)
+    # The last column stands for O, which a gold O allows by being the label itself.
+    open_types = torch.nn.functional.pad(~annotated, (0, 1))[:, list(layout.type_of)]
+    return itself | ((gold == layout.outside)[..., None] & open_types[:, None, :])
+
+
+def known_taggings(labels: Tensor, annotated: Tensor, outside: str, layout: Layout) -> Tensor:
+    """Compute which labels each word of a sentence may have, by what its given labels say.
+
+    Args:
+        labels (`Tensor`): Label ids `(batch, words)`; -100 where nothing is known.
         annotated (`Tensor`): `(batch, types)`: whether the row's corpus annotates each type of the student.
         outside (`str`): `"all"`: gold ``O`` is ``O``. `"entities"`: it is not known. `"partial"`: it leaves the types
             that the corpus does not annotate possible.
+        layout (`LabelLayout`): Where the labels stand.
 
     Returns:
-        Boolean, `(batch, words, 2 * types + 1)`; all true where nothing is known.
+        Boolean, `(batch, words, labels)`; all true where nothing is known.
 
     Example:
-        >>> known_taggings(torch.tensor([[2, -100]]), torch.tensor([[True]]), "all").int().tolist()
+        >>> from hf_bionerkd.labels import LabelSpace
+        >>> layout = LabelSpace(("Gene",)).layout
+        >>> known_taggings(torch.tensor([[2, -100]]), torch.tensor([[True]]), "all", layout).int().tolist()
         [[[0, 0, 1], [1, 1, 1]]]
     """
-    last = 2 * annotated.shape[1]
     if outside == "partial":
-        allowed = allowed_labels(labels, annotated)
+        allowed = allowed_labels(labels, annotated, layout)
     else:
-        allowed = labels[..., None] == torch.arange(last + 1, device=labels.device)
-    unknown = labels == UNKNOWN
+        allowed = labels[..., None] == torch.arange(len(layout), device=labels.device)
+    unknown = labels == IGNORED
     if outside == "entities":
-        unknown = unknown | (labels == last)
+        unknown = unknown | (labels == layout.outside)
     return allowed | unknown[..., None]
 
 
-def opened_inside(allowed: Tensor, mask: Tensor) -> Tensor:
+def opened_inside(allowed: Tensor, mask: Tensor, layout: Layout) -> Tensor:
     """Let a window that opens inside a mention begin it: the scheme knows no ``I`` at the start.
 
     Args:
-        allowed (`Tensor`): From :func:`known_taggings`, `(batch, words, 2 * types + 1)`.
+        allowed (`Tensor`): From :func:`known_taggings`, `(batch, words, labels)`.
         mask (`Tensor`): Boolean, `(batch, words)`: true at words.
+        layout (`LabelLayout`): Where the labels stand.
 
     Returns:
         As `allowed`, with ``B-e`` beside ``I-e`` at the first word of each row.
 
     Example:
+        >>> from hf_bionerkd.labels import LabelSpace
         >>> inside = torch.tensor([[[False, True, False], [False, True, False]]])
-        >>> opened_inside(inside, torch.ones(1, 2, dtype=torch.bool)).int().tolist()
+        >>> opened = opened_inside(inside, torch.ones(1, 2, dtype=torch.bool), LabelSpace(("Gene",)).layout)
+        >>> opened.int().tolist()
         [[[1, 1, 0], [0, 1, 0]]]
     """
     first = mask & (mask.cumsum(1) == 1)
     begin = torch.zeros_like(allowed)
-    begin[..., :-1:2] = allowed[..., 1::2] & first[..., None]
+    begin[..., list(layout.begin)] = allowed[..., list(layout.inside)] & first[..., None]
     return allowed | begin

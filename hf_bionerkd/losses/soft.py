@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
 from torch import Tensor
 
-from .reduction import LossSum, select
+from .reduction import LossSum, select, sum_over_teachers
+from .terms import IGNORED, Batch, LossTerm, StudentOutputs
 
-_LEAST = 1e-12  # of a probability whose logarithm is taken: below the resolution of what teachers' outputs are kept in
+# The least probability whose logarithm is taken: below the resolution of what teachers' outputs are kept in.
+_LEAST = 1e-12
 
 
-class SoftCrossEntropy:
-    """Cross entropy against target probabilities, TaughtNet's distillation loss.
+class SoftCrossEntropy(LossTerm):
+    """Cross entropy against the teachers' joint distribution, TaughtNet's distillation loss.
 
     Its gradient is that of the KL divergence, which differs by the teachers' entropy, a constant. It is computed as
     `ΣA · logsumexp(z) - ⟨A, z⟩` with the student's logits *z*: right for targets that do not sum to one as well.
-
-    | input | shape | |
-    |---|---|---|
-    | logits | `(batch, tokens, labels)` or `(positions, labels)` | the student's, before softmax |
-    | targets | as logits | probabilities A; anything where the mask is false |
-    | mask | `(batch, tokens)` or `(positions,)` | true where a position counts |
-
-    Example:
-        >>> import torch
-        >>> term = SoftCrossEntropy()(torch.zeros(1, 2), torch.tensor([[0.5, 0.5]]), torch.tensor([True]))
-        >>> round(term.sum.item(), 4), term.count.item()
-        (0.6931, 1)
 
     Source: Moscato et al. 2023 (TaughtNet), eq. 14. The paper's public code averages over labels too; here the sum is
     over labels and the count is of positions.
@@ -36,30 +27,59 @@ class SoftCrossEntropy:
     name = "kd"
     equation = r"\mathcal{L}_{KD} = -\sum_t \sum_k A_t(k) \log S_t(k)"
     citation = "Moscato et al. 2023, TaughtNet, eq. 14"
+    reads = ("scores", "labels", "joint_targets")
 
-    def __call__(self, logits: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
-        """Sum over the positions where `mask` is true, and their number.
+    def __call__(self, outputs: StudentOutputs, batch: Batch) -> LossSum:
+        """Sum over the positions that are learned, and their number."""
+        return self.compute(outputs.scores, batch["joint_targets"], batch["labels"] != IGNORED)
+
+    def compute(self, scores: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
+        """Add up the cross entropy over the positions where `mask` is true.
+
+        | input | shape | |
+        |---|---|---|
+        | scores | `(batch, tokens, labels)` or `(positions, labels)` | the student's, before softmax |
+        | targets | as scores | probabilities A; anything where the mask is false |
+        | mask | `(batch, tokens)` or `(positions,)` | true where a position counts |
 
         Raises:
-            ValueError: Targets or mask do not have the logits' shape.
+            ValueError: Targets or mask do not have the scores' shape.
+
+        Example:
+            >>> import torch
+            >>> total = SoftCrossEntropy().compute(torch.zeros(1, 2), torch.tensor([[0.5, 0.5]]), torch.tensor([True]))
+            >>> round(total.sum.item(), 4), total.count.item()
+            (0.6931, 1)
         """
-        scores, probabilities = _selected(logits, targets, mask)
-        expected = (probabilities * scores).sum(-1)
-        return LossSum((probabilities.sum(-1) * scores.logsumexp(-1) - expected).sum(), mask.sum())
-
-    def describe(self) -> dict[str, str]:
-        """What a card prints about this term."""
-        return {"name": self.name, "equation": self.equation, "citation": self.citation}
+        selected, probabilities = _selected(scores, targets, mask)
+        expected = (probabilities * selected).sum(-1)
+        return LossSum((probabilities.sum(-1) * selected.logsumexp(-1) - expected).sum(), mask.sum())
 
 
-class SoftL1:
-    """Sum of absolute differences between the student's probabilities and the teacher's.
+class TeacherByTeacher(LossTerm):
+    """Base of soft terms on each teacher by itself: the sum over the teachers (Zhou et al. 2021, eq. 8)."""
 
-    Arguments and result as of :class:`SoftCrossEntropy`.
+    reads = ("scores", "labels", "teacher_probs")
+
+    def __call__(self, outputs: StudentOutputs, batch: Batch) -> LossSum:
+        """Sum over teachers and the positions that are learned; the count is that of one teacher."""
+        probs, learned = batch["teacher_probs"], batch["labels"] != IGNORED
+        return sum_over_teachers(
+            self.compute(outputs.scores, probs[:, :, teacher], learned) for teacher in range(probs.shape[2])
+        )
+
+    @abstractmethod
+    def compute(self, scores: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
+        """Add the term up for one teacher; arguments and result as of :meth:`SoftCrossEntropy.compute`."""
+
+
+class SoftL1(TeacherByTeacher):
+    """Sum of absolute differences between the student's probabilities and each teacher's.
 
     Example:
-        >>> term = SoftL1()(torch.zeros(1, 2), torch.tensor([[0.75, 0.25]]), torch.tensor([True]))
-        >>> term.sum.item(), term.count.item()
+        >>> import torch
+        >>> total = SoftL1().compute(torch.zeros(1, 2), torch.tensor([[0.75, 0.25]]), torch.tensor([True]))
+        >>> total.sum.item(), total.count.item()
         (0.5, 1)
 
     Source: Zhou et al. 2021, "Knowledge distillation", soft labels, l1.
@@ -69,24 +89,19 @@ class SoftL1:
     equation = r"\mathcal{L}_{1} = \sum_t \lVert q_T(t) - q_S(t) \rVert_1"
     citation = "Zhou et al. 2021"
 
-    def __call__(self, logits: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
-        """Sum over the positions where `mask` is true, and their number."""
-        scores, probabilities = _selected(logits, targets, mask)
-        return LossSum((probabilities - scores.softmax(-1)).abs().sum(), mask.sum())
-
-    def describe(self) -> dict[str, str]:
-        """What a card prints about this term."""
-        return {"name": self.name, "equation": self.equation, "citation": self.citation}
+    def compute(self, scores: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
+        """Add up the differences over the positions where `mask` is true."""
+        selected, probabilities = _selected(scores, targets, mask)
+        return LossSum((probabilities - selected.softmax(-1)).abs().sum(), mask.sum())
 
 
-class SoftL2:
-    """Sum of squared differences between the student's probabilities and the teacher's.
-
-    Arguments and result as of :class:`SoftCrossEntropy`.
+class SoftL2(TeacherByTeacher):
+    """Sum of squared differences between the student's probabilities and each teacher's.
 
     Example:
-        >>> term = SoftL2()(torch.zeros(1, 2), torch.tensor([[0.75, 0.25]]), torch.tensor([True]))
-        >>> term.sum.item(), term.count.item()
+        >>> import torch
+        >>> total = SoftL2().compute(torch.zeros(1, 2), torch.tensor([[0.75, 0.25]]), torch.tensor([True]))
+        >>> total.sum.item(), total.count.item()
         (0.125, 1)
 
     Source: Zhou et al. 2021, "Knowledge distillation", soft labels, l2; the paper's best.
@@ -96,22 +111,18 @@ class SoftL2:
     equation = r"\mathcal{L}_{2} = \sum_t \lVert q_T(t) - q_S(t) \rVert_2^2"
     citation = "Zhou et al. 2021"
 
-    def __call__(self, logits: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
-        """Sum over the positions where `mask` is true, and their number."""
-        scores, probabilities = _selected(logits, targets, mask)
-        return LossSum((probabilities - scores.softmax(-1)).square().sum(), mask.sum())
-
-    def describe(self) -> dict[str, str]:
-        """What a card prints about this term."""
-        return {"name": self.name, "equation": self.equation, "citation": self.citation}
+    def compute(self, scores: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
+        """Add up the squared differences over the positions where `mask` is true."""
+        selected, probabilities = _selected(scores, targets, mask)
+        return LossSum((probabilities - selected.softmax(-1)).square().sum(), mask.sum())
 
 
-class TemperedCrossEntropy:
+class TemperedCrossEntropy(TeacherByTeacher):
     """Cross entropy with both distributions softened by a temperature, times its square.
 
     The teacher's is softened from its probabilities: `softmax(log p / t)` is what its scores divided by *t* would
-    give. The factor `t²` keeps the size of the gradient where *t* changes. Arguments and result of a call as of
-    :class:`SoftCrossEntropy`; at `t = 1`, and for targets that sum to one, it is the same term.
+    give. The factor `t²` keeps the size of the gradient where *t* changes. At `t = 1`, and for targets that sum to
+    one, it is the same term as :class:`SoftCrossEntropy`.
 
     Args:
         temperature (`float`, *optional*, defaults to 2.0): Above 0; higher is softer.
@@ -136,24 +147,20 @@ class TemperedCrossEntropy:
         t = f"{self.temperature:g}"
         return rf"\mathcal{{L}}_{{t}} = -{t}^2 \sum_t \sum_k q_T^{{1/{t}}}(k) \log q_S^{{1/{t}}}(k)"
 
-    def __call__(self, logits: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
-        """Sum over the positions where `mask` is true, and their number."""
-        scores, probabilities = _selected(logits, targets, mask)
+    def compute(self, scores: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
+        """Add up the tempered cross entropy over the positions where `mask` is true."""
+        selected, probabilities = _selected(scores, targets, mask)
         softened = (probabilities.clamp(min=_LEAST).log() / self.temperature).softmax(-1)
-        cross_entropy = -(softened * (scores / self.temperature).log_softmax(-1)).sum()
+        cross_entropy = -(softened * (selected / self.temperature).log_softmax(-1)).sum()
         return LossSum(self.temperature**2 * cross_entropy, mask.sum())
 
-    def describe(self) -> dict[str, str]:
-        """What a card prints about this term."""
-        return {"name": self.name, "equation": self.equation, "citation": self.citation}
 
-
-def _selected(logits: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores and target probabilities of the positions that count."""
-    if targets.shape != logits.shape:
+def _selected(scores: Tensor, targets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Select scores and target probabilities of the positions that count."""
+    if targets.shape != scores.shape:
         raise ValueError(
-            f"the targets have shape {tuple(targets.shape)}, the student's logits {tuple(logits.shape)}: both "
+            f"the targets have shape {tuple(targets.shape)}, the student's scores {tuple(scores.shape)}: both "
             "need one value for each of the student's labels at each position"
         )
-    scores = select(logits, mask)
-    return scores, select(targets, mask).to(scores.dtype)
+    selected = select(scores, mask)
+    return selected, select(targets, mask).to(selected.dtype)

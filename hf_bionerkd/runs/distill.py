@@ -1,171 +1,199 @@
-"""Teachers and targets of a distillation run: what `recipes/distill.py` and `recipes/cache_teachers.py` share."""
+"""Distil teachers into one student: many single-type ones (TaughtNet), two complementary ones (Zhou et al.), or one.
+
+A run's folder::
+
+    run.yaml                  the configuration
+    teacher_outputs/          what the teachers say of every training sentence
+    merged/ partial/          baselines, where the configuration asks for them
+    student/                  the model that is published
+    metrics.json              scores of all of them on test; written last
+"""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from hf_bionerkd.data.corpus import Corpus, join_corpora
-from hf_bionerkd.labels import LabelError, LabelSpace
-from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig, TeacherConfig
-from hf_bionerkd.runs.config_loading import load_config
-from hf_bionerkd.runs.finetune import finetune
-from hf_bionerkd.runs.folder import OUTPUTS_FOLDER
-from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
-from hf_bionerkd.teachers.cache import CachedTargets, OnlineTargets, WordArrays, cache_teacher
-from hf_bionerkd.teachers.outputs import (
-    PER_TEACHER,
-    CachedOutputs,
-    OnlineOutputs,
-    TargetSource,
-    TeacherSource,
-    check_same_types,
-)
-from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
+from hf_bionerkd.runs.config import DistillConfig
+
+if TYPE_CHECKING:
+    from hf_bionerkd.evaluation.report import Metrics
+    from hf_bionerkd.hub.human_card import HumanCard
+    from hf_bionerkd.losses.mixture import Mixture
+    from hf_bionerkd.runs.run import Run
+    from hf_bionerkd.runs.teaching import Teaching
+    from hf_bionerkd.runs.training_run import Job
+
+STUDENT = "student"
+_EXAMPLE = "In patients with aspirin-induced asthma, expression of TP53 was reduced."
 
 
-def make_aggregator(config: DistillConfig, space: LabelSpace, teachers: Sequence[TeacherTypes]) -> Aggregator:
-    """The aggregation of a run; fails at once when a type of the student has no teacher."""
-    settings = config.aggregation
-    return Aggregator(space, teachers, settings.method, settings.normalise, settings.combine)
-
-
-@dataclass
-class TeacherPlan:
-    """Teachers of a run before any is trained.
+@dataclass(frozen=True)
+class DistillResult:
+    """What a distillation has made.
 
     Args:
-        order (`list[str]`): Names, in the configuration's order.
-        ready (`dict[str, Teacher]`): Those that are published models.
-        recipes (`dict[str, FinetuneConfig]`): How the others are trained.
-        specs (`dict[str, TeacherSpec]`): How each is read.
+        folder (`Path`): The run's folder; the student lies in its folder ``student``.
+        metrics (`Metrics`): Scores of teachers, baselines and student on test.
+        was_finished (`bool`, *optional*, defaults to `False`): Whether the folder held this run already, complete.
+        pushed (`str`, *optional*): Where the student was pushed to; empty for a run that is not to be published.
     """
 
-    order: list[str]
-    ready: dict[str, Teacher]
-    recipes: dict[str, FinetuneConfig]
-    specs: dict[str, TeacherSpec]
+    folder: Path
+    metrics: Metrics
+    was_finished: bool = False
+    pushed: str = ""
+
+    @property
+    def student(self) -> Path:
+        """Folder of the student."""
+        return self.folder / STUDENT
+
+    def report(self) -> str:
+        """Return the table, where the student lies, and a line to paste."""
+        from hf_bionerkd.evaluation.report import text_table
+
+        python = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else sys.executable
+        own_code = any(self.student.glob("*.py"))  # this package's, which the run has written there
+        options = "aggregation_strategy='simple'" + (f", trust_remote_code={own_code}" if own_code else "")
+        command = (
+            f"{python} -c \"from transformers import pipeline; print(*pipeline('token-classification', "
+            f"'{self.student}', {options})('{_EXAMPLE}'), sep='\\n')\""
+        )
+        before = f"{self.folder} holds this run already, finished; overwrite=true runs it again.\n"
+        parts = [
+            before if self.was_finished else "",
+            f"{text_table(self.metrics.strict, 'strict F1 on test, percent')}\n",
+            f"student: {self.student}\ntry it:\n\n{command}",
+            f"\n{self.pushed}" if self.pushed else "",
+        ]
+        return "\n".join(filter(None, parts))
 
 
-def plan_teachers(config: DistillConfig, space: LabelSpace) -> TeacherPlan:
-    """Check what the teachers cover, or will cover, before anything is trained or written.
+def distill(config: DistillConfig) -> DistillResult:
+    """Run a distillation: teachers, their outputs, the student, its baselines, one table.
+
+    Args:
+        config (`DistillConfig`): The run. A finished run is not repeated; a killed one goes on with `resume`.
+
+    Returns:
+        Where the student is, and what was measured.
 
     Raises:
-        ConfigError: No teachers, or two of one name.
-        LabelError: A type of the student has no teacher, a teacher's labels do not fit, or the loss takes each
-            teacher by itself and one does not know all of the student's types.
+        ConfigError: The output folder holds something else, or the configuration does not fit the corpora.
+        LabelError: The teachers do not cover the student's types, or cover others.
+        HubError: The run is to be published, and the Hub refuses; known before training.
+
+    Example:
+        ```python
+        from hf_bionerkd.runs.config_loading import load_config
+
+        result = distill(load_config(DistillConfig, "recipes/demo/distill.yaml", ["output_dir=runs/mine"]))
+        print(result.report())
+        ```
+
+    Source: Moscato et al. 2023 (TaughtNet); Zhou et al. 2021; Han et al. 2023.
     """
-    names = [teacher.name for teacher in config.teachers]
-    if not names or len(set(names)) != len(names):
-        raise ConfigError(f"distillation needs teachers with distinct names; got {names}")
-    recipes = {t.name: load_config(FinetuneConfig, t.finetune) for t in config.teachers if t.finetune}
-    specs = {t.name: _spec(t, t.path or recipes[t.name].output_dir) for t in config.teachers}
-    ready = {t.name: Teacher(specs[t.name], space.types) for t in config.teachers if t.path}
-    covers = [ready[t.name].covers if t.name in ready else _planned(t, recipes[t.name]) for t in config.teachers]
-    make_aggregator(config, space, covers)
-    if any(config.loss.terms.get(name, 0.0) > 0 for name in PER_TEACHER):
-        check_same_types(space, covers)
-    return TeacherPlan(names, ready, recipes, specs)
+    from hf_bionerkd.evaluation.report import Metrics
+    from hf_bionerkd.runs.publishing import check_publication, fetch_run
+    from hf_bionerkd.runs.run import Run
+    from hf_bionerkd.runs.teaching import Teaching
+
+    human = check_publication(config)
+    fetch_run(config, Path(config.output_dir) / STUDENT / "checkpoints")
+    run = Run.open(config, prepare=Teaching.plan, human=human)
+    if run.finished:
+        return _pushed(run, DistillResult(run.folder, run.metrics(), was_finished=True))
+    teaching: Teaching = run.plan
+    # What all models of the run have in common, and what each learns from.
+    teaching.prepare()
+    losses = losses_of(run.config)
+    sources = teaching.open_columns(losses[STUDENT].reads)
+    metrics = teaching.measure_teachers()
+    for name in (*run.config.baselines, STUDENT):
+        job = teaching.job(losses[name], sources if name == STUDENT else ())
+        metrics += train_model(run, job, name, teaching, metrics if name == STUDENT else Metrics(()))
+    if run.processes.is_main:
+        run.finish(metrics)
+    return _pushed(run, DistillResult(run.folder, metrics))
 
 
-def prepare_teachers(plan: TeacherPlan, space: LabelSpace) -> list[Teacher]:
-    """Train the teachers that are to be trained (finished ones are not repeated) and open all, in order.
+def losses_of(config: DistillConfig) -> dict[str, Mixture]:
+    """Return the loss of the student and of each baseline: gold labels alone, ``O`` read as its name says."""
+    from hf_bionerkd.losses.mixture import mixture_of
 
-    They are not pushed, whatever their own files say: a distillation publishes its student.
-    """
-    for name, recipe in plan.recipes.items():
-        finetune(dataclasses.replace(recipe, resume=True, push_to_hub=None))
-        plan.ready[name] = Teacher(plan.specs[name], space.types)
-    return [plan.ready[name] for name in plan.order]
-
-
-def cache_outputs(config: DistillConfig, teachers: Sequence[Teacher], rows: Any) -> list[WordArrays]:
-    """Every teacher's outputs on the training rows, computed where they are missing; processes share the work."""
-    return [
-        cache_teacher(teacher, rows, cache_dir(config), rows_per_part=config.teacher_outputs.rows_per_part, **_share())
-        for teacher in teachers
-    ]
+    options = {"gold": {"outside": config.loss.gold_outside}, "tempered": {"temperature": config.loss.temperature}}
+    return {
+        "merged": mixture_of({"gold": 1.0}, {"gold": {"outside": "all"}}),
+        "partial": mixture_of({"gold": 1.0}, {"gold": {"outside": "partial"}}),
+        STUDENT: mixture_of(config.loss.terms, {**options, **config.loss.options}),
+    }
 
 
-@dataclass
-class Lessons:
-    """What the student learns from its teachers on the training rows.
+def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching, before: Metrics) -> Metrics:
+    """Train, measure and publish the student or a baseline; read it back where it is finished.
 
     Args:
-        targets (`TargetSource`, *optional*): Their joint distribution, where the loss has the term `kd`.
-        said (`TeacherSource`, *optional*): What each says, where the loss has terms that take them one by one.
+        run (`Run`): The run.
+        job (`Job`): What the model learns from.
+        name (`str`): ``student``, or the baseline's name.
+        teaching (`Teaching`): The run's teachers.
+        before (`Metrics`): Scores that its card shows beside its own.
     """
+    from transformers import set_seed
 
-    targets: TargetSource | None = None
-    said: TeacherSource | None = None
+    from hf_bionerkd.evaluation.report import read_metrics
+    from hf_bionerkd.hub.human_card import HumanCard
+    from hf_bionerkd.runs.card_info import card_info
+    from hf_bionerkd.runs.folder import DONE_FILE, versions
+    from hf_bionerkd.runs.loading import make_model, make_tokenizer
+    from hf_bionerkd.runs.publishing import checkpoint_callbacks
+    from hf_bionerkd.runs.training_run import corpus_tags, drop_checkpoints, measure, record_validation, train
 
-
-def make_lessons(
-    config: DistillConfig, teachers: Sequence[Teacher], corpora: Sequence[Corpus], space: LabelSpace
-) -> Lessons:
-    """What the loss's terms need of the teachers: from the cache, or on-line."""
-    weighted = {name for name, weight in config.loss.terms.items() if weight > 0}
-    rows = join_corpora(corpora, "train", space)
-    online = config.teacher_outputs.mode == "online"
-    caches = [] if online else cache_outputs(config, teachers, rows)
-    lessons = Lessons()
-    if "kd" in weighted:
-        aggregator = make_aggregator(config, space, [teacher.covers for teacher in teachers])
-        lessons.targets = (
-            OnlineTargets(teachers, aggregator, rows)
-            if online
-            else CachedTargets(caches, aggregator, rows, cache_dir(config), **_share())
+    config, folder, is_student = run.config, run.folder / name, name == STUDENT
+    checkpoints = folder / "checkpoints"
+    if (folder / DONE_FILE).exists():
+        if run.processes.is_main:
+            drop_checkpoints(checkpoints)  # of a run that was killed just before it did so
+        return read_metrics(folder / DONE_FILE).of(name, corpus_tags(name))
+    # The seed is set anew for each model, so that none depends on which others are trained.
+    set_seed(config.seed)
+    length = int(config.student.architecture.get("max_position_embeddings", 512))
+    tokenizer = make_tokenizer(config.student, job.corpora, length)
+    model, tokenizer = make_model(config.student, tokenizer, job.tags, job.space)
+    callbacks = checkpoint_callbacks(run.asked) if is_student else []
+    trainer = train(job, model, tokenizer, checkpoints, resume=True, callbacks=callbacks)
+    model = trainer.student
+    record_validation(job, model, tokenizer, name, folder)
+    metrics = measure(job, model, tokenizer, name)
+    if run.processes.is_main:
+        human: HumanCard = run.human if is_student else HumanCard()
+        info = card_info(
+            job,
+            model,
+            (config.push_to_hub if is_student else None) or name,
+            before + metrics,
+            results_model=name,
+            tokenizer=tokenizer,
+            base_model=config.student.path,
+            base_commit=config.student.revision,
+            teachers=teaching.infos() if is_student else [],
+            versions=versions(),
+            human=human,
         )
-    if weighted & set(PER_TEACHER):
-        lessons.said = OnlineOutputs(teachers, rows, space) if online else CachedOutputs(caches, space)
-    return lessons
+        run.publish(folder, model, tokenizer, job.tags, info)
+        drop_checkpoints(checkpoints)
+    run.processes.wait()
+    return metrics
 
 
-def cache_dir(config: DistillConfig) -> Path:
-    """Folder of the run's caches."""
-    return Path(config.teacher_outputs.cache_dir or Path(config.output_dir) / OUTPUTS_FOLDER)
+def _pushed(run: Run[DistillConfig], result: DistillResult) -> DistillResult:
+    """Push the student, if it is to be published; the table is shown even if that fails."""
+    from hf_bionerkd.runs.publishing import push_finished
 
-
-def _spec(config: TeacherConfig, path: str) -> TeacherSpec:
-    return TeacherSpec(
-        config.name,
-        path,
-        config.revision,
-        config.types,
-        config.weight,
-        config.max_length,
-        config.overlap,
-        config.batch_size,
-        config.trust_remote_code,
-    )
-
-
-def _planned(config: TeacherConfig, recipe: FinetuneConfig) -> TeacherTypes:
-    """What a teacher will cover, from the corpora that it is to be trained on."""
-    from hf_bionerkd.runs.loading import label_space, load_corpora
-    from hf_bionerkd.runs.sources import pin_sources
-
-    pinned, _ = pin_sources(recipe, recipe.output_dir, where=config.finetune or "")
-    own = label_space(pinned.types, load_corpora(pinned.corpora)).types
-    mapping = config.types or {kind: kind for kind in own}
-    unknown = sorted(set(mapping) - set(own))
-    if unknown:
-        raise LabelError(
-            f"teacher {config.name!r} of {config.finetune}: `types` names {unknown}, but its corpora annotate "
-            f"{list(own)}"
-        )
-    return TeacherTypes(config.name, tuple(mapping[kind] for kind in own if kind in mapping), config.weight)
-
-
-def _share() -> dict[str, Any]:
-    from accelerate import PartialState
-
-    state = PartialState()
-    return {
-        "process_index": state.process_index,
-        "num_processes": state.num_processes,
-        "wait": state.wait_for_everyone,
-    }
+    if not run.processes.is_main:
+        return result
+    return replace(result, pushed=push_finished(result.student, run.asked, result.report))

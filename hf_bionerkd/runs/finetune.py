@@ -2,87 +2,128 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hf_bionerkd.evaluation.report import Metrics, read_metrics
-from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import FinetuneConfig
-from hf_bionerkd.runs.folder import DONE_FILE, claim_run, publish, read_run, versions
-from hf_bionerkd.runs.loading import (
-    add_adapters,
-    check_splits,
-    label_space,
-    load_corpora,
-    make_model,
-    make_tags,
-    make_tokenizer,
-)
-from hf_bionerkd.runs.publishing import check_publication, checkpoint_callbacks, fetch_run
-from hf_bionerkd.runs.sources import pin_sources
-from hf_bionerkd.runs.training_run import Job, card_info, drop_checkpoints, measure, record_validation, train
+
+if TYPE_CHECKING:
+    from hf_bionerkd.encoding.tag_pairs import TagPairs
+    from hf_bionerkd.evaluation.report import Metrics
+    from hf_bionerkd.labels import LabelSpace
+    from hf_bionerkd.runs.run import Run
 
 
-def finetune(config: FinetuneConfig) -> Metrics:
-    """Run a fine-tuning from its configuration to the published folder; pushing that is the caller's.
+@dataclass(frozen=True)
+class FinetuneResult:
+    """What a fine-tuning has made.
 
     Args:
-        config (`FinetuneConfig`): The run. A finished run is not repeated.
+        folder (`Path`): Folder of the model.
+        metrics (`Metrics`): Its scores on test.
+        pushed (`str`, *optional*): Where it was pushed to; empty for a run that is not to be published.
+    """
+
+    folder: Path
+    metrics: Metrics
+    pushed: str = ""
+
+    def report(self) -> str:
+        """Return the table and where the model lies."""
+        from hf_bionerkd.evaluation.report import text_table
+
+        return "\n".join(filter(None, [f"{text_table(self.metrics.strict)}\n\nmodel: {self.folder}", self.pushed]))
+
+
+def finetune(config: FinetuneConfig) -> FinetuneResult:
+    """Run a fine-tuning from its configuration to the published folder, and push it where it is to be.
+
+    Args:
+        config (`FinetuneConfig`): The run. A finished run is not repeated; a killed one goes on with `resume`.
 
     Returns:
-        Scores on the test split.
+        Where the model is, and its scores on the test split.
 
     Raises:
         ConfigError: The output folder holds something else, or the configuration does not fit the corpora.
         HubError: The run is to be published, and the Hub refuses; known before training.
     """
-    from accelerate import PartialState
     from transformers import set_seed
 
-    state = PartialState()
-    folder = Path(config.output_dir)
-    training_arguments(config.training, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
+    from hf_bionerkd.losses.mixture import mixture_of
+    from hf_bionerkd.runs.card_info import card_info
+    from hf_bionerkd.runs.folder import versions
+    from hf_bionerkd.runs.loading import make_model, make_tokenizer
+    from hf_bionerkd.runs.publishing import check_publication, checkpoint_callbacks, fetch_run
+    from hf_bionerkd.runs.run import Run
+    from hf_bionerkd.runs.training_run import Job, drop_checkpoints, measure, record_validation, train
+    from hf_bionerkd.training.student import add_adapters
+
     human = check_publication(config)
-    checkpoints = folder / "checkpoints"
+    checkpoints = Path(config.output_dir) / "checkpoints"
     fetch_run(config, checkpoints)
-    asked = config
-    config, resolved = pin_sources(asked, folder)
-    corpora = load_corpora(config.corpora)
-    check_splits(corpora, config.training)
-    space = label_space(config.types, corpora)
-    opened = claim_run(folder, asked, resume=config.resume, overwrite=config.overwrite, resolved=resolved)
-    if opened == "finished":
-        if state.is_main_process:
+    run = Run.open(config, prepare=_labels_and_tags, human=human)
+    if run.finished:
+        if run.processes.is_main:
             drop_checkpoints(checkpoints)  # of a run that was killed just before it did so
-        return read_metrics(folder / DONE_FILE)
-    tags = make_tags(config.encoding.tag_pair, corpora, neutral=False, end_tag=config.encoding.end_tag)
-    job = Job(corpora, space, tags, config.encoding, config.training, config.seed, config.gold_outside)
-    set_seed(config.seed)
-    length = int(config.model.architecture.get("max_position_embeddings", 512))
-    model, tokenizer = make_model(config.model, make_tokenizer(config.model, corpora, length), tags, space)
-    if config.lora:
-        model = add_adapters(model, config.lora, tokenizer.convert_tokens_to_ids(tags.tokens))
-    callbacks = checkpoint_callbacks(config, tokenizer, tags)
-    trainer = train(job, model, tokenizer, checkpoints, resume=opened == "resumed", callbacks=callbacks)
+        return _pushed(run, run.metrics())
+    space, tags = run.plan
+    loss = mixture_of({"gold": 1.0}, {"gold": {"outside": run.config.gold_outside}})
+    job = Job(run.corpora, space, tags, run.config.encoding, run.config.training, run.config.seed, loss)
+    # The model, with adapters where they are asked for.
+    set_seed(run.config.seed)
+    length = int(run.config.model.architecture.get("max_position_embeddings", 512))
+    vocabulary = make_tokenizer(run.config.model, run.corpora, length)
+    model, tokenizer = make_model(run.config.model, vocabulary, tags, space)
+    if lora := run.config.lora:
+        model = add_adapters(
+            model,
+            r=lora.r,
+            alpha=lora.alpha,
+            dropout=lora.dropout,
+            target_modules=lora.target_modules,
+            tag_ids=tokenizer.convert_tokens_to_ids(tags.tokens),
+        )
+    resume = run.state == "resumed"
+    trainer = train(job, model, tokenizer, checkpoints, resume=resume, callbacks=checkpoint_callbacks(run.asked))
     model = trainer.student
-    if config.lora:
+    if run.config.lora:
         model = model.merge_and_unload()
-    record_validation(job, model, tokenizer, folder.name, folder)
-    metrics = measure(job, model, tokenizer, folder.name)
-    if state.is_main_process:
+    # What it scores, and the folder with its card.
+    name = run.folder.name
+    record_validation(job, model, tokenizer, name, run.folder)
+    metrics = measure(job, model, tokenizer, name)
+    if run.processes.is_main:
         info = card_info(
             job,
             model,
-            config.push_to_hub or folder.name,
+            run.config.push_to_hub or name,
             metrics,
-            mixture=trainer.mixture,
-            results_model=folder.name,
+            results_model=name,
             tokenizer=tokenizer,
-            base_model=config.model.path,
-            base_commit=config.model.revision,
+            base_model=run.config.model.path,
+            base_commit=run.config.model.revision,
             versions=versions(),
-            human=human,
+            human=run.human,
         )
-        publish(folder, model, tokenizer, tags, info, read_run(folder) or {})
+        run.publish(run.folder, model, tokenizer, tags, info)
         drop_checkpoints(checkpoints)
-    state.wait_for_everyone()
-    return metrics
+    run.processes.wait()
+    return _pushed(run, metrics)
+
+
+def _labels_and_tags(run: Run[FinetuneConfig]) -> tuple[LabelSpace, TagPairs]:
+    encoding = run.config.encoding
+    space = run.space(run.config.types)
+    return space, run.tags(neutral=False, mode=encoding.tag_pair, end_tag=encoding.end_tag)
+
+
+def _pushed(run: Run[FinetuneConfig], metrics: Metrics) -> FinetuneResult:
+    """Push the finished model, if it is to be published; the scores are shown even if that fails."""
+    from hf_bionerkd.runs.publishing import push_finished
+
+    result = FinetuneResult(run.folder, metrics)
+    if not run.processes.is_main:
+        return result
+    return replace(result, pushed=push_finished(run.folder, run.asked, result.report))

@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 import yaml
 
-from hf_bionerkd.encoding.tag_pairs import TagPairs, save_tokenizer
+from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.evaluation.report import Metrics, write_metrics
 from hf_bionerkd.hub.cards import ModelCardInfo, save_model_card
 from hf_bionerkd.hub.provenance import PROVENANCE_FILE, write_provenance
 from hf_bionerkd.io import move_files, write_text
-from hf_bionerkd.models.auto import carry_code
 from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import from_dict, to_dict
+from hf_bionerkd.training.student import save_student
 
 RUN_FILE = "run.yaml"
 DONE_FILE = "metrics.json"
@@ -162,24 +162,13 @@ def publish(
     staging = folder / ".publishing"
     if staging.exists():
         shutil.rmtree(staging)
-    publish_weights(staging, model, tokenizer, tags)
+    save_student(staging, model, tokenizer, tags)
     save_model_card(staging, info)
     write_provenance(staging / PROVENANCE_FILE, info)
     _write_record(staging, {key: value for key, value in config.items() if key not in _FLAGS})
     move_files(staging, folder)
     assert info.metrics is not None  # a model is published with what was measured
     write_metrics(folder / DONE_FILE, info.metrics)
-
-
-def publish_weights(folder: str | Path, model: Any, tokenizer: Any, tags: TagPairs) -> None:
-    """Write a model in safetensors and its tokenizer, which adds the default tag pair by itself.
-
-    A model of one's own class is written with its code.
-    """
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    carry_code(model)
-    model.save_pretrained(folder)
-    save_tokenizer(tokenizer, folder, tags)
 
 
 def finish(folder: str | Path, metrics: Metrics) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.data.corpus import Corpus, load_corpus
+from hf_bionerkd.data.corpus import Corpus, label_space_of, load_corpus
 from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens
 from hf_bionerkd.encoding.word_vocabulary import WordVocabulary, build_word_vocabulary
 from hf_bionerkd.encoding.wordpiece import learn_wordpiece, read_wordpiece
@@ -16,7 +16,8 @@ from hf_bionerkd.hub.remote_code import explaining_refusals
 from hf_bionerkd.hub.snapshots import model_folder, tokenizer_folder
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models.auto import build_token_classifier, load_token_classifier
-from hf_bionerkd.runs.config import BILSTM, ConfigError, CorpusConfig, LoraConfig, ModelConfig
+from hf_bionerkd.runs.config import BILSTM, ConfigError, CorpusConfig, ModelConfig
+from hf_bionerkd.training.student import with_tags
 from hf_bionerkd.vectors.word_vector_files import open_word_vectors
 
 
@@ -40,8 +41,8 @@ def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
     with state.main_process_first():
         return [
             load_corpus(
-                config.name,
                 config.path,
+                config.name,
                 revision=config.revision,
                 types=config.types,
                 splits=config.splits,
@@ -80,12 +81,13 @@ def label_space(types: Sequence[str], corpora: Sequence[Corpus]) -> LabelSpace:
     Raises:
         ConfigError: A corpus annotates a type that was not asked for, or one asked for is in no corpus.
     """
-    found = list(dict.fromkeys(kind for corpus in corpora for kind in corpus.types))
-    if types and sorted(types) != sorted(found):
+    space = label_space_of(corpora)
+    if types and sorted(types) != sorted(space.types):
         raise ConfigError(
-            f"`types` is {list(types)}, but the corpora annotate {found}; rename types in the corpora's `types:`"
+            f"`types` is {list(types)}, but the corpora annotate {list(space.types)}; rename types in the corpora's "
+            "`types:`"
         )
-    return LabelSpace(tuple(types or found))
+    return LabelSpace(tuple(types)) if types else space
 
 
 def check_splits(corpora: Sequence[Corpus], training: Mapping[str, Any]) -> None:
@@ -172,57 +174,16 @@ def make_model(config: ModelConfig, tokenizer: Any, tags: TagPairs, space: Label
     """
     if isinstance(tokenizer, WordVocabulary):
         return _make_word_model(config, tokenizer, tags, space)
-    tokenizer = add_tag_tokens(tokenizer, tags)
     if config.path:
         # A run's configuration names the commit by now (`sources.pin_sources`): it is the tokenizer's too.
         folder, _ = model_folder(config.path, config.revision)
         trust = config.trust_remote_code
         with explaining_refusals(folder, config.path, trust):
             model = load_token_classifier(str(folder), space.id2label, trust_remote_code=trust)
-        if model.get_input_embeddings().num_embeddings < len(tokenizer):
-            model.resize_token_embeddings(len(tokenizer))
-    else:
-        model = build_token_classifier(
-            config.architecture, space.id2label, len(tokenizer), tokenizer.pad_token_id or 0
-        )
-    model.config.bionerkd_tag_pairs = tags.as_config()
-    return model, tokenizer
-
-
-def add_adapters(model: Any, config: LoraConfig, tag_ids: Sequence[int]) -> Any:
-    """Wrap a model in low-rank adapters; its head and the embeddings of its tags stay trainable.
-
-    Merge with `model.merge_and_unload()` before saving.
-    """
-    import torch
-    from peft import LoraConfig as PeftConfig
-    from peft import TaskType, get_peft_model
-
-    embeddings = model.get_input_embeddings()
-    name = next(name for name, module in model.named_modules() if module is embeddings)
-    encoder = model.base_model_prefix
-    linear = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and name.startswith(f"{encoder}.")
-    ]
-    head = [
-        name
-        for name, module in model.named_children()
-        if name != encoder and next(module.parameters(), None) is not None
-    ]
-    return get_peft_model(
-        model,
-        PeftConfig(
-            task_type=TaskType.TOKEN_CLS,
-            r=config.r,
-            lora_alpha=config.alpha,
-            lora_dropout=config.dropout,
-            target_modules=config.target_modules or linear,
-            modules_to_save=head,
-            trainable_token_indices={name.rpartition(".")[2]: list(tag_ids)} if tag_ids else None,
-        ),
-    )
+        return with_tags(model, tokenizer, tags)
+    tokenizer = add_tag_tokens(tokenizer, tags)
+    model = build_token_classifier(config.architecture, space.id2label, len(tokenizer), tokenizer.pad_token_id or 0)
+    return with_tags(model, tokenizer, tags)
 
 
 def _load_tokenizer(folder: Path, path: str, trust: bool) -> Any:
@@ -251,6 +212,7 @@ def _make_word_model(
             )
         model.set_word_vectors(vectors.matrix_for(vocabulary.words))
     tokenizer = add_tag_tokens(plain, tags)
+    # Not `with_tags`: this model has one embedding per word, not per piece, so it has to grow in any case.
     model.resize_token_embeddings(len(tokenizer))
     model.config.bionerkd_tag_pairs = tags.as_config()
     return model, tokenizer

@@ -19,21 +19,18 @@ import yaml
 from transformers import TrainerCallback
 from transformers.utils import logging
 
-from hf_bionerkd.encoding.tag_pairs import TagPairs, save_tokenizer
 from hf_bionerkd.hub.errors import HubError, hub_error
 from hf_bionerkd.hub.human_card import HumanCard, load_human_card
 from hf_bionerkd.hub.provenance import refresh_card
 from hf_bionerkd.hub.push import PushOptions, check_access, push_folder
 from hf_bionerkd.io import write_text
-from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.config import ConfigError, RunConfig
 from hf_bionerkd.runs.folder import DONE_FILE, RUN_FILE, last_checkpoint, same_run
-
-RunConfig = DistillConfig | FinetuneConfig
+from hf_bionerkd.training.trainer import TERMS_FILE
 
 LAST_CHECKPOINT = "last-checkpoint"
 _KEEPS_CHECKPOINTS = ("checkpoint", "all_checkpoints")
 _STATE_FILE = "trainer_state.json"  # the Trainer writes it last
-_PICKLED_ARGUMENTS = "training_args.bin"  # of no use to go on with, and a pickle of all arguments and local paths
 
 logger = logging.get_logger(__name__)
 
@@ -50,7 +47,7 @@ def check_publication(config: RunConfig) -> HumanCard:
     """Make sure, before anything is trained, that the model can be published as the run asks.
 
     Args:
-        config (`DistillConfig` or `FinetuneConfig`): The run.
+        config (`RunConfig`): The run, in the user's words.
 
     Returns:
         What people say on the card; empty without `card`.
@@ -58,16 +55,10 @@ def check_publication(config: RunConfig) -> HumanCard:
     Raises:
         HubError: The Hub cannot be reached or refuses: no login, a bad name, no right to write, a tag that is there.
         CardError: `card` is no valid card.yaml.
-        ConfigError: Adapters, whose checkpoints are no models, are to be pushed while training.
     """
     from accelerate import PartialState
 
     human = load_human_card(config.card) if config.card else HumanCard()
-    if isinstance(config, FinetuneConfig) and config.lora and config.hub.strategy != "end":
-        raise ConfigError(
-            f"hub.strategy is {config.hub.strategy}, but checkpoints of a run with `lora` hold adapters, no whole "
-            "model; use hub.strategy: end, which publishes the merged weights"
-        )
     options, state = push_options(config), PartialState()
     if options is not None and state.is_main_process:
         finished = (Path(config.output_dir) / DONE_FILE).exists() and not config.overwrite
@@ -76,8 +67,13 @@ def check_publication(config: RunConfig) -> HumanCard:
     return human
 
 
-def push_finished(folder: str | Path, config: RunConfig) -> str:
+def push_finished(folder: str | Path, config: RunConfig, report: Callable[[], str]) -> str:
     """Push a finished model's folder, if the run is to be published; its card then names the repository.
+
+    Args:
+        folder (`str` or `Path`): The folder.
+        config (`RunConfig`): The run, in the user's words.
+        report (`Callable`): Gives what the run has measured, which is printed before a failure is reported.
 
     Returns:
         A line to print; empty for a run that is not to be published.
@@ -90,17 +86,21 @@ def push_finished(folder: str | Path, config: RunConfig) -> str:
         return ""
     # The run may have been finished before, under no name but its folder's.
     refresh_card(folder, options.repo_id, load_human_card(config.card) if config.card else None)
-    pushed = push_folder(folder, options)
+    try:
+        pushed = push_folder(folder, options)
+    except HubError:
+        print(report(), flush=True)
+        raise
     return f"{'pushed' if pushed.changed else 'nothing new to push'}: {pushed.url}"
 
 
-def checkpoint_callbacks(config: RunConfig, tokenizer: Any, tags: TagPairs) -> list[PushCheckpoints]:
-    """What the Trainer needs to push checkpoints; nothing for a run that pushes its finished model only."""
+def checkpoint_callbacks(config: RunConfig) -> list[PushCheckpoints]:
+    """Return what the Trainer needs to push checkpoints; nothing for a run that pushes its finished model only."""
     options = push_options(config)
     if options is None or config.hub.strategy == "end":
         return []
     run = (Path(config.output_dir) / RUN_FILE).read_text(encoding="utf-8")
-    return [PushCheckpoints(options, config.hub.strategy, lambda folder: save_tokenizer(tokenizer, folder, tags), run)]
+    return [PushCheckpoints(options, config.hub.strategy, run)]
 
 
 class PushCheckpoints(TrainerCallback):
@@ -112,7 +112,6 @@ class PushCheckpoints(TrainerCallback):
     Args:
         options (`PushOptions`): Where to.
         strategy (`str`): `"every_save"`, `"checkpoint"` or `"all_checkpoints"`.
-        write_tokenizer (`Callable`): Writes the tokenizer, as it will be published, into a folder.
         run (`str`): The run's record, the text of its `run.yaml`.
     """
 
@@ -120,12 +119,10 @@ class PushCheckpoints(TrainerCallback):
         self,
         options: PushOptions,
         strategy: str,
-        write_tokenizer: Callable[[Path], None],
         run: str,
     ) -> None:
         self.options = replace(options, tag=None)
         self.strategy = strategy
-        self.write_tokenizer = write_tokenizer
         self.run = run
         self._pool = ThreadPoolExecutor(1, "push")
         self._last: Future[None] | None = None
@@ -148,17 +145,21 @@ class PushCheckpoints(TrainerCallback):
     def _stage(self, checkpoint: Path, staging: Path, step: int) -> None:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir()
-        for path in (*checkpoint.glob("*.safetensors"), *checkpoint.glob("*.py"), checkpoint / "config.json"):
-            _link(path, staging / path.name)
-        self.write_tokenizer(staging)
+        # The Trainer saves whole models: what is no state of the training is the student.
+        for path in checkpoint.iterdir():
+            if (
+                path.name != TERMS_FILE
+                and path.suffix in (".safetensors", ".json", ".py")
+                and path.name != _STATE_FILE
+            ):
+                _link(path, staging / path.name)
         write_text(staging / RUN_FILE, self.run)
         write_text(staging / "README.md", _CARD_MEANWHILE.format(name=self.options.repo_id, step=step))
         if self.strategy in _KEEPS_CHECKPOINTS:
             kept = staging / (LAST_CHECKPOINT if self.strategy == "checkpoint" else checkpoint.name)
             kept.mkdir()
             for path in checkpoint.iterdir():
-                if path.name != _PICKLED_ARGUMENTS:
-                    _link(path, kept / path.name)
+                _link(path, kept / path.name)
 
     def _push(self, staging: Path, step: int) -> None:
         try:
@@ -175,7 +176,7 @@ def fetch_run(config: RunConfig, checkpoints: str | Path) -> None:
     Nothing happens unless the run has `resume`, pushes its checkpoints, and has no folder here.
 
     Args:
-        config (`DistillConfig` or `FinetuneConfig`): The run.
+        config (`RunConfig`): The run, in the user's words.
         checkpoints (`str` or `Path`): Where the Trainer keeps the checkpoints of the published model.
 
     Raises:

@@ -13,30 +13,50 @@ The rounds themselves are :mod:`hf_bionerkd.weak.recorrection`. A run's folder::
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hf_bionerkd.data.corpus import Corpus
-from hf_bionerkd.io import explaining_full_disk
-from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import ConfigError
-from hf_bionerkd.runs.folder import claim_run
-from hf_bionerkd.runs.loading import check_splits, label_space
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
-from hf_bionerkd.runs.recorrect_result import publish_result
-from hf_bionerkd.runs.recorrect_steps import TrainedSteps
-from hf_bionerkd.runs.revision_push import check_publication
-from hf_bionerkd.runs.revisions import Revisions, open_corpora
-from hf_bionerkd.runs.sources import pin_sources
-from hf_bionerkd.weak.recorrection import run_rounds
-from hf_bionerkd.weak.rounds import Outcome, RoundLog, read_outcome
+from hf_bionerkd.weak.rounds import Outcome
+
+if TYPE_CHECKING:
+    from hf_bionerkd.data.corpus import Corpus
+    from hf_bionerkd.labels import LabelSpace
+    from hf_bionerkd.runs.revisions import Revisions
+    from hf_bionerkd.runs.run import Run
 
 
-def recorrect(config: RecorrectConfig) -> Outcome:
-    """Run a re-correction from its configuration to the best round's corpus and models; pushing is the caller's.
+@dataclass(frozen=True)
+class RecorrectResult:
+    """What a re-correction has made.
 
     Args:
-        config (`RecorrectConfig`): The run. A finished run is not repeated.
+        folder (`Path`): The run's folder; the best round's corpus lies in its folder ``corpus``.
+        outcome (`Outcome`): How the rounds ended.
+        pushed (`tuple[str, ...]`, *optional*): One line per push; none for a run that is not to be published.
+    """
+
+    folder: Path
+    outcome: Outcome
+    pushed: tuple[str, ...] = ()
+
+    def report(self) -> str:
+        """Return the tables of all rounds, and where the best one lies."""
+        from hf_bionerkd.weak.round_tables import changes_table, scores_table
+
+        tables = f"{scores_table(self.outcome)}\n\n{changes_table(self.outcome.rounds)}\n"
+        return "\n".join([tables, f"the best round is {self.outcome.best}: {self.folder}", *self.pushed])
+
+
+def recorrect(config: RecorrectConfig) -> RecorrectResult:
+    """Run a re-correction from its configuration to the best round's corpus and models, and push it where it is to be.
+
+    Args:
+        config (`RecorrectConfig`): The run. A finished run is not repeated; a killed one goes on with `resume`.
 
     Returns:
         How the rounds ended.
@@ -46,25 +66,26 @@ def recorrect(config: RecorrectConfig) -> Outcome:
         HubError: The corpora are to be published, and the Hub refuses; known before training.
         DiskFullError: No space is left; `resume` goes on.
         RecorrectionError: A record of the run cannot be read.
-    """
-    from accelerate import PartialState
 
-    state = PartialState()
-    folder = Path(config.output_dir)
+    Source: Zhou et al. 2021, "Label re-correction".
+    """
+    from hf_bionerkd.io import explaining_full_disk
+    from hf_bionerkd.runs.recorrect_result import publish_result
+    from hf_bionerkd.runs.recorrect_steps import TrainedSteps
+    from hf_bionerkd.runs.revision_push import check_publication, push_revisions
+    from hf_bionerkd.runs.revisions import open_corpora
+    from hf_bionerkd.runs.run import Run
+    from hf_bionerkd.weak.recorrection import run_rounds
+    from hf_bionerkd.weak.rounds import RoundLog, read_outcome
+
     check_publication(config)
-    for section in (config.weak_training, config.training):
-        training_arguments(section, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
-    asked = config
-    config, resolved = pin_sources(asked, folder)
-    weak, human = open_corpora(config)
-    space = check_corpora(config, weak, human)
-    revisions = Revisions(config, weak, human, space)
-    opened = claim_run(folder, asked, resume=config.resume, overwrite=config.overwrite, resolved=resolved)
-    if opened != "finished":
-        log = RoundLog(folder, writes=state.is_main_process)
-        state.wait_for_everyone()  # before anyone writes what the others read
-        steps = TrainedSteps(config, revisions, log)
-        with explaining_full_disk(folder):
+    run = Run.open(config, load=open_corpora, prepare=_plan)
+    if not run.finished:
+        log = RoundLog(run.folder, writes=run.processes.is_main)
+        run.processes.wait()  # before anyone writes what the others read
+        steps = TrainedSteps(run.config, run.plan, log)
+        say: Callable[[str], None] = partial(print, flush=True) if run.processes.is_main else _say_nothing
+        with explaining_full_disk(run.folder):
             steps.prepare()
             outcome = run_rounds(
                 steps,
@@ -72,13 +93,28 @@ def recorrect(config: RecorrectConfig) -> Outcome:
                 select_by=config.select_by,
                 max_rounds=config.max_rounds,
                 patience=config.patience,
-                say=lambda line: print(line, flush=True) if state.is_main_process else None,
+                say=say,
             )
             publish_result(steps, outcome)
-        state.wait_for_everyone()
-    found = read_outcome(folder)
-    assert found is not None  # a finished run has it
-    return found
+        run.processes.wait()
+    ended = read_outcome(run.folder)
+    assert ended is not None  # a finished run has it
+    result = RecorrectResult(run.folder, ended)
+    if not run.processes.is_main:
+        return result
+    return push_revisions(config, result)
+
+
+def _plan(run: Run[RecorrectConfig]) -> Revisions:
+    """Check that the corpora go together, before the folder is claimed."""
+    from hf_bionerkd.runs.revisions import Revisions
+
+    weak, human = run.corpora
+    return Revisions(run.config, weak, human, check_corpora(run.config, weak, human))
+
+
+def _say_nothing(line: str) -> None:
+    pass
 
 
 def check_corpora(config: RecorrectConfig, weak: Corpus, human: Corpus) -> LabelSpace:
@@ -90,6 +126,8 @@ def check_corpora(config: RecorrectConfig, weak: Corpus, human: Corpus) -> Label
     Raises:
         ConfigError: They annotate different types, or there is nothing to select on.
     """
+    from hf_bionerkd.runs.loading import check_splits, label_space
+
     for key, corpus in (("weak", weak), ("human", human)):
         if "train" not in corpus.splits:
             raise ConfigError(f"{key}: corpus {corpus.name!r} is to be trained on; leave out `{key}.train: false`")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hf_bionerkd.data.corpus import Corpus
 from hf_bionerkd.evaluation.report import Metrics, read_metrics
 from hf_bionerkd.io import write_json, write_text
-from hf_bionerkd.losses.mixture import Mixture, WeightedTerm
+from hf_bionerkd.runs.card_info import card_info
 from hf_bionerkd.runs.folder import finish, publish, read_run, versions
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 from hf_bionerkd.runs.recorrect_steps import CORRECTOR, SCORES, WEAK_MODEL, TrainedSteps
 from hf_bionerkd.runs.revisions import CORPUS
-from hf_bionerkd.runs.training_run import card_info
+from hf_bionerkd.runs.training_run import renamed
+from hf_bionerkd.training.launch import default_device
 from hf_bionerkd.weak.round_tables import relabelling_report, scores_table
 from hf_bionerkd.weak.rounds import SUMMARY_FILE, Outcome
 
@@ -30,7 +30,7 @@ def publish_result(steps: TrainedSteps, outcome: Outcome) -> None:
         outcome (`Outcome`): How the rounds ended.
     """
     best, folder = steps.revision(outcome.best), steps.log.folder
-    if not steps.state.is_main_process:
+    if not steps.processes.is_main:
         return
     steps.revisions.write_best(folder / CORPUS, outcome, best)
     place, config, metrics = steps.log.place(outcome.best), steps.config, Metrics(())
@@ -70,17 +70,12 @@ def _publish_model(
 ) -> None:
     """Publish a model of the best round, with a card."""
     model, tokenizer = steps.load(source)
-    model.to(steps.state.device)
-    found = read_metrics(source / SCORES)
-    strict, lenient = (
-        tuple(replace(row, model=folder.name) for row in rows) for rows in (found.strict, found.lenient)
-    )
+    model.to(default_device())
     info = card_info(
         steps.job(corpora, section),
         model,
         folder.name,
-        replace(found, strict=strict, lenient=lenient),
-        mixture=Mixture([WeightedTerm("gold", 1.0)]),
+        renamed(read_metrics(source / SCORES), folder.name),
         results_model=folder.name,
         tokenizer=tokenizer,
         base_model=steps.config.model.path,

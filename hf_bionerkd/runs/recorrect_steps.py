@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hf_bionerkd.data.corpus import Corpus, load_corpus
 from hf_bionerkd.evaluation.entities import EntityScores
 from hf_bionerkd.evaluation.report import write_metrics
 from hf_bionerkd.io import atomic_folder
 from hf_bionerkd.runs.config import ModelConfig
-from hf_bionerkd.runs.folder import publish_weights
 from hf_bionerkd.runs.loading import make_model, make_tags, make_tokenizer
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 from hf_bionerkd.runs.revisions import CORPUS, Revisions
-from hf_bionerkd.runs.training_run import Job, drop_checkpoints, measure, train
-from hf_bionerkd.training.evaluator import Tagging, model_tagging
-from hf_bionerkd.training.launch import launched_processes
+from hf_bionerkd.runs.training_run import Job, drop_checkpoints, measure, taggers_of, train
+from hf_bionerkd.training.launch import default_device, launched_processes
+from hf_bionerkd.training.student import save_student
 from hf_bionerkd.weak.relabelled_rows import RelabelledRows
 from hf_bionerkd.weak.rounds import ModelScores, RoundLog
 
@@ -48,26 +49,24 @@ class TrainedSteps:
     log: RoundLog
 
     def __post_init__(self) -> None:
-        from accelerate import PartialState
-
-        self.state = PartialState()
+        self.processes = launched_processes()
         self.weak, self.human, self.space = self.revisions.weak, self.revisions.human, self.revisions.space
         self.tags = make_tags("none", [self.human], neutral=False, end_tag=False)
 
     def prepare(self) -> None:
         """Write L_0, and sweep up what a killed run left half-written."""
-        if self.state.is_main_process:
+        if self.processes.is_main:
             for place in (self.log.folder, *self.log.folder.glob("rounds/*")):
                 for leftover in (*place.glob(".*.tmp"), *place.glob(".*.old")):
                     shutil.rmtree(leftover)
         found = None
         if self.log[0].corpus is None:
-            if self.state.is_main_process:
+            if self.processes.is_main:
                 found = self.revisions.write_first(self.log.place(0) / CORPUS)
                 left_out = found.get("sentences_left_out_as_held_out", 0)
                 if left_out:
                     print(f"{left_out:,} sentences of the weak corpus are in D or test and were left out", flush=True)
-            self.log.record(0, corpus=self._told(found))
+            self.log.record(0, corpus=self.processes.broadcast(found))
 
     def train(self, number: int) -> ModelScores:
         """W_r: a new model, trained on L_r alone."""
@@ -94,21 +93,21 @@ class TrainedSteps:
         """L_{r+1}: the sentences of L_r with what C_r says."""
         place, after = self.log.place(number), self.log.place(number + 1)
         labels = RelabelledRows(self.revision(number).splits["train"], place / _LABELS, self.config.rows_per_part)
-        labels.fill(self._tagging(place / CORRECTOR), launched_processes())
-        self.state.wait_for_everyone()
+        labels.fill(self._tagging(place / CORRECTOR), self.processes)
+        self.processes.wait()
         found = None
-        if self.state.is_main_process:
+        if self.processes.is_main:
             changes, corpus = labels.changes(self.space).as_dict(), None
             if not changes["collapsed"]:
                 entry = replace(self.log[number + 1], changes=changes)
                 sources = [*(place / CORPUS).glob("data/*"), *(place / CORRECTOR).glob("*.safetensors")]
                 corpus = self.revisions.write_next(after / CORPUS, entry, labels, sorted(sources))
             found = changes, corpus
-        return self._told(found)
+        return self.processes.broadcast(found)
 
     def discard(self, number: int) -> None:
         """Delete the models of a round, unless all are to be kept, and the labels that its next corpus was made of."""
-        if self.state.is_main_process:
+        if self.processes.is_main:
             shutil.rmtree(self.log.place(number) / _LABELS, ignore_errors=True)
             for name in (WEAK_MODEL, CORRECTOR) if self.config.keep_models == "best" else ():
                 shutil.rmtree(self.log.place(number) / name, ignore_errors=True)
@@ -121,8 +120,10 @@ class TrainedSteps:
 
     def revision(self, number: int) -> Corpus:
         """L_r, as it is on disk."""
-        with self.state.main_process_first():
-            return load_corpus(self.weak.name, str(self.log.place(number) / CORPUS))
+        from accelerate import PartialState
+
+        with PartialState().main_process_first():
+            return load_corpus(self.log.place(number) / CORPUS, self.weak.name)
 
     def load(self, folder: Path) -> tuple[Any, Any]:
         """A model of this run, and its tokenizer."""
@@ -131,7 +132,7 @@ class TrainedSteps:
 
     def job(self, corpora: Sequence[Corpus], section: dict[str, Any]) -> Job:
         """A training on these corpora."""
-        return Job(corpora, self.space, self.tags, self.config.encoding, section, self.config.seed, "all")
+        return Job(corpora, self.space, self.tags, self.config.encoding, section, self.config.seed)
 
     @cached_property
     def _vocabulary(self) -> Any:
@@ -149,40 +150,34 @@ class TrainedSteps:
     ) -> None:
         trainer = train(self.job(corpora, section), model, tokenizer, _checkpoints(folder), resume=True)
         model = trainer.student
-        if self.state.is_main_process:
+        if self.processes.is_main:
             with atomic_folder(folder, overwrite=True) as staging:
-                publish_weights(staging, model, tokenizer, self.tags)
-        self.state.wait_for_everyone()
+                save_student(staging, model, tokenizer, self.tags)
+        self.processes.wait()
 
     def _drop_checkpoints(self, folder: Path) -> None:
         """Of a model that is there: asked each time, since a run may have been killed just before."""
-        if self.state.is_main_process:
+        if self.processes.is_main:
             drop_checkpoints(_checkpoints(folder))
 
     def _measure(self, folder: Path) -> ModelScores:
         """Scores on D and test; those on test are kept beside the model, with their intervals."""
         model, tokenizer = self.load(folder)
-        model.to(self.state.device)
+        model.to(default_device())
         job = self.job([self.human], {})
         found = {split: measure(job, model, tokenizer, folder.name, split) for split in ("validation", "test")}
-        if self.state.is_main_process:
+        if self.processes.is_main:
             write_metrics(folder / SCORES, found["test"])
         scores = {
             split: EntityScores({row.type: row.counts for row in metrics.strict}) for split, metrics in found.items()
         }
         return ModelScores(**scores)
 
-    def _tagging(self, folder: Path) -> Tagging:
-        """How to ask a model of this run for labels."""
+    def _tagging(self, folder: Path) -> Callable[[Sequence[Sequence[str]]], list[np.ndarray]]:
+        """Return what asks a model of this run for the label ids of words."""
         model, tokenizer = self.load(folder)
-        model.to(self.state.device)
-        return model_tagging(model, tokenizer, self.space, self.config.encoding, ((), ()), _BATCH)
-
-    def _told(self, found: Any) -> Any:
-        """What the main process has found, for all processes."""
-        from accelerate.utils import broadcast_object_list
-
-        return broadcast_object_list([found])[0]
+        model.to(default_device())
+        return taggers_of(self.job([self.human], {}), model, tokenizer, _BATCH)[""].tags
 
 
 def _checkpoints(folder: Path) -> Path:

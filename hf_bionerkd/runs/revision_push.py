@@ -9,11 +9,12 @@ from pathlib import Path
 
 from hf_bionerkd.data.corpus_card import name_corpus
 from hf_bionerkd.hub.command_line import this_command
+from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.push import PushOptions, check_access, push_folder
 from hf_bionerkd.io import write_json
+from hf_bionerkd.runs.recorrect import RecorrectResult
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 from hf_bionerkd.runs.revisions import CORPUS
-from hf_bionerkd.weak.rounds import Outcome
 
 PUSHED_FILE = "pushed.json"  # the rounds that are on the Hub, by repository and branch
 
@@ -35,34 +36,46 @@ def check_publication(config: RecorrectConfig) -> None:
     state.wait_for_everyone()
 
 
-def push_revisions(config: RecorrectConfig, outcome: Outcome) -> Iterator[str]:
-    """Push every round, in order, and then the result; rounds that this run has pushed before are not pushed again.
+def push_revisions(config: RecorrectConfig, result: RecorrectResult) -> RecorrectResult:
+    """Push every round, in order, and then the best one; rounds that this run has pushed before are not pushed again.
 
     Args:
         config (`RecorrectConfig`): The run, finished.
-        outcome (`Outcome`): How its rounds ended.
+        result (`RecorrectResult`): What it has made.
 
     Returns:
-        A line to print for each push; nothing for a run that is not to be published.
+        The result with a line for each push; unchanged for a run that is not to be published.
 
     Raises:
-        HubError: A push failed; the same command goes on where it stopped.
+        HubError: A push failed; the same command goes on where it stopped. What was measured has been printed.
     """
-    options, folder = _options(config), Path(config.output_dir)
+    options = _options(config)
     if options is None:
-        return
+        return result
+    lines: list[str] = []
+    try:
+        for line in _push_rounds(config, options, result):
+            lines.append(line)
+    except HubError:
+        print(replace(result, pushed=tuple(lines)).report(), flush=True)
+        raise
+    return replace(result, pushed=tuple(lines))
+
+
+def _push_rounds(config: RecorrectConfig, options: PushOptions, result: RecorrectResult) -> Iterator[str]:
+    folder, outcome = result.folder, result.outcome
     retry = this_command(without=("overwrite=true",))
-    for found in outcome.rounds:
+    for entry in outcome.rounds:
         done = _pushed(config, options)
-        if found.corpus is None or found.number in done:
+        if entry.corpus is None or entry.number in done:
             continue
-        place = folder / "rounds" / str(found.number) / CORPUS
-        message = f"Round {found.number} of label re-correction" if found.number else "Weak labels as they were"
-        name_corpus(place, options.repo_id)
-        push = replace(options, tag=_tag(found.number), message=message)
-        url = push_folder(place, push, retry=retry).url
-        write_json(folder / PUSHED_FILE, {**_read(folder), _key(options): sorted({*done, found.number})})
-        yield f"pushed round {found.number}: {url} (tag {_tag(found.number)})"
+        corpus = folder / "rounds" / str(entry.number) / CORPUS
+        message = f"Round {entry.number} of label re-correction" if entry.number else "Weak labels as they were"
+        name_corpus(corpus, options.repo_id)
+        push = replace(options, tag=_tag(entry.number), message=message)
+        url = push_folder(corpus, push, retry=retry).url
+        write_json(folder / PUSHED_FILE, {**_read(folder), _key(options): sorted({*done, entry.number})})
+        yield f"pushed round {entry.number}: {url} (tag {_tag(entry.number)})"
     name_corpus(folder / CORPUS, options.repo_id)
     push = replace(options, message=options.message or f"The best round: {outcome.best}")
     pushed = push_folder(folder / CORPUS, push, retry=retry)

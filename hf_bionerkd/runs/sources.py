@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 from hf_bionerkd.hub.errors import HubError, RepoType
 from hf_bionerkd.hub.references import Reference, parse_reference, resolve
 from hf_bionerkd.hub.snapshots import model_folder
-from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig, ModelConfig
+from hf_bionerkd.runs.config import ConfigError, ModelConfig, RunConfig
 from hf_bionerkd.runs.folder import DONE_FILE, RESOLVED, RUN_FILE, read_run
 
-RunConfig = DistillConfig | FinetuneConfig
 C = TypeVar("C", bound=RunConfig)
 
 
@@ -29,7 +28,7 @@ def pin_sources(config: C, folder: str | Path, where: str = "") -> tuple[C, dict
     otherwise be missed only after the teachers have been trained. Nothing is written to the run's folder.
 
     Args:
-        config (`DistillConfig` or `FinetuneConfig`): The run, in the user's words.
+        config (`RunConfig`): The run, in the user's words.
         folder (`str` or `Path`): Its `output_dir`, which may hold its record.
         where (`str`, *optional*): The file of the configuration, for messages, when it is not the user's own.
 
@@ -92,37 +91,31 @@ def _recorded(record: Any, key: str, source: str) -> str | None:
 def _fetch_models(config: RunConfig) -> None:
     from hf_bionerkd.runs.loading import check_model
 
-    key, model = _model(config)
-    with _naming(f"{key}: "):
-        check_model(model)
-    for index, teacher in enumerate(config.teachers if isinstance(config, DistillConfig) else ()):
-        if teacher.path:
-            with _naming(f"teachers.{index}: "):
-                model_folder(teacher.path, teacher.revision)
+    for key, section in config.sections():
+        if isinstance(section, ModelConfig):
+            with _naming(f"{key}: "):
+                check_model(section)
+        elif section.repo_type == "model" and section.path:
+            with _naming(f"{key}: "):
+                model_folder(section.path, section.revision)
 
 
 def _references(config: RunConfig) -> dict[str, Reference]:
-    """Every path of a configuration that is a name on the Hub, by its key."""
-    found: dict[str, Reference | None] = {}
-    for index, corpus in enumerate(config.corpora):
-        if corpus.build is not None:
-            continue  # the path is the folder that is to be built
-        key = f"corpora.{index}.path"
-        try:
-            found[key] = _parse(key, corpus.path, corpus.revision, "dataset")
-        except FileNotFoundError:
-            continue  # said better by `load_corpus`, which comes next
-    if isinstance(config, DistillConfig):
-        for index, teacher in enumerate(config.teachers):
-            if teacher.path:
-                key = f"teachers.{index}.path"
-                found[key] = _parse(key, teacher.path, teacher.revision)
-    where, model = _model(config)
-    if model.path:
-        found[f"{where}.path"] = _parse(f"{where}.path", model.path, model.revision)
-    elif model.tokenizer:
-        found[f"{where}.tokenizer"] = _parse(f"{where}.tokenizer", model.tokenizer)
-    return {key: reference for key, reference in found.items() if reference is not None}
+    """Return every path of a configuration that is a name on the Hub, by its key."""
+    references: dict[str, Reference | None] = {}
+    for key, section in config.sections():
+        if section.repo_type is None or getattr(section, "build", None) is not None:
+            continue  # the path of a corpus with `build` is the folder that is to be built
+        if section.path:
+            try:
+                references[f"{key}.path"] = _parse(f"{key}.path", section.path, section.revision, section.repo_type)
+            except FileNotFoundError:
+                if section.repo_type != "dataset":
+                    raise
+                # A missing corpus is said better by `load_corpus`, which comes next.
+        elif getattr(section, "tokenizer", None):
+            references[f"{key}.tokenizer"] = _parse(f"{key}.tokenizer", section.tokenizer)
+    return {key: reference for key, reference in references.items() if reference is not None}
 
 
 def _parse(key: str, text: str, revision: str | None = None, repo_type: RepoType = "model") -> Reference | None:
@@ -144,11 +137,6 @@ def _pinned(config: C, resolved: Mapping[str, Mapping[str, str]]) -> C:
         else:
             place.path, place.revision = repo_id, found["commit"]
     return pinned
-
-
-def _model(config: RunConfig) -> tuple[str, ModelConfig]:
-    """The key of what is trained, and what it is."""
-    return ("student", config.student) if isinstance(config, DistillConfig) else ("model", config.model)
 
 
 @contextmanager

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from hf_bionerkd.losses.adversarial import Discriminator
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers.utils import ModelOutput
 
 
 class DistillationModel(nn.Module):
-    """A student and the discriminator that it is trained against. Only the student is ever published.
+    """A student and the modules that its loss terms train beside it. Only the student is ever saved or published.
 
     Calling it is calling the student.
 
     Args:
         student (`PreTrainedModel`): The model to train.
-        discriminator (`Discriminator`): Of :class:`~hf_bionerkd.losses.adversarial.AdversarialLoss`.
+        modules (`dict[str, Module]`): Name of a loss term to its module, such as a discriminator.
     """
 
-    def __init__(self, student: Any, discriminator: Discriminator) -> None:
+    def __init__(self, student: PreTrainedModel, modules: dict[str, nn.Module]) -> None:
         super().__init__()
         self.student = student
-        self.discriminator = discriminator
+        self.of_terms = nn.ModuleDict(modules)
 
     @property
-    def config(self) -> Any:
-        """The student's."""
+    def config(self) -> PretrainedConfig:
+        """Configuration of the student."""
         return self.student.config
 
-    def forward(self, **inputs: Any) -> Any:
-        """The student's outputs."""
+    def forward(self, **inputs: Any) -> ModelOutput:
+        """Compute the student's outputs."""
         return self.student(**inputs)
 
 
 def student_of(model: Any) -> Any:
-    """The student alone."""
+    """Return the student alone."""
     return model.student if isinstance(model, DistillationModel) else model

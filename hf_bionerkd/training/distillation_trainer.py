@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
-from hf_bionerkd.labels import LabelError, LabelSpace
-from hf_bionerkd.losses.adversarial import AdversarialLoss, Discriminator
-from hf_bionerkd.losses.hard import TokenNLL
-from hf_bionerkd.losses.mixture import Mixture
-from hf_bionerkd.losses.reduction import LossSum
-from hf_bionerkd.losses.soft import SoftCrossEntropy, SoftL1, SoftL2, TemperedCrossEntropy
+from hf_bionerkd.data.corpus import Corpus, join_corpora
+from hf_bionerkd.encoding.tag_pairs import TagPairs
+from hf_bionerkd.losses.mixture import Mixture, taughtnet_mixture
 from hf_bionerkd.teachers.aggregation import TeacherTypes
-from hf_bionerkd.teachers.outputs import PER_TEACHER, check_same_types
-from hf_bionerkd.training.distillation_model import DistillationModel
+from hf_bionerkd.teachers.columns import ColumnSource, check_coverage
+from hf_bionerkd.teachers.lessons import open_columns
+from hf_bionerkd.teachers.teacher import Teacher
+from hf_bionerkd.training.launch import launched_processes
 from hf_bionerkd.training.trainer import TokenClassificationTrainer
-from hf_bionerkd.training.training_windows import IGNORED
+from hf_bionerkd.training.training_windows import TrainingWindows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+TEACHER_OUTPUTS = "teacher_outputs"  # folder of the caches, in the output folder
 
 
 class MultiTeacherTrainer(TokenClassificationTrainer):
-    """Trains one student on several teachers and, where the mixture says so, on gold labels.
+    """Trains one student on several teachers and, where the loss says so, on gold labels.
 
-    The terms, any of which the mixture may weigh:
+    The terms that come with the package, any of which the loss may weigh:
 
     | term | takes | source |
     |---|---|---|
@@ -37,94 +40,85 @@ class MultiTeacherTrainer(TokenClassificationTrainer):
     sentences once.
 
     Args:
-        space (`LabelSpace`): The student's label space.
-        teachers (`Sequence[TeacherTypes]`): What each teacher covers, to check at once rather than when it explodes.
-        mixture (`Mixture`): Weights of the terms.
-        gold (`TokenNLL`): The supervised term, with its treatment of gold ``O``.
-        temperature (`float`, *optional*, defaults to 2.0): Of the term `tempered`.
+        model, args, train_dataset: As of :class:`TokenClassificationTrainer`.
+        teachers (`Sequence[Teacher]`): In the order of aggregation.
+        loss (`Mixture`, *optional*): Weighted terms; by default TaughtNet's with λ = 0.9.
+        aggregation (`Mapping`, *optional*): Options of :class:`~hf_bionerkd.teachers.aggregation.Aggregator`.
+        teacher_outputs (`str`, *optional*, defaults to `"cached"`): `"cached"`: computed once, into `cache_dir`;
+            `"online"`: the teachers are asked for each batch.
+        cache_dir (`str`, *optional*): Folder of the caches; ``teacher_outputs`` in the output folder by default.
+        sources (`Sequence[ColumnSource]`, *optional*): Columns of the teachers, where they have been opened already.
         **kwargs: Of :class:`TokenClassificationTrainer`.
 
     Raises:
         LabelError: A type of the student has no teacher, a teacher's type is none of the student's, a term takes each
             teacher by itself and one does not know all types, or the model's labels are not the student's.
-        ValueError: The training data lacks what a weighted term reads.
+
+    Example:
+        ```python
+        corpora = [load_corpus("org/ncbi-disease"), load_corpus("org/bc2gm")]
+        teachers = [Teacher("org/disease-tagger"), Teacher("org/genes", types={"GENE": "Gene"})]
+        trainer = MultiTeacherTrainer(
+            "distilbert/distilroberta-base", TrainingArguments("out"), train_dataset=corpora, teachers=teachers
+        )
+        trainer.train()
+        trainer.save_model()
+        ```
 
     Source: Moscato et al. 2023 (TaughtNet), section III-4; Zhou et al. 2021, "Knowledge distillation"; Han et al.
     2023.
     """
 
+    default_tag_mode = "corpus"
+
     def __init__(
         self,
-        *args: Any,
-        space: LabelSpace,
-        teachers: Sequence[TeacherTypes],
-        mixture: Mixture,
-        gold: TokenNLL,
-        temperature: float = 2.0,
+        model: str | Path | PreTrainedModel | None = None,
+        args: Any = None,
+        *,
+        teachers: Sequence[Teacher | TeacherTypes],
+        aggregation: Mapping[str, Any] | None = None,
+        teacher_outputs: Literal["cached", "online"] = "cached",
+        cache_dir: str | Path | None = None,
+        sources: Sequence[ColumnSource] | None = None,
         **kwargs: Any,
     ) -> None:
-        weighted = {term.name for term in mixture.terms if term.weight > 0}
-        if "adversarial" in weighted:
-            args, kwargs = _with_discriminator(args, kwargs, len(space))
-        super().__init__(*args, gold=gold, mixture=mixture, **kwargs)
-        self.space = space
-        self.joint = SoftCrossEntropy()
-        self.soft = {term.name: term for term in (SoftL1(), SoftL2(), TemperedCrossEntropy(temperature))}
-        self.certain = TokenNLL("all")
-        if isinstance(self.model, DistillationModel):
-            self.adversarial = AdversarialLoss(self.model.discriminator)
-        _check(space, teachers, self.model.config.id2label)
-        by_itself = sorted(weighted & set(PER_TEACHER))
-        if by_itself:
-            check_same_types(space, teachers)
-        for needed, terms in (("targets", sorted(weighted & {"kd"})), ("teachers", by_itself)):
-            if terms and getattr(self.train_dataset, needed, None) is None:
-                raise ValueError(
-                    f"the loss terms {terms} have weight, but the training data has no outputs of teachers for them; "
-                    f"give TrainingWindows `{needed}`"
-                )
+        self.teachers = list(teachers)
+        self._aggregation = aggregation
+        self._mode = teacher_outputs
+        self._cache_dir = cache_dir
+        self._opened = sources
+        super().__init__(model, args, **kwargs)
+        covers = [teacher.covers if isinstance(teacher, Teacher) else teacher for teacher in self.teachers]
+        check_coverage(self.space, covers, self.mixture.reads)
 
-    def loss_term(self, name: str, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> LossSum:
-        """Terms on the teachers; the rest as in the parent."""
-        learned = batch["labels"] != IGNORED
-        if name == "kd":
-            return self.joint(logits, batch["targets"], learned)
-        if name == "hard":
-            return _over_teachers(batch, lambda index: self._hard(logits, batch, index))
-        if name in self.soft:
-            probs = batch["teacher_probs"]
-            return _over_teachers(batch, lambda index: self.soft[name](logits, probs[:, :, index], learned))
-        if name == "adversarial":
-            return self.adversarial(logits, batch["teacher_probs"], learned)
-        return super().loss_term(name, logits, batch)
+    def default_tags(self, corpora: Sequence[Corpus]) -> TagPairs:
+        """Return a tag pair per corpus, and ``<all>``, under which every type is asked for."""
+        return TagPairs(self.default_tag_mode, {corpus.name: corpus.types for corpus in corpora}, neutral=True)
 
-    def _hard(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor], teacher: int) -> LossSum:
-        """The supervised term on one teacher's tags, whose ``O`` denies every type."""
-        tags = batch["teacher_tags"][:, :, teacher].masked_fill(batch["labels"] == IGNORED, IGNORED)
-        return self.supervised(self.certain, logits, {**batch, "labels": tags})
+    def default_loss(self, corpora: Sequence[Corpus]) -> Mixture:
+        """Return TaughtNet's loss."""
+        return taughtnet_mixture()
 
-
-def _over_teachers(batch: Mapping[str, torch.Tensor], term: Callable[[int], LossSum]) -> LossSum:
-    """The sum of a term over the teachers, counted once."""
-    terms = [term(index) for index in range(batch["teacher_tags"].shape[2])]
-    return LossSum(torch.stack([each.sum for each in terms]).sum(), terms[0].count)
-
-
-def _with_discriminator(args: Sequence[Any], kwargs: dict[str, Any], labels: int) -> tuple[Any, dict[str, Any]]:
-    """A Trainer's arguments with a discriminator beside the model."""
-    if args:
-        return (DistillationModel(args[0], Discriminator(labels)), *args[1:]), kwargs
-    return args, {**kwargs, "model": DistillationModel(kwargs["model"], Discriminator(labels))}
-
-
-def _check(space: LabelSpace, teachers: Sequence[TeacherTypes], id2label: Mapping[int, str]) -> None:
-    own = tuple(id2label[index] for index in range(len(id2label)))
-    if own != space.labels:
-        raise LabelError(f"the student's labels are {list(own)}, but the run's label space has {list(space.labels)}")
-    listing = "; ".join(f"{teacher.name}: {list(teacher.types)}" for teacher in teachers) or "there are none"
-    missing = [kind for kind in space.types if not any(kind in teacher.types for teacher in teachers)]
-    foreign = sorted({kind for teacher in teachers for kind in teacher.types if kind not in space.types})
-    if missing:
-        raise LabelError(f"no teacher covers the student's types {missing}. What the teachers cover: {listing}")
-    if foreign:
-        raise LabelError(f"teachers cover {foreign}, which the student {list(space.types)} does not know: {listing}")
+    def _windows(
+        self,
+        corpora: Sequence[Corpus],
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        sources: Sequence[ColumnSource],
+        seed: int,
+        output_dir: str,
+    ) -> TrainingWindows:
+        if self._opened is None:
+            rows = join_corpora(corpora, "train", self.space)
+            self._opened = open_columns(
+                self.mixture.reads,
+                [teacher for teacher in self.teachers if isinstance(teacher, Teacher)],
+                rows,
+                self.space,
+                cache_dir=self._cache_dir or Path(output_dir) / TEACHER_OUTPUTS,
+                mode=self._mode,
+                aggregation=self._aggregation,
+                processes=launched_processes(),
+            )
+        return super()._windows(corpora, model, tokenizer, self._opened, seed, output_dir)

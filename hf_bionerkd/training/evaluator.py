@@ -2,123 +2,137 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from hf_bionerkd.evaluation.entities import Counts
-from hf_bionerkd.evaluation.report import Result
+from hf_bionerkd.data.corpus import Corpus, join_corpora
+from hf_bionerkd.evaluation.entities import Counts, EntityScores, count_spans
+from hf_bionerkd.evaluation.metric import EntityF1
+from hf_bionerkd.evaluation.report import Metrics, Result
 from hf_bionerkd.evaluation.significance import Bootstrap, f1_interval
-from hf_bionerkd.inference.word_tagger import WordTagger
-from hf_bionerkd.labels import LabelSpace, Orphans, WordSpan, tags_to_spans
+from hf_bionerkd.inference.outputs import SentenceSpans
+from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.processes import ALONE, Processes
 
-Tagging = Callable[[Sequence[Sequence[str]]], list[np.ndarray]]  # words of sentences to label ids of their words
-_ORPHANS: dict[str, Orphans] = {"strict": "drop", "lenient": "start"}
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+MODES = SentenceSpans._fields  # "strict" and "lenient"
+
+
+class SpanTagger(Protocol):
+    """Whatever finds mentions in sentences: a :class:`WordTagger`, a :class:`Teacher`."""
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types that it finds."""
+
+    def spans(self, sentences: Sequence[Sequence[str]]) -> list[SentenceSpans]:
+        """Find the mentions of every sentence, as word spans."""
 
 
 class MentionEvaluator:
     """Counts right, spurious and missed mentions per corpus and type, on the types that each corpus annotates.
 
+    Spans are compared as sets, so nested ones are welcome on either side.
+
     Args:
         rows (`Dataset`): From :func:`hf_bionerkd.data.corpus.join_corpora`.
-        space (`LabelSpace`): The run's label space.
+        space (`LabelSpace`): The run's label space, in which the rows' gold labels are.
         corpora (`Sequence[tuple[str, Sequence[str]]]`): Name and annotated types of each corpus, in index order.
     """
 
-    def __init__(self, rows: Any, space: LabelSpace, corpora: Sequence[tuple[str, Sequence[str]]]) -> None:
+    def __init__(self, rows: Dataset, space: LabelSpace, corpora: Sequence[tuple[str, Sequence[str]]]) -> None:
         self.rows = rows
         self.space = space
         self.corpora = [(name, tuple(types)) for name, types in corpora]
 
+    @classmethod
+    def of(cls, corpora: Sequence[Corpus], split: str, space: LabelSpace) -> MentionEvaluator:
+        """Make the evaluator of one split of some corpora."""
+        return cls(join_corpora(corpora, split, space), space, [(corpus.name, corpus.types) for corpus in corpora])
+
     def __call__(
         self,
         model_name: str,
-        tagging: Tagging | Sequence[Tagging],
-        space: LabelSpace | None = None,
+        tagger: SpanTagger | Sequence[SpanTagger],
         *,
-        process_index: int = 0,
-        num_processes: int = 1,
-        reduce: Callable[[np.ndarray], np.ndarray] = lambda counts: counts,
+        processes: Processes = ALONE,
         chunk: int = 1024,
         bootstrap: Bootstrap | None = None,
-    ) -> dict[str, list[Result]]:
+    ) -> Metrics:
         """Score a model.
 
         Args:
             model_name (`str`): Its name in the results.
-            tagging (`Callable` or a list of them): Words of sentences to one array of label ids each; a list has one
-                per corpus (each under its own tag pair).
-            space (`LabelSpace`, *optional*): What those ids stand for; the run's by default. Corpora none of whose
-                types it holds are passed over.
-            process_index (`int`, *optional*, defaults to 0): This process.
-            num_processes (`int`, *optional*, defaults to 1): How many share the rows.
-            reduce (`Callable`, *optional*): Adds an integer array over all processes; called once a corpus.
+            tagger (`SpanTagger` or a list of them): The model; a list has one tagger per corpus (each under its own
+                tag pair). Corpora none of whose types it finds are passed over.
+            processes (`Processes`, *optional*): Who shares the rows; each process gets all results.
             chunk (`int`, *optional*, defaults to 1024): Sentences at a time.
             bootstrap (`Bootstrap`, *optional*): How to compute the interval of every F1; none by default, as each
                 epoch's evaluation has no use for them.
 
         Returns:
-            `{"strict": [...], "lenient": [...]}`, one result a corpus and type.
+            One result per corpus and type, strict and lenient.
         """
-        space = space or self.space
         corpus_of = np.asarray(self.rows.with_format("numpy")["corpus"][:])
-        results: dict[str, list[Result]] = {mode: [] for mode in _ORPHANS}
+        results: dict[str, list[Result]] = {mode: [] for mode in MODES}
         for index, (corpus, types) in enumerate(self.corpora):
+            asked = tagger[index] if isinstance(tagger, Sequence) else tagger
             rows = np.flatnonzero(corpus_of == index)
-            answered = [kind for kind in types if kind in space.types]
+            answered = [kind for kind in types if kind in asked.types]
             if not answered or not len(rows):
                 continue  # a corpus without rows in this split has no score, rather than one of zero
-            asked = tagging if callable(tagging) else tagging[index]
-            counts = np.zeros((len(_ORPHANS), len(rows), len(answered), 3), dtype=np.int32)
-            mine = np.arange(len(rows))[process_index::num_processes]
+            # Each process fills in the rows it has read; the sum over processes has them all.
+            counts = np.zeros((len(MODES), len(rows), len(answered), 3), dtype=np.int32)
+            mine = np.fromiter(processes.share(range(len(rows))), dtype=np.int64)
             for start in range(0, len(mine), chunk):
                 part = mine[start : start + chunk]
-                counts[:, part] = self.count_rows(rows[part], asked, space, answered)
+                counts[:, part] = self.count_rows(rows[part], asked, answered)
             if bootstrap is None:
                 counts = counts.sum(axis=1, keepdims=True, dtype=np.int64)
-            for mode, of_rows in zip(_ORPHANS, reduce(counts), strict=True):
+            for mode, of_rows in zip(MODES, processes.reduce(counts), strict=True):
                 for column, kind in enumerate(answered):
                     own = of_rows[:, column]
                     total = Counts(*map(int, own.sum(axis=0)))
                     interval = f1_interval(own, bootstrap) if bootstrap else None
                     results[mode].append(Result(model_name, corpus, kind, total, interval))
-        return results
+        return Metrics(tuple(results["strict"]), tuple(results["lenient"]), bootstrap=bootstrap)
 
-    def count_rows(
-        self, rows: Sequence[int] | np.ndarray, tagging: Tagging, space: LabelSpace, types: Sequence[str]
-    ) -> np.ndarray:
-        """Right, spurious and missed mentions of some rows: (modes, rows, types, 3), strict first, then lenient."""
+    def count_rows(self, rows: Sequence[int] | np.ndarray, tagger: SpanTagger, types: Sequence[str]) -> np.ndarray:
+        """Count right, spurious and missed mentions of some rows.
+
+        Returns:
+            (modes, rows, types, 3), strict first, then lenient.
+        """
         batch = self.rows[[int(row) for row in rows]]
-        gold_names, own_names = self.space.labels, space.labels
-        counts = np.zeros((len(_ORPHANS), len(rows), len(types), 3), dtype=np.int32)
-        for row, (gold, tags) in enumerate(zip(batch["labels"], tagging(batch["tokens"]), strict=True)):
-            predicted = [own_names[tag] for tag in tags]
-            gold_spans = tags_to_spans([gold_names[label] for label in gold], orphans="start")
-            for mode, orphans in enumerate(_ORPHANS.values()):
-                _add(counts[mode, row], gold_spans, tags_to_spans(predicted, space.scheme, orphans), types)
+        counts = np.zeros((len(MODES), len(rows), len(types), 3), dtype=np.int32)
+        for row, (labels, spans) in enumerate(zip(batch["labels"], tagger.spans(batch["tokens"]), strict=True)):
+            gold = self.space.decode(labels)
+            for mode, predicted in enumerate(spans):
+                counts[mode, row] = count_spans(gold, predicted, types)
         return counts
 
 
-def _add(counts: np.ndarray, gold: Sequence[WordSpan], predicted: Sequence[WordSpan], types: Sequence[str]) -> None:
-    """Count one row's mentions into (types, 3); those of other types are neither right nor wrong."""
-    here, there = set(gold), set(predicted)
-    for column, spans in enumerate((here & there, there - here, here - there)):
-        for _, _, kind in spans:
-            if kind in types:
-                counts[types.index(kind), column] += 1
+def trainer_metrics(results: Sequence[Result], prefix: str) -> dict[str, float]:
+    """Name the strict results of an evaluation as a Trainer logs them, through the public `evaluate` metric.
 
+    Args:
+        results (`Sequence[Result]`): Of one model.
+        prefix (`str`): Such as ``eval``.
 
-def model_tagging(
-    model: Any, tokenizer: Any, space: LabelSpace, encoding: Any, around: Any, batch_size: int
-) -> Tagging:
-    """A model under training as a callable for :class:`MentionEvaluator`."""
-    return WordTagger(
-        model,
-        tokenizer,
-        space.outside,
-        max_length=encoding.max_length,
-        overlap=encoding.overlap,
-        batch_size=batch_size,
-        around=around,
-    ).tags
+    Returns:
+        ``<prefix>_f1``, the macro average over corpora and types; ``<prefix>_<corpus>_<type>_precision``, ``_recall``
+        and ``_f1``.
+    """
+    by_corpus: dict[str, dict[str, Counts]] = {}
+    for result in results:
+        by_corpus.setdefault(result.corpus, {})[result.type] = result.counts
+    metrics = {f"{prefix}_f1": sum(result.counts.f1 for result in results) / max(len(results), 1)}
+    for corpus, counts in by_corpus.items():
+        scores: Mapping[str, float] = EntityF1(types=list(counts)).results(EntityScores(counts))
+        keys = [f"{kind}_{ratio}" for kind in counts for ratio in ("precision", "recall", "f1")]
+        metrics |= {f"{prefix}_{corpus}_{key}": scores[key] for key in keys}
+    return metrics

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from hf_bionerkd.processes import Processes
+
+if TYPE_CHECKING:
+    import torch
+
+
+def default_device() -> torch.device:
+    """Return the device of this process."""
+    from accelerate import PartialState
+
+    return PartialState().device
 
 
 def launched_processes() -> Processes:

@@ -1,22 +1,25 @@
-"""Training windows and the batches made of them: labels, allowed labels and teacher targets per piece."""
+"""Training windows and the batches made of them: labels and teachers' columns per piece."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from datasets import Dataset
 
 from hf_bionerkd.encoding.encoding import Subwords, WordEncoder
 from hf_bionerkd.encoding.tag_pairs import NEUTRAL, TagPairs
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.teachers.outputs import TargetSource, TeacherSource
+from hf_bionerkd.losses.terms import IGNORED
+from hf_bionerkd.teachers.columns import ColumnKind, ColumnSource
 
-IGNORED = -100
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 BLANK = -1
+ROW_COLUMNS = {"annotated"}  # columns with one value per row, not per piece
 
 
 class TrainingWindows(torch.utils.data.Dataset):
@@ -24,7 +27,7 @@ class TrainingWindows(torch.utils.data.Dataset):
 
     Each word counts in the loss exactly once: in the window that owns it. With ``subwords="all"`` the later pieces of
     a word carry its label too (B becomes I there), which is what the plain pipeline with
-    ``aggregation_strategy="simple"`` needs; with ``"first"`` they are masked, as in the papers' code (METHODS, traps).
+    ``aggregation_strategy="simple"`` needs; with ``"first"`` they are masked, as in the papers' code.
     Index `BLANK` is an example of which nothing is learned, to fill up the share of a process.
 
     Args:
@@ -34,8 +37,8 @@ class TrainingWindows(torch.utils.data.Dataset):
         corpora (`Sequence[tuple[str, Sequence[str]]]`): Name and annotated types of each corpus, in index order.
         tags (`TagPairs`): Tag pairs.
         subwords (`str`, *optional*, defaults to `"all"`): `"all"` or `"first"`.
-        targets (`TargetSource`, *optional*): Teachers' joint targets; none for supervised training.
-        teachers (`TeacherSource`, *optional*): What each teacher by itself says, for terms that read them one by one.
+        sources (`Sequence[ColumnSource]`, *optional*): Columns of teachers, see
+            :class:`~hf_bionerkd.teachers.columns.ColumnSource`; none for supervised training.
         neutral_tag_rate (`float`, *optional*, defaults to 0.5): How often a sentence is shown under ``<all>`` instead
             of its corpus's tag, where ``<all>`` exists. The choice depends on seed, epoch and window alone, so a
             resumed run repeats it.
@@ -51,8 +54,7 @@ class TrainingWindows(torch.utils.data.Dataset):
         tags: TagPairs,
         *,
         subwords: Subwords = "all",
-        targets: TargetSource | None = None,
-        teachers: TeacherSource | None = None,
+        sources: Sequence[ColumnSource] = (),
         neutral_tag_rate: float = 0.5,
         seed: int = 0,
     ) -> None:
@@ -61,12 +63,12 @@ class TrainingWindows(torch.utils.data.Dataset):
         self.encoder = encoder
         self.space = space
         self.tags = tags
-        self.targets = targets
-        self.teachers = teachers
+        self.sources = list(sources)
         self.neutral_tag_rate = neutral_tag_rate
         self.seed = seed
         self.epoch = 0
         self.windows = _encode_rows(rows, encoder, space, subwords)
+        self.layout = space.layout
         self.lengths = [int(n) for n in self.windows["length"]]
         self.names = [name for name, _ in corpora]
         self.annotated = np.array([[kind in types for kind in space.types] for _, types in corpora])
@@ -74,15 +76,18 @@ class TrainingWindows(torch.utils.data.Dataset):
         self.tag_ids = {
             name: tuple(tokenizer.convert_tokens_to_ids(side) for side in tags.around(name)) for name in tags.names
         }
-        ids = [space.ids_of(kind) for kind in space.types]
-        self.begin, self.inside = [i["B"] for i in ids], [i["I"] for i in ids]
         self.windows = self.windows.with_format("numpy")
+
+    @property
+    def columns(self) -> set[str]:
+        """Columns of a batch that losses may read."""
+        return {"labels", "annotated", *(name for source in self.sources for name in source.columns)}
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def set_epoch(self, epoch: int) -> None:
-        """Told by accelerate's data loader; tags and data order depend on it."""
+        """Take over the epoch from accelerate's data loader; tags and data order depend on it."""
         self.epoch = epoch
 
     def __getitem__(self, index: int) -> dict[str, Any]:
@@ -91,29 +96,28 @@ class TrainingWindows(torch.utils.data.Dataset):
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         batch = self.windows[[max(0, int(index)) for index in indices]]
         rows = [int(row) for row in batch["row"]]
-        targets = self.targets.rows(rows) if self.targets is not None else None
-        said = self.teachers.said(rows) if self.teachers is not None else None
+        of_teachers = [(source.columns, source.rows(rows)) for source in self.sources]
         examples = []
         for position, index in enumerate(indices):
             corpus = int(batch["corpus"][position])
             opening, closing = self._tag(corpus, int(index))
             before = [*self.encoder.prefix, *opening]
             after = [*closing, *self.encoder.suffix]
+            around = (len(before), len(after))
             example = {
                 "input_ids": np.concatenate([before, batch["input_ids"][position], after]).astype(np.int64),
-                "labels": np.pad(batch["labels"][position], (len(before), len(after)), constant_values=IGNORED),
+                "labels": np.pad(batch["labels"][position], around, constant_values=IGNORED),
                 "annotated": self.annotated[corpus],
             }
             if index == BLANK:
                 example["labels"].fill(IGNORED)
-            around, of_pieces = (len(before), len(after)), (batch["word_ids"][position], batch["heads"][position])
-            if targets is not None:
-                example["targets"] = np.pad(self._piece_targets(targets[position], *of_pieces), (around, (0, 0)))
-            if said is not None:
-                probs = self._piece_targets(said[position].probs, *of_pieces)
-                tags = self._piece_tags(said[position].tags, *of_pieces)
-                example["teacher_probs"] = np.pad(probs, (around, (0, 0), (0, 0)))
-                example["teacher_tags"] = np.pad(tags, (around, (0, 0)), constant_values=IGNORED)
+            # Teachers speak of words; every piece takes its word's values over, tags and special tokens have none.
+            word_ids, heads = batch["word_ids"][position], batch["heads"][position].astype(bool)
+            for kinds, values in of_teachers:
+                for name, words in values[position].items():
+                    pieces = self._in_pieces(words, kinds[name], word_ids, heads)
+                    rest = ((0, 0),) * (pieces.ndim - 1)
+                    example[name] = np.pad(pieces, (around, *rest), constant_values=_fill(pieces.dtype))
             examples.append(example)
         return examples
 
@@ -127,31 +131,34 @@ class TrainingWindows(torch.utils.data.Dataset):
                 name = NEUTRAL
         return self.tag_ids[name]
 
-    def _piece_targets(self, words: np.ndarray, word_ids: np.ndarray, heads: np.ndarray) -> np.ndarray:
-        """Later pieces of a word continue its mention: I takes the mass of B + I, B none (METHODS, traps)."""
-        pieces = words[word_ids].astype(np.float32)
-        later = ~heads.astype(bool)
-        if later.any():
-            rows = pieces[later]
-            rows[..., self.inside] += rows[..., self.begin]
-            rows[..., self.begin] = 0.0
-            pieces[later] = rows
-        return pieces
+    def _in_pieces(self, words: np.ndarray, kind: ColumnKind, word_ids: np.ndarray, heads: np.ndarray) -> np.ndarray:
+        """Give pieces their words' values; a later piece continues its word's mention.
 
-    def _piece_tags(self, words: np.ndarray, word_ids: np.ndarray, heads: np.ndarray) -> np.ndarray:
-        """Label ids of pieces; a later piece of a word that begins a mention continues it."""
-        continued = np.arange(len(self.space))
-        continued[self.begin] = self.inside
-        pieces = words[word_ids].astype(np.int64)
-        return np.where(heads.astype(bool)[:, None], pieces, continued[pieces])
+        Of a distribution I takes the mass of B + I, and B none: left with its word's B, a later piece would be taught
+        to begin another mention.
+        """
+        if kind == "labels":
+            labels = words[word_ids].astype(np.int64)
+            return np.where(heads[:, None], labels, np.asarray(self.layout.continued)[labels])
+        pieces = words[word_ids].astype(np.float32)
+        if not heads.all():
+            begin, inside = list(self.layout.begin), list(self.layout.inside)
+            later = pieces[~heads]
+            later[..., inside] += later[..., begin]
+            later[..., begin] = 0.0
+            pieces[~heads] = later
+        return pieces
 
 
 class WindowCollator:
     """Pads training windows into tensors.
 
     Gives `input_ids`, `attention_mask`, `labels` (-100 where nothing is learned: special tokens, tags, padding, pieces
-    that another window owns), `annotated` (batch, types) and, where the training windows hold them, `targets` (batch,
-    pieces, labels), `teacher_probs` (batch, pieces, teachers, labels) and `teacher_tags` (batch, pieces, teachers).
+    that another window owns), `annotated` (batch, types) and whatever columns of teachers the examples hold, (batch,
+    pieces, …).
+
+    Args:
+        pad_token_id (`int`): The tokenizer's padding id.
     """
 
     def __init__(self, pad_token_id: int) -> None:
@@ -160,29 +167,25 @@ class WindowCollator:
     def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Pad to the longest example."""
         longest = max(len(example["input_ids"]) for example in examples)
-        size = (len(examples), longest)
-        input_ids = np.full(size, self.pad_token_id, dtype=np.int64)
-        attention = np.zeros(size, dtype=np.int64)
-        labels = np.full(size, IGNORED, dtype=np.int64)
+        attention = np.zeros((len(examples), longest), dtype=np.int64)
         for row, example in enumerate(examples):
-            length = len(example["input_ids"])
-            input_ids[row, :length] = example["input_ids"]
-            attention[row, :length] = 1
-            labels[row, :length] = example["labels"]
-        batch = {
-            "input_ids": torch.from_numpy(input_ids),
-            "attention_mask": torch.from_numpy(attention),
-            "labels": torch.from_numpy(labels),
-            "annotated": torch.from_numpy(np.stack([example["annotated"] for example in examples])),
-        }
-        for name, fill in (("targets", 0), ("teacher_probs", 0), ("teacher_tags", IGNORED)):
-            if name in examples[0]:
-                first = examples[0][name]
-                padded = np.full((*size, *first.shape[1:]), fill, dtype=first.dtype)
-                for row, example in enumerate(examples):
-                    padded[row, : len(example[name])] = example[name]
-                batch[name] = torch.from_numpy(padded)
+            attention[row, : len(example["input_ids"])] = 1
+        batch = {"attention_mask": torch.from_numpy(attention)}
+        for name, first in examples[0].items():
+            if name in ROW_COLUMNS:
+                batch[name] = torch.from_numpy(np.stack([example[name] for example in examples]))
+                continue
+            fill = self.pad_token_id if name == "input_ids" else _fill(first.dtype)
+            padded = np.full((len(examples), longest, *first.shape[1:]), fill, dtype=first.dtype)
+            for row, example in enumerate(examples):
+                padded[row, : len(example[name])] = example[name]
+            batch[name] = torch.from_numpy(padded)
         return batch
+
+
+def _fill(kind: np.dtype) -> float:
+    """Return what pads a column: label ids are ignored, values are zero."""
+    return IGNORED if np.issubdtype(kind, np.integer) else 0
 
 
 def _encode_rows(rows: Dataset, encoder: WordEncoder, space: LabelSpace, subwords: Subwords) -> Dataset:
@@ -190,10 +193,7 @@ def _encode_rows(rows: Dataset, encoder: WordEncoder, space: LabelSpace, subword
         raise ValueError(f"subwords is 'all' or 'first', not {subwords!r}")
     if space.scheme != "BIO":
         raise ValueError(f"training labels are BIO, which the plain pipeline reads; not {space.scheme}")
-    to_inside = list(range(len(space)))
-    for kind in space.types:
-        ids = space.ids_of(kind)
-        to_inside[ids["B"]] = ids["I"]
+    to_inside = space.layout.continued
 
     def encode(batch: dict[str, list[Any]], indices: list[int]) -> dict[str, list[Any]]:
         out: dict[str, list[Any]] = {

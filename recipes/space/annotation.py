@@ -173,7 +173,7 @@ class Student:
         with self._lock:
             if tag not in self._taggers:
                 tokenizer = self._tokenizer if tag is None else set_default_tag(self._tokenizer, tag, self._tag_pairs)
-                tagger = WordTagger(self._model, tokenizer, self._order[-1])
+                tagger = WordTagger(self._model, tokenizer)
                 # The first call writes settings into the Rust tokenizer, and must be over before threads share it.
                 tagger.log_probs([["a"]])
                 self._taggers[tag] = tagger

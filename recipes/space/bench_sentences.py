@@ -39,7 +39,7 @@ def main() -> None:
 
 def measure(student: str, corpus: str, size: int, most: int) -> list[float]:
     """F1 of the three ways to divide a text."""
-    loaded = load_corpus(Path(corpus).name, corpus)
+    loaded = load_corpus(corpus, Path(corpus).name)
     rows = loaded.splits["validation"][: size * most]
     space, order = LabelSpace.from_labels(loaded.splits["validation"].features["ner_tags"].feature.names)
     asked = Student(student)

@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
 def test_another_corpus_of_the_same_name_and_a_rebuilt_one_are_read_anew_pain_18(tmp_path):
     def built(folder, word, **options):
         build_corpus(folder, {"train": [Document("x", word)]}, ("Gene",), CARD, [], **options)
-        return load_corpus("Toy", str(folder)).splits["train"]["tokens"][0]
+        return load_corpus(str(folder), "Toy").splits["train"]["tokens"][0]
 
     assert built(tmp_path / "here" / "toy", "one") == ["one"]
     assert built(tmp_path / "there" / "toy", "two") == ["two"]
@@ -57,14 +57,14 @@ RENAMED = {"Chem": "Chemical", "Dis": "Disease"}
 def test_a_built_folder_loads_as_a_dataset_and_as_a_corpus_pain_14(folder):
     dataset = load_dataset(folder)
     assert row_to_document(dataset["test"][0]) == document("c", ("colon cancer", "Dis"))
-    corpus = load_corpus("Toy", folder)
+    corpus = load_corpus(folder, "Toy")
     assert corpus.name == "Toy" and corpus.types == corpus.own_types == ("Chem", "Dis")
     assert set(corpus.splits) == {"train", "test"} and corpus.path == folder
     assert corpus.splits["train"]["id"] == ["a", "b"]
 
 
 def test_joined_rows_carry_the_run_s_labels(folder):
-    corpora = [load_corpus("one", folder, types=RENAMED), load_corpus("two", folder, types={"Dis": "Disease"})]
+    corpora = [load_corpus(folder, "one", types=RENAMED), load_corpus(folder, "two", types={"Dis": "Disease"})]
     assert corpora[0].types == ("Chemical", "Disease") and corpora[1].types == ("Disease",)
     rows = join_corpora(corpora, "train", SPACE)
     assert rows.column_names == ["id", "tokens", "labels", "corpus"]
@@ -77,7 +77,7 @@ def test_joined_rows_carry_the_run_s_labels(folder):
 
 
 def test_types_may_be_merged_under_one_name(folder):
-    corpus = load_corpus("one", folder, types={"Chem": "Gene", "Dis": "Gene"})
+    corpus = load_corpus(folder, "one", types={"Chem": "Gene", "Dis": "Gene"})
     assert corpus.types == ("Gene", "Gene")
     rows = join_corpora([corpus], "train", SPACE)
     assert SPACE.decode(rows["labels"][0]) == [(0, 1, "Gene"), (2, 4, "Gene")]
@@ -85,8 +85,8 @@ def test_types_may_be_merged_under_one_name(folder):
 
 def test_a_corpus_without_the_split_is_passed_over(folder):
     corpora = [
-        load_corpus("one", folder, types=RENAMED, splits={"train": "train"}),
-        load_corpus("two", folder, types=RENAMED),
+        load_corpus(folder, "one", types=RENAMED, splits={"train": "train"}),
+        load_corpus(folder, "two", types=RENAMED),
     ]
     rows = join_corpora(corpora, "test", SPACE)
     assert rows["id"] == ["c"] and rows["corpus"] == [1]
@@ -95,7 +95,7 @@ def test_a_corpus_without_the_split_is_passed_over(folder):
 
 
 def test_splits_may_have_other_names(folder):
-    corpus = load_corpus("Toy", folder, splits={"train": "test", "validation": "train"})
+    corpus = load_corpus(folder, "Toy", splits={"train": "test", "validation": "train"})
     assert corpus.splits["train"]["id"] == ["c"] and corpus.splits["validation"]["id"] == ["a", "b"]
 
 
@@ -109,18 +109,18 @@ def test_splits_may_have_other_names(folder):
 )
 def test_what_the_corpus_does_not_have_is_named(folder, options, error, message):
     with pytest.raises(error, match=f"corpus 'Toy'.*{message}"):
-        load_corpus("Toy", folder, **options)
+        load_corpus(folder, "Toy", **options)
 
 
 @pytest.mark.parametrize("path", ["/nowhere/toy", "./toy-corpus", "data/corpora/toy", "toy"])
 def test_a_missing_folder_is_named_with_what_to_do_pain_15(path):
     with pytest.raises(FileNotFoundError, match=f"corpus 'Toy': no folder '{path}'. Build it with dataset_scripts/"):
-        load_corpus("Toy", path)
+        load_corpus(path, "Toy")
 
 
 def test_a_type_outside_the_label_space_is_named(folder):
     with pytest.raises(LabelError, match=r"corpus 'Toy' annotates \['Chem', 'Dis'\], which are not among"):
-        join_corpora([load_corpus("Toy", folder)], "train", SPACE)
+        join_corpora([load_corpus(folder, "Toy")], "train", SPACE)
 
 
 def foreign(sentences, names, split="train", **columns):
@@ -147,7 +147,7 @@ def test_rows_without_an_id_get_one(folder):
     )
     assert rows["id"] == ["foreign-train-0", "foreign-train-1"]
     mixed = [
-        load_corpus("Toy", folder, types=RENAMED),
+        load_corpus(folder, "Toy", types=RENAMED),
         as_corpus(foreign([["O"]], ["O", "B-Gene", "I-Gene"]), {"Gene": "Gene"}),
     ]
     assert join_corpora(mixed, "train", SPACE)["corpus"] == [0, 0, 1]
@@ -188,7 +188,7 @@ def test_a_mention_that_starts_with_inside_is_read_as_scoring_reads_it_pain_17()
 
 
 def test_the_fingerprint_follows_words_and_tags_and_nothing_else_pain_18(folder, tmp_path):
-    corpus = load_corpus("Toy", folder)
+    corpus = load_corpus(folder, "Toy")
     train = corpus.splits["train"]
     assert corpus.fingerprints == {split: content_fingerprint(rows) for split, rows in corpus.splits.items()}
     copy = Dataset.from_dict({"ner_tags": train["ner_tags"], "tokens": train["tokens"]})
@@ -213,7 +213,7 @@ from hf_bionerkd.hub.errors import HubError
 
 for path in sys.argv[1:]:
     try:
-        c = load_corpus("toy", path)
+        c = load_corpus(path, "toy")
         words = {split: sorted(word for words in rows["tokens"] for word in words) for split, rows in c.splits.items()}
         print(json.dumps([c.commit, c.license, c.types, words, c.fingerprints]))
     except (HubError, ValueError) as error:
@@ -255,7 +255,7 @@ def test_any_corpus_of_the_hub_is_read_at_its_commit_and_offline_from_the_cache_
     line = '{"tokens": ["TP53"], "ner_tags": [1]}\n'
     house = card(license="other", license_name="house", dataset_info={"features": FEATURES})
     lines = upload(hub, "org/lines", {"README.md": house, "train.jsonl": line, "dev.jsonl": line}, "dataset")
-    local = {size: load_corpus("toy", path) for size, path in zip((3, 5), built, strict=True)}
+    local = {size: load_corpus(path, "toy") for size, path in zip((3, 5), built, strict=True)}
 
     names = ["org/built@v1", "org/built", f"org/built@{tagged}", "org/bare", "org/named", "org/lines"]
     env = hub.environment(tmp_path / "train__x" / ".cache" / "its home")  # as awkward as it gets for globs
@@ -294,14 +294,14 @@ def test_a_corpus_that_the_hub_does_not_give_is_named_with_the_reason_pain_15(hu
 
 
 def test_licences_are_read_from_the_card_of_a_folder(folder, tmp_path):
-    corpus = load_corpus("Toy", folder)
+    corpus = load_corpus(folder, "Toy")
     assert (corpus.license, corpus.commit) == ("cc0-1.0", None)
     (tmp_path / "train.parquet").write_bytes(parquet(["a"]))
     cards = {None: "", "# No metadata": "", card(tags=["a"]): "", card(license="other"): "other"}
     for text, license in cards.items():
         if text is not None:
             (tmp_path / "README.md").write_text(text)
-        assert load_corpus("Toy", str(tmp_path)).license == license
+        assert load_corpus(str(tmp_path), "Toy").license == license
 
 
 @pytest.mark.parametrize("grouped", [True, False])
@@ -313,7 +313,7 @@ def test_a_share_is_held_out_anew_by_whole_documents_and_always_the_same(tmp_pat
 
     splits = {"train": documents("a", 60), "validation": documents("b", 40), "test": documents("c", 8)}
     build_corpus(tmp_path / "toy", splits, ("Gene",), CARD, [])
-    whole, drawn = load_corpus("Toy", str(tmp_path / "toy")), load_corpus("Toy", str(tmp_path / "toy"), hold_out=0.2)
+    whole, drawn = load_corpus(str(tmp_path / "toy"), "Toy"), load_corpus(str(tmp_path / "toy"), "Toy", hold_out=0.2)
     ids = {split: set(rows["id"][:]) for split, rows in drawn.splits.items()}
     assert len(ids["validation"]) == 20 and not ids["train"] & ids["validation"]
     assert ids["train"] | ids["validation"] == {*whole.splits["train"]["id"][:], *whole.splits["validation"]["id"][:]}
@@ -322,8 +322,8 @@ def test_a_share_is_held_out_anew_by_whole_documents_and_always_the_same(tmp_pat
     if grouped:
         of = {split: set(drawn.splits[split]["document_id"][:]) for split in ("train", "validation")}
         assert not of["train"] & of["validation"]
-    again = load_corpus("Toy", str(tmp_path / "toy"), hold_out=0.2)
+    again = load_corpus(str(tmp_path / "toy"), "Toy", hold_out=0.2)
     assert again.fingerprints == drawn.fingerprints != whole.fingerprints
     for share, words in ((0.0, "between 0 and 1"), (1.5, "between 0 and 1"), (0.999, "nothing to train on")):
         with pytest.raises(ValueError, match=words):
-            load_corpus("Toy", str(tmp_path / "toy"), hold_out=share)
+            load_corpus(str(tmp_path / "toy"), "Toy", hold_out=share)

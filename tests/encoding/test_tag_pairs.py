@@ -256,7 +256,7 @@ def found(entities):
 def test_the_plain_pipeline_returns_our_word_spans_and_whole_mentions_pain_7(student):
     folder, model, tokenizer = student
     tagger = pipeline("token-classification", str(folder), aggregation_strategy="simple")
-    ours = WordTagger(model, tokenizer, SPACE.outside, around=TAGS.around("all"))
+    ours = WordTagger(model, tokenizer, around=TAGS.around("all"))
     for document in sentences():
         expected = [(m.start, m.end, m.type) for m in document.mentions]
         (log_probs,) = ours.log_probs([document.tokens])

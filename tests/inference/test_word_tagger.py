@@ -7,7 +7,8 @@ import torch
 
 from hf_bionerkd.encoding.encoding import EncodingError
 from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens, save_tokenizer
-from hf_bionerkd.inference.word_tagger import FLOOR, WordTagger, longest_input
+from hf_bionerkd.inference.outputs import FLOOR
+from hf_bionerkd.inference.word_tagger import WordTagger, longest_input
 
 LABELS = ("B-Gene", "I-Gene", "O")
 VOCABULARY = ["aspirin", "IL-2", "TP53", "deficiency", "-", "unheardofword", "\u200b", "(", "colon"]
@@ -25,9 +26,9 @@ def test_a_long_document_gets_what_a_model_of_longer_context_gives_pain_6(kind, 
     model = make_token_model(tokenizer, LABELS, max_position_embeddings=3000)
     (document,) = sentences(1, longest=500, seed=3)
     document = document * 2
-    whole = WordTagger(model, tokenizer, 2, max_length=3000)
+    whole = WordTagger(model, tokenizer, max_length=3000)
     assert len(whole.encoder([document])[0]) == 1
-    windowed = WordTagger(model, tokenizer, 2, max_length=20, overlap=overlap)
+    windowed = WordTagger(model, tokenizer, max_length=20, overlap=overlap)
     assert len(windowed.encoder([document])[0]) > 10
     (expected,), (found,) = whole.log_probs([document]), windowed.log_probs([document])
     assert found.shape == (len(document), 3)
@@ -37,7 +38,7 @@ def test_a_long_document_gets_what_a_model_of_longer_context_gives_pain_6(kind, 
 def test_each_word_is_read_from_the_window_that_owns_it_pain_6(wordpiece, make_bert):
     model = make_bert(len(wordpiece), LABELS)  # its answers depend on the context
     (document,) = sentences(1, longest=80, seed=1)
-    tagger = WordTagger(model, wordpiece, 2, max_length=20, overlap=12)
+    tagger = WordTagger(model, wordpiece, max_length=20, overlap=12)
     (found,) = tagger.log_probs([document])
     (windows,) = tagger.encoder([document])
     differences = []
@@ -55,7 +56,7 @@ def test_each_word_is_read_from_the_window_that_owns_it_pain_6(wordpiece, make_b
 
 def test_a_document_of_twenty_thousand_words_is_read_to_its_end_pain_4(wordpiece, make_token_model):
     model = make_token_model(wordpiece, LABELS, max_position_embeddings=512)
-    tagger = WordTagger(model, wordpiece, 2, max_length=512)
+    tagger = WordTagger(model, wordpiece, max_length=512)
     (found,) = tagger.log_probs([["-", "("] * 10_000])
     first, second = tagger.log_probs([["-"], ["("]])
     assert not np.allclose(first, second, atol=1e-3)
@@ -68,8 +69,8 @@ def test_a_batch_gives_what_single_sentences_give_pain_2_pain_22(kind, request, 
     model_type = "bert" if kind == "wordpiece" else "roberta"
     model = make_bert(len(tokenizer), LABELS, tokenizer.pad_token_id, model_type=model_type)
     texts = sentences()
-    together = WordTagger(model, tokenizer, 2, max_length=32, batch_size=7).log_probs(texts)
-    alone = WordTagger(model, tokenizer, 2, max_length=32, batch_size=1)
+    together = WordTagger(model, tokenizer, max_length=32, batch_size=7).log_probs(texts)
+    alone = WordTagger(model, tokenizer, max_length=32, batch_size=1)
     for words, found in zip(texts, together, strict=True):
         np.testing.assert_allclose(found, alone.log_probs([words])[0], atol=1e-5)
 
@@ -80,7 +81,7 @@ def test_windows_are_batched_by_length_pain_22(wordpiece, make_bert):
     model.register_forward_pre_hook(
         lambda module, args, inputs: shapes.append(tuple(inputs["input_ids"].shape)), with_kwargs=True
     )
-    WordTagger(model, wordpiece, 2, max_length=64, batch_size=4).log_probs(
+    WordTagger(model, wordpiece, max_length=64, batch_size=4).log_probs(
         [["-"] * n for n in (30, 1, 29, 2, 3, 28, 1, 27)]
     )
     assert shapes == [(4, 5), (4, 32)]
@@ -88,7 +89,7 @@ def test_windows_are_batched_by_length_pain_22(wordpiece, make_bert):
 
 def test_progress_is_told_after_each_pass(wordpiece, make_bert):
     model = make_bert(len(wordpiece), LABELS)
-    tagger = WordTagger(model, wordpiece, 2, max_length=12, batch_size=2)
+    tagger = WordTagger(model, wordpiece, max_length=12, batch_size=2)
     told = []
     found = tagger.log_probs([["-"] * 30, ["("]], lambda done, total: told.append((done, total)))
     (windows, one) = tagger.encoder([["-"] * 30, ["("]])
@@ -103,7 +104,7 @@ def test_progress_is_told_after_each_pass(wordpiece, make_bert):
 def test_rows_are_distributions_and_equal_the_model_s_own_softmax(wordpiece, make_bert):
     model = make_bert(len(wordpiece), LABELS)
     words = ["IL-2", "aspirin"]
-    (found,) = WordTagger(model, wordpiece, 2).log_probs([words])
+    (found,) = WordTagger(model, wordpiece).log_probs([words])
     encoded = wordpiece(words, is_split_into_words=True, return_tensors="pt")
     with torch.inference_mode():
         expected = model(input_ids=encoded["input_ids"]).logits[0].log_softmax(-1).numpy()
@@ -115,7 +116,7 @@ def test_rows_are_distributions_and_equal_the_model_s_own_softmax(wordpiece, mak
 
 def test_words_without_pieces_are_certainly_outside_pain_11(wordpiece, make_bert):
     model = make_bert(len(wordpiece), LABELS)
-    tagger = WordTagger(model, wordpiece, 2)
+    tagger = WordTagger(model, wordpiece)
     found, empty, blank = tagger.log_probs([["\u200b", "IL-2", " "], [], ["\n"]])
     assert found[[0, 2]].tolist() == [[FLOOR, FLOOR, 0.0]] * 2 and blank.tolist() == [[FLOOR, FLOOR, 0.0]]
     np.testing.assert_allclose(found[1], tagger.log_probs([["IL-2"]])[0][0], atol=1e-5)
@@ -127,14 +128,14 @@ def test_certainty_is_bounded(wordpiece, make_bert):
     model = make_bert(len(wordpiece), LABELS)
     with torch.no_grad():
         model.classifier.bias.copy_(torch.tensor([500.0, 0.0, 0.0]))
-    (found,) = WordTagger(model, wordpiece, 2).log_probs([["aspirin"]])
+    (found,) = WordTagger(model, wordpiece).log_probs([["aspirin"]])
     assert found[0].tolist() == [0.0, FLOOR, FLOOR]
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_is_asked_without_dropout_and_left_as_it_was(wordpiece, make_bert, training):
     model = make_bert(len(wordpiece), LABELS, hidden_dropout_prob=0.5).train(training)
-    tagger = WordTagger(model, wordpiece, 2)
+    tagger = WordTagger(model, wordpiece)
     one, other = tagger.log_probs([["aspirin", "IL-2"]]), tagger.log_probs([["aspirin", "IL-2"]])
     assert np.array_equal(one, other) and model.training is training
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
@@ -148,7 +149,7 @@ def test_the_mode_is_restored_after_a_failure_too(wordpiece, make_bert):
 
     model.register_forward_pre_hook(fail)
     with pytest.raises(RuntimeError, match="out of memory"):
-        WordTagger(model, wordpiece, 2).log_probs([["aspirin"]])
+        WordTagger(model, wordpiece).log_probs([["aspirin"]])
     assert model.training
 
 
@@ -160,7 +161,7 @@ def test_tags_stand_around_the_text_and_take_its_room(wordpiece, make_bert):
     model.register_forward_pre_hook(
         lambda module, args, inputs: seen.extend(inputs["input_ids"].tolist()), with_kwargs=True
     )
-    tagger = WordTagger(model, tokenizer, 2, max_length=12, around=tags.around("BC2GM"))
+    tagger = WordTagger(model, tokenizer, max_length=12, around=tags.around("BC2GM"))
     tagger.log_probs([["-"] * 30])
     assert len(seen) > 3 and {len(ids) for ids in seen} == {12}
     seen = [[token for token in ids if token != tokenizer.pad_token_id] for ids in seen]
@@ -172,7 +173,7 @@ def test_a_tag_that_the_tokenizer_does_not_know_is_refused(wordpiece, make_bert)
     """It would be read as [UNK]."""
     model = make_bert(len(wordpiece), LABELS)
     with pytest.raises(EncodingError, match=re.escape("does not know the tags ['</BC2GM>', '<BC2GM>']")):
-        WordTagger(model, wordpiece, 2, around=(["<BC2GM>"], ["</BC2GM>"]))
+        WordTagger(model, wordpiece, around=(["<BC2GM>"], ["</BC2GM>"]))
 
 
 def test_a_published_student_s_own_default_tag_is_used(wordpiece, make_bert, tmp_path):
@@ -182,8 +183,8 @@ def test_a_published_student_s_own_default_tag_is_used(wordpiece, make_bert, tmp
     save_tokenizer(wordpiece, tmp_path, tags)
     loaded = AutoTokenizer.from_pretrained(tmp_path)
     model = make_bert(len(loaded), LABELS)
-    published = WordTagger(model, loaded, 2)
-    explicit = WordTagger(model, add_tag_tokens(wordpiece, tags), 2, around=tags.around("all"))
+    published = WordTagger(model, loaded)
+    explicit = WordTagger(model, add_tag_tokens(wordpiece, tags), around=tags.around("all"))
     assert published.prefix == explicit.prefix and published.suffix == explicit.suffix
     words = [["IL-2", "deficiency"]]
     assert np.array_equal(published.log_probs(words), explicit.log_probs(words))
@@ -206,5 +207,5 @@ def test_the_longest_input_is_what_model_and_tokenizer_take_pain_4(
     tokenizer.model_max_length = limit
     model = make_bert(len(tokenizer), LABELS, model_type=model_type, max_position_embeddings=positions)
     assert longest_input(model, tokenizer) == longest
-    (found,) = WordTagger(model, tokenizer, 2).log_probs([["-"] * (2 * longest)])
+    (found,) = WordTagger(model, tokenizer).log_probs([["-"] * (2 * longest)])
     assert found.shape == (2 * longest, 3)

@@ -6,12 +6,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_bionerkd.losses.hard import TokenNLL, allowed_labels
+from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.losses.hard import GoldLabels, token_nll
+from hf_bionerkd.losses.sequence import allowed_labels
 from hf_bionerkd.losses.soft import SoftCrossEntropy
 
 TYPES = 3
 LABELS = 2 * TYPES + 1
 OUTSIDE = LABELS - 1
+LAYOUT = LabelSpace(("a", "b", "c")).layout
+TWO = LabelSpace(("a", "b")).layout
 
 
 def random_case(seed=0, batch=3, tokens=6):
@@ -30,8 +34,9 @@ def gradient(term, logits):
 
 
 def term_of(outside, logits, labels, mask, annotated):
-    allowed = allowed_labels(labels, annotated) if outside == "partial" else None
-    return TokenNLL(outside)(logits, labels, mask, allowed)
+    layout = TWO if logits.shape[-1] == len(TWO) else LAYOUT
+    allowed = allowed_labels(labels, annotated, layout) if outside == "partial" else None
+    return token_nll(logits, labels, mask, layout, outside, allowed)
 
 
 HAND_LOGITS = torch.tensor([[[math.log(4), 0.0, 0.0, 0.0, math.log(2)]] * 3])  # S = (4, 1, 1, 1, 2) / 9
@@ -59,7 +64,7 @@ def test_all_is_torchs_cross_entropy():
     reference = torch.nn.functional.cross_entropy(
         logits.transpose(1, 2), labels.masked_fill(~mask, -100), reduction="sum"
     )
-    term = TokenNLL("all")(logits, labels, mask)
+    term = token_nll(logits, labels, mask, LAYOUT, "all")
     torch.testing.assert_close(term.sum, reference)
     torch.testing.assert_close(gradient(term, logits), torch.autograd.grad(reference, logits)[0])
     assert term.count == mask.sum()
@@ -69,7 +74,7 @@ def test_entities_is_cross_entropy_without_gold_o():
     logits, labels, mask, _ = random_case()
     kept = mask & (labels != OUTSIDE)
     reference = torch.nn.functional.cross_entropy(logits[kept], labels[kept], reduction="sum")
-    term = TokenNLL("entities")(logits, labels, mask)
+    term = token_nll(logits, labels, mask, LAYOUT, "entities")
     torch.testing.assert_close(term.sum, reference)
     assert term.count == kept.sum() < mask.sum()
 
@@ -77,7 +82,7 @@ def test_entities_is_cross_entropy_without_gold_o():
 def test_one_hot_soft_targets_equal_gold_labels():
     logits, labels, mask, _ = random_case()
     one_hot = torch.nn.functional.one_hot(labels, LABELS).double()
-    hard, soft = TokenNLL("all")(logits, labels, mask), SoftCrossEntropy()(logits, one_hot, mask)
+    hard, soft = token_nll(logits, labels, mask, LAYOUT, "all"), SoftCrossEntropy().compute(logits, one_hot, mask)
     torch.testing.assert_close(hard.sum, soft.sum)
     torch.testing.assert_close(gradient(hard, logits), gradient(soft, logits))
     assert hard.count == soft.count
@@ -86,7 +91,10 @@ def test_one_hot_soft_targets_equal_gold_labels():
 def test_partial_equals_all_where_every_type_is_annotated():
     logits, labels, mask, _ = random_case()
     every = torch.ones(len(labels), TYPES, dtype=torch.bool)
-    partial, everything = term_of("partial", logits, labels, mask, every), TokenNLL("all")(logits, labels, mask)
+    partial, everything = (
+        term_of("partial", logits, labels, mask, every),
+        token_nll(logits, labels, mask, LAYOUT, "all"),
+    )
     torch.testing.assert_close(partial.sum, everything.sum)
     torch.testing.assert_close(gradient(partial, logits), gradient(everything, logits))
     assert partial.count == everything.count
@@ -133,7 +141,7 @@ def test_partial_stays_finite_where_allowed_labels_are_hopeless():
 
 def test_allowed_labels_worked_out_by_hand():
     """Types disease, gene; a disease corpus and a corpus of both; gold O, B-disease, I-disease, padding."""
-    allowed = allowed_labels(torch.tensor([[4, 0, 1, -100]] * 2), torch.tensor([[True, False], [True, True]]))
+    allowed = allowed_labels(torch.tensor([[4, 0, 1, -100]] * 2), torch.tensor([[True, False], [True, True]]), TWO)
     assert allowed.int().tolist() == [
         [[0, 0, 1, 1, 1], [1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]],
         [[0, 0, 0, 0, 1], [1, 0, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]],
@@ -181,33 +189,33 @@ def test_gradcheck(outside):
 @pytest.mark.parametrize("outside", ["all", "entities", "partial"])
 def test_flat_and_batched_shapes_agree(outside):
     logits, labels, mask, annotated = random_case()
-    allowed = allowed_labels(labels, annotated)
-    batched = TokenNLL(outside)(logits, labels, mask, allowed)
-    flat = TokenNLL(outside)(logits.flatten(0, 1), labels.flatten(), mask.flatten(), allowed.flatten(0, 1))
+    allowed = allowed_labels(labels, annotated, LAYOUT)
+    batched = token_nll(logits, labels, mask, LAYOUT, outside, allowed)
+    flat = token_nll(logits.flatten(0, 1), labels.flatten(), mask.flatten(), LAYOUT, outside, allowed.flatten(0, 1))
     assert flat.sum.item() == batched.sum.item() and flat.count == batched.count
 
 
 def test_bad_input_is_named():
     logits, labels, mask, annotated = random_case()
     with pytest.raises(ValueError, match="outside='some' is not one of 'all', 'entities', 'partial'"):
-        TokenNLL("some")
+        GoldLabels("some")
     with pytest.raises(ValueError, match="partial.*needs `allowed`"):
-        TokenNLL("partial")(logits, labels, mask)
+        token_nll(logits, labels, mask, LAYOUT, "partial")
     with pytest.raises(ValueError, match=r"`allowed` is torch.bool of shape \(3, 6, 2\)"):
-        TokenNLL("partial")(logits, labels, mask, torch.ones(3, 6, 2, dtype=torch.bool))
+        token_nll(logits, labels, mask, LAYOUT, "partial", torch.ones(3, 6, 2, dtype=torch.bool))
     unmasked = torch.ones_like(mask)
     padded = labels.clone()
     padded[1, 2] = -100
     with pytest.raises(ValueError, match="under a true mask allows no label"):
         term_of("partial", logits, padded, unmasked, annotated)
     with pytest.raises(ValueError, match=r"gold label ids \[-100, .*expected 0 to 6"):
-        TokenNLL("all")(logits, padded, unmasked)
+        token_nll(logits, padded, unmasked, LAYOUT, "all")
     with pytest.raises(ValueError, match=r"shape \(3, 6\) and annotated types of shape \(2, 3\)"):
-        allowed_labels(labels, annotated[:2])
+        allowed_labels(labels, annotated[:2], LAYOUT)
 
 
 @pytest.mark.parametrize("outside", ["all", "entities", "partial"])
 def test_description(outside):
-    description = TokenNLL(outside).describe()
+    description = GoldLabels(outside).describe()
     assert description["name"] == "gold" and description["outside"] == outside and "eq. 15" in description["citation"]
     assert description["equation"].startswith(r"\mathcal{L}_{GT}")

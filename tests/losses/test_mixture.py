@@ -3,11 +3,14 @@ import math
 import pytest
 import torch
 
-from hf_bionerkd.losses.hard import TokenNLL, allowed_labels
-from hf_bionerkd.losses.mixture import Mixture, WeightedTerm, taughtnet_mixture
+from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.losses.hard import GoldLabels, token_nll
+from hf_bionerkd.losses.mixture import Mixture, WeightedTerm, mixture_of, taughtnet_mixture
+from hf_bionerkd.losses.sequence import allowed_labels
 from hf_bionerkd.losses.soft import SoftCrossEntropy
 
 LABELS = 5
+LAYOUT = LabelSpace(("a", "b")).layout
 
 
 def step(outside="partial", rows=8, tokens=6):
@@ -17,14 +20,14 @@ def step(outside="partial", rows=8, tokens=6):
     labels = torch.randint(LABELS, (rows, tokens), generator=generator)
     lengths = torch.tensor([6, 1, 4, 2, 0, 3, 6, 5])
     mask = torch.arange(tokens) < lengths[:, None]
-    allowed = allowed_labels(labels, [[True, False], [False, True]] * (rows // 2))
+    allowed = allowed_labels(labels, [[True, False], [False, True]] * (rows // 2), LAYOUT)
     return logits, targets, labels, mask, allowed
 
 
 def terms(outside, logits, targets, labels, mask, allowed):
     return {
-        "kd": SoftCrossEntropy()(logits, targets, mask),
-        "gold": TokenNLL(outside)(logits, labels, mask, allowed),
+        "kd": SoftCrossEntropy().compute(logits, targets, mask),
+        "gold": token_nll(logits, labels, mask, LAYOUT, outside, allowed),
     }
 
 
@@ -33,7 +36,7 @@ def sums_and_counts(found):
 
 
 def test_a_number_worked_out_by_hand():
-    mixture = Mixture([WeightedTerm("kd", 0.75), WeightedTerm("gold", 0.5)])
+    mixture = mixture_of({"kd": 0.75, "gold": 0.5})
     sums = {"kd": torch.tensor(12.0, requires_grad=True), "gold": torch.tensor(5.0, requires_grad=True)}
     total, parts = mixture(sums, {"kd": torch.tensor(4), "gold": 2.0})
     assert total.item() == 0.75 * 3 + 0.5 * 2.5
@@ -125,12 +128,12 @@ def test_lambda_outside_its_range(lam):
 
 def test_bad_terms():
     with pytest.raises(ValueError, match="distinct names"):
-        Mixture([WeightedTerm("kd", 1.0), WeightedTerm("kd", 0.5)])
+        Mixture([WeightedTerm(SoftCrossEntropy(), 1.0), WeightedTerm(SoftCrossEntropy(), 0.5)])
     with pytest.raises(ValueError, match="distinct names"):
         Mixture([])
     for weight in (-0.1, math.nan, math.inf):
         with pytest.raises(ValueError, match="loss term 'kd': weight"):
-            WeightedTerm("kd", weight)
+            WeightedTerm(SoftCrossEntropy(), weight)
 
 
 def test_description():
@@ -138,3 +141,11 @@ def test_description():
     assert description["weights"] == {"kd": 0.75, "gold": 0.25}
     assert "0.75" in description["equation"] and "0.25" in description["equation"]
     assert "eq. 13" in description["citation"]
+
+
+def test_terms_without_weight_are_not_computed():
+    mixture = mixture_of({"kd": 0.0, "gold": 1.0, "l2": 0.5}, {"gold": {"outside": "entities"}})
+    assert [term.name for term in mixture] == ["gold", "l2"]
+    assert mixture.reads == {"scores", "labels", "annotated", "teacher_probs"}
+    (gold, _) = mixture
+    assert isinstance(gold, GoldLabels) and gold.outside == "entities"

@@ -28,7 +28,7 @@ def test_a_number_worked_out_by_hand():
     """S = (1/2, 1/4, 1/4) and A = (1/2, 1/2, 0): 0.5 ln 2 + 0.5 ln 4 = 1.5 ln 2; the second position is masked."""
     logits = torch.tensor([[math.log(2), 0.0, 0.0], [5.0, 5.0, 0.0]])
     targets = torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])
-    term = soft(logits, targets, torch.tensor([True, False]))
+    term = soft.compute(logits, targets, torch.tensor([True, False]))
     assert term.sum.item() == pytest.approx(1.5 * math.log(2))
     assert term.count.item() == 1 and term.sum.shape == term.count.shape == ()
 
@@ -37,7 +37,7 @@ def test_targets_that_do_not_sum_to_one():
     """Linear in A: the paper's unnormalised example against the definition, written out."""
     logits, _, _ = random_case(shape=(1, 7))
     printed = torch.tensor([[0.684, 0.0855, 0.009, 0.0405, 0.019, 0.0855, 0.072]], dtype=torch.float64)
-    term = soft(logits, printed, torch.tensor([True]))
+    term = soft.compute(logits, printed, torch.tensor([True]))
     probabilities = [math.exp(z) for z in logits[0].tolist()]
     by_hand = -sum(
         a * math.log(p / sum(probabilities)) for a, p in zip(printed[0].tolist(), probabilities, strict=True)
@@ -49,20 +49,22 @@ def test_targets_that_do_not_sum_to_one():
 
 def test_no_gradient_where_the_student_is_the_teacher():
     logits, _, mask = random_case()
-    term = soft(logits, logits.detach().softmax(-1), mask)
+    term = soft.compute(logits, logits.detach().softmax(-1), mask)
     assert gradient(term, logits).abs().max() < 1e-15
 
 
 def test_gradient_of_torchs_kl_divergence():
     logits, targets, mask = random_case()
     kl = torch.nn.KLDivLoss(reduction="sum")(logits.log_softmax(-1)[mask], targets[mask])
-    torch.testing.assert_close(gradient(soft(logits, targets, mask), logits), torch.autograd.grad(kl, logits)[0])
+    torch.testing.assert_close(
+        gradient(soft.compute(logits, targets, mask), logits), torch.autograd.grad(kl, logits)[0]
+    )
 
 
 def test_value_and_gradient_of_torchs_cross_entropy_with_soft_targets():
     logits, targets, mask = random_case()
     reference = torch.nn.functional.cross_entropy(logits[mask], targets[mask], reduction="sum")
-    term = soft(logits, targets, mask)
+    term = soft.compute(logits, targets, mask)
     torch.testing.assert_close(term.sum, reference)
     torch.testing.assert_close(gradient(term, logits), torch.autograd.grad(reference, logits)[0])
     assert term.count == mask.sum()
@@ -70,7 +72,7 @@ def test_value_and_gradient_of_torchs_cross_entropy_with_soft_targets():
 
 def test_all_masked_is_zero_with_a_gradient_path():
     logits, targets, mask = random_case()
-    term = soft(logits, targets, torch.zeros_like(mask))
+    term = soft.compute(logits, targets, torch.zeros_like(mask))
     assert term.sum.item() == 0 and term.count.item() == 0
     assert gradient(term, logits).abs().sum() == 0
 
@@ -83,9 +85,9 @@ def test_all_masked_is_zero_with_a_gradient_path():
 )
 def test_padding_never_leaks(seed, in_logits, in_targets):
     logits, targets, mask = random_case(seed)
-    term = soft(logits, targets, mask)
+    term = soft.compute(logits, targets, mask)
     padded = torch.where(mask[..., None], logits.detach(), in_logits).requires_grad_()
-    padded_term = soft(padded, torch.where(mask[..., None], targets, in_targets), mask)
+    padded_term = soft.compute(padded, torch.where(mask[..., None], targets, in_targets), mask)
     torch.testing.assert_close(padded_term.sum, term.sum, rtol=0, atol=0)
     slope = gradient(padded_term, padded)
     torch.testing.assert_close(slope, gradient(term, logits), rtol=0, atol=0)
@@ -94,40 +96,40 @@ def test_padding_never_leaks(seed, in_logits, in_targets):
 
 def test_more_padding_changes_nothing():
     logits, targets, mask = random_case()
-    longer = soft(
+    longer = soft.compute(
         torch.nn.functional.pad(logits, (0, 0, 0, 4), value=3.0),
         torch.nn.functional.pad(targets, (0, 0, 0, 4)),
         torch.nn.functional.pad(mask, (0, 4)),
     )
-    term = soft(logits, targets, mask)
+    term = soft.compute(logits, targets, mask)
     assert longer.sum.item() == term.sum.item() and longer.count == term.count
 
 
 def test_flat_and_batched_shapes_agree():
     logits, targets, mask = random_case()
-    flat = soft(logits.flatten(0, 1), targets.flatten(0, 1), mask.flatten())
-    assert flat.sum.item() == soft(logits, targets, mask).sum.item()
+    flat = soft.compute(logits.flatten(0, 1), targets.flatten(0, 1), mask.flatten())
+    assert flat.sum.item() == soft.compute(logits, targets, mask).sum.item()
 
 
 def test_gradcheck():
     logits, targets, mask = random_case(shape=(2, 3, 5))
-    assert torch.autograd.gradcheck(lambda z: soft(z, targets, mask).sum, logits)
+    assert torch.autograd.gradcheck(lambda z: soft.compute(z, targets, mask).sum, logits)
 
 
 def test_half_precision_is_computed_in_single():
     logits, targets, mask = random_case(dtype=torch.float32)
     halved = logits.detach().bfloat16()
-    term = soft(halved, targets, mask)
+    term = soft.compute(halved, targets, mask)
     assert term.sum.dtype == torch.float32
-    torch.testing.assert_close(term.sum, soft(halved.float(), targets, mask).sum, rtol=0, atol=0)
+    torch.testing.assert_close(term.sum, soft.compute(halved.float(), targets, mask).sum, rtol=0, atol=0)
 
 
 def test_shapes_and_masks_are_checked():
     logits, targets, mask = random_case()
     with pytest.raises(ValueError, match=r"targets have shape \(3, 5, 5\).*\(3, 5, 7\)"):
-        soft(logits, targets[..., :5], mask)
+        soft.compute(logits, targets[..., :5], mask)
     with pytest.raises(ValueError, match=r"torch.int64.*expected torch.bool"):
-        soft(logits, targets, mask.long())
+        soft.compute(logits, targets, mask.long())
     with pytest.raises(ValueError, match=r"shape \(3, 4\).*\(3, 5\)"):
         select(logits, mask[:, :4])
 
@@ -158,7 +160,7 @@ def by_definition(term, student, teacher):
 @pytest.mark.parametrize("term", ALL, ids=lambda term: f"{term.name}{getattr(term, 'temperature', '')}")
 def test_every_term_is_its_equation(term):
     logits, targets, mask = random_case(3)
-    found = term(logits, targets, mask)
+    found = term.compute(logits, targets, mask)
     expected = sum(
         by_definition(term, *values) for values in zip(logits[mask].tolist(), targets[mask].tolist(), strict=True)
     )
@@ -170,26 +172,26 @@ def test_every_term_is_least_where_the_student_is_the_teacher_and_masks_like_the
     logits, targets, mask = random_case(4)
     same = targets.log().detach().requires_grad_()
     if term.name != "l1":  # which has a kink there
-        assert gradient(term(same, targets, mask), same).abs().max() < 1e-6
-    assert term(same, targets, mask).sum < term(logits, targets, mask).sum
+        assert gradient(term.compute(same, targets, mask), same).abs().max() < 1e-6
+    assert term.compute(same, targets, mask).sum < term.compute(logits, targets, mask).sum
     padded = torch.where(mask[..., None], logits, torch.nan)
-    found = term(padded, targets, mask)
-    assert found.sum.item() == pytest.approx(term(logits, targets, mask).sum.item())
-    nothing = term(logits, targets, torch.zeros_like(mask))
+    found = term.compute(padded, targets, mask)
+    assert found.sum.item() == pytest.approx(term.compute(logits, targets, mask).sum.item())
+    nothing = term.compute(logits, targets, torch.zeros_like(mask))
     assert nothing.sum.item() == 0 and nothing.count.item() == 0 and gradient(nothing, logits).abs().max() == 0
     with pytest.raises(ValueError, match="one value for each of the student's labels"):
-        term(logits, targets[..., :-1], mask)
+        term.compute(logits, targets[..., :-1], mask)
 
 
 @pytest.mark.parametrize("term", ALL[1:], ids=lambda term: f"{term.name}{getattr(term, 'temperature', '')}")
 def test_gradients_are_those_of_finite_differences(term):
     logits, targets, mask = random_case(5, shape=(2, 3, 4))
-    assert torch.autograd.gradcheck(lambda z: term(z, targets, mask).sum, (logits,))
+    assert torch.autograd.gradcheck(lambda z: term.compute(z, targets, mask).sum, (logits,))
 
 
 def test_a_certain_teacher_can_be_softened():
     """Probabilities of exactly 0 and 1, as float16 keeps them."""
-    term = TemperedCrossEntropy(3.0)(torch.zeros(1, 3), torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([True]))
+    term = TemperedCrossEntropy(3.0).compute(torch.zeros(1, 3), torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([True]))
     assert math.isfinite(term.sum.item())
 
 

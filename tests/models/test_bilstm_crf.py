@@ -250,7 +250,7 @@ def test_special_tokens_are_words_with_a_vector_and_without_a_label(vocabulary):
 def test_the_existing_tagger_reads_it_window_by_window(vocabulary):
     model = make(vocabulary)
     words = [["aspirin", "-", "induced", "hyperthermia", "\u200b", "in", "lung", "cancer", "."] * 3, [], ["fever"]]
-    found = WordTagger(model, vocabulary.tokenizer, SPACE.outside).log_probs(words)
+    found = WordTagger(model, vocabulary.tokenizer).log_probs(words)
     assert [len(rows) for rows in found] == [27, 0, 1]
     encoded = vocabulary.tokenizer([words[0]], is_split_into_words=True, return_tensors="pt")
     output = model(**encoded)
@@ -261,7 +261,7 @@ def test_the_existing_tagger_reads_it_window_by_window(vocabulary):
     for word, place in heads.items():
         expected = marginals[output.word_index[0, place]].clamp(min=-30)
         assert torch.allclose(torch.tensor(found[0][word]), expected, atol=1e-4)
-    windows = WordTagger(model, vocabulary.tokenizer, SPACE.outside, max_length=16)
+    windows = WordTagger(model, vocabulary.tokenizer, max_length=16)
     assert len(windows.encoder(words)[0]) > 1
     assert torch.isfinite(torch.tensor(windows.log_probs(words)[0])).all()
 

@@ -112,10 +112,10 @@ def test_byte_level_tokenizers(tokenizer):
 def test_the_existing_tagger_reads_it_without_knowing_it(tokenizer):
     model = make(tokenizer)
     words = [["aspirin", "-", "induced", "hyperthermia", "in", "lung", "cancer", "."] * 6, ["fever"]]
-    found = WordTagger(model, tokenizer, SPACE.outside).log_probs(words)
+    found = WordTagger(model, tokenizer).log_probs(words)
     assert [len(rows) for rows in found] == [48, 1]
     assert len(WordEncoder(tokenizer, 64)(words)[0]) > 1
-    [alone] = WordTagger(model, tokenizer, SPACE.outside).log_probs([["fever"]])
+    [alone] = WordTagger(model, tokenizer).log_probs([["fever"]])
     output = model(**batch_of(tokenizer, "fever"))
     assert torch.allclose(torch.tensor(alone[0]), output.logits[0, 1].clamp(min=-30), atol=1e-4)
 

@@ -49,7 +49,7 @@ def test_scores_are_those_of_the_trainers_evaluation(recipe, material, capsys):
     assert found["documents"] == 8 and found["rows"] == 40 and found["bootstrap"]["unit"] == "document"
     assert f"{material / 'named'} test: 8 documents of 40 rows · strict, percent · 100 resamples" in printed
     assert "names no documents" not in printed
-    corpus, space = load_corpus("named", str(material / "named")), LabelSpace(TYPES)
+    corpus, space = load_corpus(str(material / "named"), "named"), LabelSpace(TYPES)
     evaluator = MentionEvaluator(join_corpora([corpus], "test", space), space, [("named", TYPES)])
     for name, folder in (("T_c", "first"), (str(material / "second"), "second")):
         teacher = Teacher(TeacherSpec(name, str(material / folder)))

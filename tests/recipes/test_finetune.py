@@ -69,7 +69,7 @@ def files(folder):
 
 
 def predictions(model, tokenizer, sentences):
-    return WordTagger(model, tokenizer, 2, max_length=64).log_probs(sentences)
+    return WordTagger(model, tokenizer, max_length=64).log_probs(sentences)
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_plain_pipeline_finds_what_was_measured_pain_7(configured, finetune, tin
     assert tokenizer.convert_ids_to_tokens(tokenizer("x")["input_ids"])[1] == "<gene>"
     pipe = pipeline("token-classification", folder, aggregation_strategy="simple", device="cpu")
     space, right, gold = LabelSpace(("Gene",)), 0, 0
-    for row in load_corpus("gene", tiny_run["corpora"][2]["path"]).splits["train"]:
+    for row in load_corpus(tiny_run["corpora"][2]["path"], "gene").splits["train"]:
         document = row_to_document(row)
         (scores,) = predictions(model, tokenizer, [document.tokens])
         measured = {(m.start, m.end) for m in spans_to_mentions(space.decode(scores.argmax(1).tolist()), document)}

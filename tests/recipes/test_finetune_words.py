@@ -109,7 +109,7 @@ def test_a_published_model_is_trained_on_without_trusting_foreign_code(teacher, 
 def test_it_tags_as_its_best_path_says_through_the_pipeline(teacher):
     model, tokenizer = AutoModelForTokenClassification.from_pretrained(teacher), AutoTokenizer.from_pretrained(teacher)
     text = "aspirin was given for feverish asthma"
-    tagger = WordTagger(model, tokenizer, model.config.label2id["O"])
+    tagger = WordTagger(model, tokenizer)
     (tags,) = tagger.tags([text.split()])
     (found,) = tagger.outputs([text.split()])
     batch = tokenizer(text, return_tensors="pt")

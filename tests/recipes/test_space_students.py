@@ -66,9 +66,7 @@ def test_a_long_text_gets_what_the_tagger_gives_sentence_by_sentence(student, fo
     from transformers import AutoModelForTokenClassification, AutoTokenizer
 
     space = LabelSpace(shared_space.TYPES)
-    tagger = WordTagger(
-        AutoModelForTokenClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder), space.outside
-    )
+    tagger = WordTagger(AutoModelForTokenClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder))
     words = split_words(LONG)
     expected = []
     ranges = split_sentences(LONG, words)

@@ -31,7 +31,7 @@ def main(kind: str, folder: Path, size: int, output: Path) -> None:
     """Two epochs of distillation with terms of different counts, evaluated on validation; then scores on test."""
     state = PartialState()
     with state.main_process_first():
-        corpora = [load_corpus(path.name, str(path)) for path in sorted(folder.iterdir())]
+        corpora = [load_corpus(str(path), path.name) for path in sorted(folder.iterdir())]
         job = tiny.make_job(
             corpora,
             {

@@ -107,7 +107,7 @@ def test_each_round_is_a_corpus_with_the_labels_that_the_corrector_before_gives(
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForTokenClassification.from_pretrained(folder)
     assert model.config.id2label == SPACE.id2label
-    tags = WordTagger(model, tokenizer, SPACE.outside).tags(before["tokens"])
+    tags = WordTagger(model, tokenizer).tags(before["tokens"])
     assert [list(SPACE.encode(SPACE.decode(row), len(row))) for row in tags] == after["ner_tags"]
 
     sources = set()

@@ -11,7 +11,7 @@ from loopback_hub import TOKENS
 from loopback_upload import upload
 
 from hf_bionerkd.labels import LabelError, spans_to_tags
-from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
+from hf_bionerkd.teachers.teacher import Teacher
 
 BOTH = ("Disease", "Gene")
 
@@ -25,7 +25,7 @@ def make(tmp_path_factory):
         folder = root / "_".join(labels)
         if not folder.exists():
             tiny.save_teacher(folder, labels)
-        return Teacher(TeacherSpec("t", str(folder), **spec), student_types)
+        return Teacher(str(folder), name="t", student_types=student_types, **spec)
 
     return teacher
 
@@ -39,7 +39,7 @@ def test_labels_in_any_order_give_the_same_columns(make):
     teacher = make(["I-Gene", "O", "B-Disease", "B-Gene", "I-Disease"])
     own = random_log_probs(7, 5)
     assert teacher.space.labels == ("B-Gene", "I-Gene", "B-Disease", "I-Disease", "O")
-    np.testing.assert_allclose(teacher.convert(own), own[:, [3, 0, 2, 4, 1]], rtol=1e-6)
+    np.testing.assert_allclose(teacher.mapping.log_probs(own), own[:, [3, 0, 2, 4, 1]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("last_and_single", ["ES", "LU"])
@@ -50,7 +50,7 @@ def test_iobes_and_bilou_become_bio(make, last_and_single):
     own = random_log_probs(50, len(labels))
     p = {label: np.exp(own[:, i]) for i, label in enumerate(labels)}
     expected = [p[f"{a}-{kind}"] + p[f"{b}-{kind}"] for kind in BOTH for a, b in (("B", single), ("I", last))]
-    found = np.exp(teacher.convert(own).astype(np.float64))
+    found = np.exp(teacher.mapping.log_probs(own).astype(np.float64))
     np.testing.assert_allclose(found, np.stack([*expected, p["O"]], axis=1), rtol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
 
@@ -68,12 +68,12 @@ def test_io_becomes_bio_as_all_io_sequences_do(make):
         spans = [(a, b, kinds[a]) for a, b in zip([0, *ends], ends, strict=False) if kinds[a]]
         for word, tag in enumerate(spans_to_tags(spans, 5)):
             expected[word, teacher.space.label2id[tag]] += probability
-    np.testing.assert_allclose(np.exp(teacher.convert(own)), expected, atol=1e-6)
+    np.testing.assert_allclose(np.exp(teacher.mapping.log_probs(own)), expected, atol=1e-6)
 
 
 def test_io_that_is_certain_gives_no_nan(make):
     own = np.array([[0.0, -np.inf], [0.0, -np.inf], [-np.inf, 0.0]])
-    found = np.exp(make(["I-Gene", "O"]).convert(own))
+    found = np.exp(make(["I-Gene", "O"]).mapping.log_probs(own))
     np.testing.assert_allclose(found, [[1, 0, 0], [0, 1, 0], [0, 0, 1]], atol=1e-12)
 
 
@@ -83,7 +83,7 @@ def test_types_left_out_become_outside_and_names_are_mapped(make):
     assert teacher.space.types == ("Protein",) == teacher.covers.types
     p = np.exp(own)
     expected = np.stack([p[:, 1], p[:, 2], p[:, 0] + p[:, 3] + p[:, 4]], axis=1)
-    np.testing.assert_allclose(np.exp(teacher.convert(own)), expected, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(teacher.mapping.log_probs(own)), expected, rtol=1e-5)
 
 
 def test_log_probs_are_what_the_model_says_of_each_first_piece(make):
@@ -102,7 +102,7 @@ def test_log_probs_are_what_the_model_says_of_each_first_piece(make):
 def test_a_teacher_with_another_tokenizer_speaks_of_the_same_words_pain_3(tmp_path):
     folder = tiny.save_teacher(tmp_path / "bpe", tiny.bio("Gene"), tiny.byte_level_bpe())
     sentences = [*tiny.tokens(5), ["a", "\u200b", "type-2", "\N{GREEK SMALL LETTER ALPHA}-chain"], ["IL-2"] * 100, []]
-    found = Teacher(TeacherSpec("bpe", folder), ("Gene",)).log_probs(sentences)
+    found = Teacher(folder, name="bpe", student_types=("Gene",)).log_probs(sentences)
     assert [len(array) for array in found] == [len(words) for words in sentences]
     for array in found:
         np.testing.assert_allclose(np.exp(array).sum(axis=1), 1, atol=1e-5)
@@ -131,7 +131,7 @@ def test_labels_that_do_not_fit_are_named(make, labels, spec, words):
 
 def test_a_path_that_is_neither_folder_nor_hub_id():
     with pytest.raises(FileNotFoundError, match="'no/such/folder'.*org/name"):
-        Teacher(TeacherSpec("t", "no/such/folder"), BOTH)
+        Teacher("no/such/folder", name="t", student_types=BOTH)
 
 
 def test_opening_a_teacher_loads_no_weights(make):
@@ -140,7 +140,7 @@ def test_opening_a_teacher_loads_no_weights(make):
 
 def test_revision_follows_weights_and_tokenizer_and_nothing_else(tmp_path):
     def revision():
-        return Teacher(TeacherSpec("t", str(tmp_path)), ("Gene",)).revision
+        return Teacher(str(tmp_path), name="t", student_types=("Gene",)).revision
 
     tiny.save_teacher(tmp_path, tiny.bio("Gene"))
     first = revision()
@@ -176,17 +176,17 @@ def test_pickled_weights_are_never_read_pain_23(tmp_path):
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     with pytest.raises(OSError, match="safetensors"):
-        Teacher(TeacherSpec("t", str(folder)), ("Gene",)).log_probs([["a"]])
+        Teacher(str(folder), name="t", student_types=("Gene",)).log_probs([["a"]])
 
 
 ASK = """
 import json, sys
-from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
+from hf_bionerkd.teachers.teacher import Teacher
 
 words, specs = json.loads(sys.argv[1])
 for spec in specs:
     try:
-        teacher = Teacher(TeacherSpec("genes", **spec), ("Gene",))
+        teacher = Teacher(name="genes", student_types=("Gene",), **spec)
         said = [teacher.commit, teacher.revision, teacher.log_probs([words])[0].tolist()]
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
@@ -232,7 +232,7 @@ def test_teachers_of_the_hub_answer_as_their_folders_do(hub, tmp_path):
     said = [json.loads(line) for line in done.stdout.splitlines()]
     tagged, newest, refused, trusted, revision, missing, secret = said
 
-    local = [Teacher(TeacherSpec("genes", str(folder)), ("Gene",)) for folder in folders]
+    local = [Teacher(str(folder), name="genes", student_types=("Gene",)) for folder in folders]
     for found, commit, teacher in ((tagged, old, local[0]), (newest, new, local[1])):
         assert found[:2] == [commit, teacher.revision]  # so that one cache of outputs serves both
         np.testing.assert_allclose(found[2], teacher.log_probs([words])[0], atol=1e-6)
@@ -241,7 +241,7 @@ def test_teachers_of_the_hub_answer_as_their_folders_do(hub, tmp_path):
     logits = local[0].tagger.log_probs([words])[0]
     expected = -logits - np.logaddexp.reduce(-logits, axis=1)[:, None]
     assert trusted[0] == own
-    np.testing.assert_allclose(trusted[2], expected[:, local[0].order], atol=1e-5)
+    np.testing.assert_allclose(trusted[2], expected[:, local[0].mapping.layer.order], atol=1e-5)
     assert revision.startswith("HubError: teacher 'genes': model org/genes has no branch, tag or commit 'v2'")
     assert missing.startswith("HubError: teacher 'genes': there is no model org/none")
     assert (
@@ -254,7 +254,7 @@ def test_a_teacher_without_its_tokenizer_is_refused(tmp_path):
     folder = tiny.save_teacher(tmp_path / "t", tiny.bio("Gene"))
     (tmp_path / "t" / "tokenizer.json").unlink()
     with pytest.raises(FileNotFoundError, match="'genes' at .*there is no tokenizer beside the model"):
-        Teacher(TeacherSpec("genes", folder), ("Gene",))
+        Teacher(folder, name="genes", student_types=("Gene",))
 
 
 @pytest.mark.parametrize(
@@ -266,12 +266,12 @@ def test_a_teacher_without_its_tokenizer_is_refused(tmp_path):
     ],
 )  # fmt: skip
 def test_a_teachers_own_decoding_in_the_students_names(labels, own, expected, tmp_path):
-    teacher = Teacher(TeacherSpec("t", tiny.save_teacher(tmp_path, labels), types={"G": "Gene"}), ("Gene",))
+    teacher = Teacher(tiny.save_teacher(tmp_path, labels), name="t", types={"G": "Gene"}, student_types=("Gene",))
     ids = np.array([labels.index(tag) for tag in own.split()])
-    assert [teacher.space.labels[tag] for tag in teacher.convert_tags(ids)] == expected.split()
-    assert teacher.convert_tags(ids[:0]).shape == (0,)
+    assert [teacher.space.labels[tag] for tag in teacher.mapping.tags(ids)] == expected.split()
+    assert teacher.mapping.tags(ids[:0]).shape == (0,)
     sentences = tiny.tokens(5)
     for found, words in zip(teacher.outputs(sentences), teacher.log_probs(sentences), strict=True):
         assert np.array_equal(found.log_probs, words) and np.array_equal(found.emissions, words)
     for found, scores in zip(teacher.tags(sentences), teacher.tagger.log_probs(sentences), strict=True):
-        assert np.array_equal(found, teacher.convert_tags(scores.argmax(axis=1)))
+        assert np.array_equal(found, teacher.mapping.tags(scores.argmax(axis=1)))

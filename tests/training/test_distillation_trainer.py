@@ -6,15 +6,13 @@ import tiny
 import torch
 
 from hf_bionerkd.data.corpus import join_corpora
-from hf_bionerkd.inference.word_tagger import WordOutputs
+from hf_bionerkd.inference.outputs import WordOutputs
 from hf_bionerkd.labels import LabelError, LabelSpace
-from hf_bionerkd.losses.hard import TokenNLL
 from hf_bionerkd.losses.mixture import taughtnet_mixture
 from hf_bionerkd.runs.config import EncodingConfig
 from hf_bionerkd.runs.folder import last_checkpoint
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
-from hf_bionerkd.teachers.cache import CachedTargets, cache_teacher
-from hf_bionerkd.teachers.teacher import TeacherSpec
+from hf_bionerkd.teachers.cached import CachedJointTargets, cache_teacher
 from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer
 from hf_bionerkd.training.trainer import TokenClassificationTrainer
 
@@ -27,10 +25,10 @@ class GoldTeacher:
     commit = None
 
     def __init__(self, kind, rows, space):
-        self.name, self.space, self.spec = kind, LabelSpace((kind,)), TeacherSpec(kind, "-")
+        self.name, self.space, self.path = kind, LabelSpace((kind,)), "-"
         self.covers = TeacherTypes(kind, (kind,))
         own = {space.label2id[label]: index for index, label in enumerate(self.space.labels)}
-        self.said = [[own.get(label, 2) for label in labels] for labels in rows["labels"]]
+        self.labels = [[own.get(label, 2) for label in labels] for labels in rows["labels"]]
         self.position = 0
 
     def settings(self):
@@ -39,24 +37,23 @@ class GoldTeacher:
     kind = "softmax"
 
     def outputs(self, sentences):
-        said = self.said[self.position : self.position + len(sentences)]
+        labels = self.labels[self.position : self.position + len(sentences)]
         self.position += len(sentences)
         with np.errstate(divide="ignore"):
-            certain = [np.log(np.eye(3)[labels]) for labels in said]
+            certain = [np.log(np.eye(3)[row]) for row in labels]
         return [WordOutputs(values, values.argmax(1), values) for values in certain]
 
 
-def multi_teacher(supervised, lam, gold, space):
+def multi_teacher(supervised, lam, gold):
     """A MultiTeacherTrainer over the parts of a supervised one, with a model of its own."""
     return MultiTeacherTrainer(
         supervised.model,
         supervised.args,
         train_dataset=supervised.train_dataset,
         data_collator=supervised.data_collator,
-        space=space,
-        teachers=[TeacherTypes("t", space.types)],
-        mixture=taughtnet_mixture(lam),
-        gold=TokenNLL(gold),
+        processing_class=supervised.processing_class,
+        teachers=[TeacherTypes("t", supervised.space.types)],
+        loss=taughtnet_mixture(lam, gold),
     )
 
 
@@ -65,7 +62,7 @@ def test_lambda_zero_is_supervised_training(corpora, tmp_path, gold):
     job = tiny.make_job(corpora, SGD, gold_outside=gold)
     supervised = tiny.train(job, tmp_path)
     assert type(supervised) is TokenClassificationTrainer
-    distilled = multi_teacher(tiny.make_trainer(job, tmp_path), 0.0, gold, job.space)
+    distilled = multi_teacher(tiny.make_trainer(job, tmp_path), 0.0, gold)
     distilled.train()
     assert tiny.largest_difference(tiny.weights(supervised.model), tiny.weights(distilled.model)) == 0
     assert tiny.losses(distilled) == tiny.losses(supervised) and not tiny.losses(distilled, "loss_kd")
@@ -80,12 +77,11 @@ def test_lambda_one_with_certain_teachers_is_supervised_training_too(corpora, tm
     teachers = [GoldTeacher(kind, rows, job.space) for kind in job.space.types]
     covers = [teacher.covers for teacher in teachers]
     caches = [cache_teacher(teacher, rows, tmp_path, rows_per_part=30) for teacher in teachers]
-    targets = CachedTargets(caches, Aggregator(job.space, covers), rows, tmp_path)
+    targets = CachedJointTargets(caches, Aggregator(job.space, covers), rows, tmp_path)
     assert targets.words_without_mass == 0
     supervised = tiny.train(job, tmp_path / "gold")
-    distilled = tiny.train(
-        dataclasses.replace(job, terms=tiny.taughtnet(1.0), targets=targets, teachers=covers), tmp_path / "kd"
-    )
+    taught = dataclasses.replace(job, loss=taughtnet_mixture(1.0), sources=[targets], teachers=covers)
+    distilled = tiny.train(taught, tmp_path / "kd")
     assert isinstance(distilled, MultiTeacherTrainer)
     assert tiny.largest_difference(tiny.weights(supervised.model), tiny.weights(distilled.model)) < 1e-6
     np.testing.assert_allclose(tiny.losses(distilled), tiny.losses(supervised), atol=1e-5)
@@ -100,7 +96,7 @@ def test_loss_parts_are_logged_and_add_up(corpora, tmp_path, size, accumulated):
         "logging_steps": 3,
         "max_steps": 9,
     }
-    trainer = tiny.train(tiny.make_job(corpora, training, terms=tiny.taughtnet(0.7), targets=targets), tmp_path)
+    trainer = tiny.train(tiny.make_job(corpora, training, terms=tiny.taughtnet(0.7), sources=[targets]), tmp_path)
     total, kd, gold = (np.array(tiny.losses(trainer, name)) for name in ("loss", "loss_kd", "loss_gold"))
     assert len(total) == 3 and (kd != gold).all()
     np.testing.assert_allclose(0.7 * kd + 0.3 * gold, total, atol=2e-4)
@@ -114,7 +110,7 @@ def test_accumulation_takes_the_same_step_with_teachers_pain_1(corpora, tmp_path
     for size, accumulated in ((8, 1), (2, 4)):
         training = {"per_device_train_batch_size": size, "gradient_accumulation_steps": accumulated}
         job = tiny.make_job(
-            corpora, {**SGD, **training}, gold_outside=gold, terms=tiny.taughtnet(0.6), targets=targets
+            corpora, {**SGD, **training}, gold_outside=gold, terms=tiny.taughtnet(0.6), sources=[targets]
         )
         trainer = tiny.train(job, tmp_path)
         weights.append(tiny.weights(trainer.model))
@@ -125,7 +121,7 @@ def test_accumulation_takes_the_same_step_with_teachers_pain_1(corpora, tmp_path
 
 def test_the_soft_term_is_the_cross_entropy_per_token_pain_2(corpora, tmp_path):
     job = tiny.make_job(corpora, {}, terms=tiny.taughtnet(1.0))
-    job.targets = tiny.random_targets(corpora, job.space)
+    job.sources = [tiny.random_targets(corpora, job.space)]
     trainer = tiny.make_trainer(job, tmp_path)
     data = trainer.train_dataset
     batch = trainer.data_collator([data[index] for index in range(0, 72, 7)])
@@ -136,7 +132,7 @@ def test_the_soft_term_is_the_cross_entropy_per_token_pain_2(corpora, tmp_path):
     terms = []
     for row, index in enumerate(range(0, 72, 7)):
         window = data.windows[index]
-        said = job.targets.rows([int(window["row"])])[0]
+        said = job.sources[0].rows([int(window["row"])])[0]["joint_targets"]
         offset = int((batch["labels"][row] == -100).int().argmin())
         for piece, (word, head) in enumerate(zip(window["word_ids"], window["heads"], strict=True)):
             target = said[word].copy()
@@ -150,7 +146,7 @@ def test_the_soft_term_is_the_cross_entropy_per_token_pain_2(corpora, tmp_path):
 def test_a_killed_distillation_resumes_to_the_same_weights(corpora, tmp_path):
     training = {"num_train_epochs": 2, "save_strategy": "steps", "save_steps": 5, "train_sampling_strategy": "random"}
     job = tiny.make_job(corpora, training, terms=tiny.taughtnet(0.9))
-    job.targets = tiny.random_targets(corpora, job.space)
+    job.sources = [tiny.random_targets(corpora, job.space)]
     whole = tiny.train(job, tmp_path / "whole", dropout=0.2)
     tiny.train_and_kill(tiny.make_trainer(job, tmp_path / "killed", dropout=0.2), 12)
     resumed = tiny.make_trainer(job, tmp_path / "killed", dropout=0.2)
@@ -170,7 +166,7 @@ def test_teachers_that_do_not_fit_are_named(corpora, tmp_path, teachers, words):
     job = tiny.make_job(
         corpora, {}, terms=tiny.taughtnet(0.5), teachers=[TeacherTypes(*teacher) for teacher in teachers]
     )
-    job.targets = tiny.random_targets(corpora, job.space)
+    job.sources = [tiny.random_targets(corpora, job.space)]
     with pytest.raises(LabelError) as error:
         tiny.make_trainer(job, tmp_path)
     assert all(word in str(error.value) for word in words), error.value
@@ -178,8 +174,11 @@ def test_teachers_that_do_not_fit_are_named(corpora, tmp_path, teachers, words):
 
 def test_other_mistakes_are_named(corpora, tmp_path):
     job = tiny.make_job(corpora, {}, terms=tiny.taughtnet(0.5))
-    with pytest.raises(ValueError, match=r"loss terms \['kd'\] have weight.*give TrainingWindows `targets`"):
+    with pytest.raises(
+        ValueError, match=r"loss term 'kd' has weight and reads \['joint_targets'\].*give the Trainer `teachers`"
+    ):
         tiny.make_trainer(job, tmp_path)
     supervised = tiny.make_trainer(tiny.make_job(corpora, {}), tmp_path)
+    supervised.model.config.id2label = dict(enumerate(tiny.bio("Gene", "Disease", "Chemical")))
     with pytest.raises(LabelError, match="the student's labels are .*label space has"):
-        multi_teacher(supervised, 0.0, "all", LabelSpace(("Gene", "Disease", "Chemical")))
+        multi_teacher(supervised, 0.0, "all")

@@ -5,7 +5,9 @@ import tiny
 from hf_bionerkd.data.corpus import join_corpora
 from hf_bionerkd.evaluation.entities import Counts, score_spans
 from hf_bionerkd.evaluation.significance import Bootstrap, f1_interval
+from hf_bionerkd.inference.outputs import SentenceSpans
 from hf_bionerkd.labels import LabelSpace, tags_to_spans
+from hf_bionerkd.processes import Processes
 from hf_bionerkd.runs.loading import named_types
 from hf_bionerkd.training.evaluator import MentionEvaluator
 
@@ -23,8 +25,23 @@ def guess(words, space=SPACE):
     return np.array([np.random.default_rng(seed).random(len(space)) for seed in seeds]).reshape(-1, len(space))
 
 
-def tagging(sentences, space=SPACE):
-    return [guess(words, space).argmax(axis=1) for words in sentences]
+class Guessing:
+    """A tagger that decides by words alone; `tags` may decide otherwise."""
+
+    def __init__(self, space=SPACE, tags=None):
+        self.space, self.types = space, space.types
+        self.tags = tags or (lambda words: guess(words, space).argmax(axis=1))
+
+    def spans(self, sentences):
+        labels = [[self.space.labels[tag] for tag in self.tags(words)] for words in sentences]
+        readings = ("drop", "start")
+        return [
+            SentenceSpans(*(tags_to_spans(tags, self.space.scheme, orphans) for orphans in readings))
+            for tags in labels
+        ]
+
+
+guessing = Guessing()
 
 
 def expected(rows, corpora, mode, space=SPACE):
@@ -46,7 +63,7 @@ def expected(rows, corpora, mode, space=SPACE):
 
 @pytest.mark.parametrize("mode", ["strict", "lenient"])
 def test_counts_equal_those_of_score_spans_pain_17(evaluator, corpora, mode):
-    found = evaluator("m", tagging, chunk=5)[mode]
+    found = getattr(evaluator("m", guessing, chunk=5), mode)
     assert {(r.corpus, r.type): r.counts for r in found} == expected(evaluator.rows, corpora, mode)
     assert [(r.model, r.corpus, r.type) for r in found] == [
         ("m", "dis", "Disease"),
@@ -57,22 +74,22 @@ def test_counts_equal_those_of_score_spans_pain_17(evaluator, corpora, mode):
 
 
 def test_strict_and_lenient_differ_where_predictions_are_illegal_pain_17(evaluator):
-    found = evaluator("m", tagging)
-    assert [r.counts for r in found["strict"]] != [r.counts for r in found["lenient"]]
+    found = evaluator("m", guessing)
+    assert [r.counts for r in found.strict] != [r.counts for r in found.lenient]
 
 
 def test_a_teacher_is_scored_on_its_own_types_only(evaluator, corpora):
     space = LabelSpace(("Chemical",))
-    found = evaluator("t", lambda sentences: tagging(sentences, space), space)["strict"]
+    found = evaluator("t", Guessing(space)).strict
     assert [(r.corpus, r.type) for r in found] == [("chem", "Chemical"), ("both", "Chemical")]
     assert {(r.corpus, r.type): r.counts for r in found} == expected(evaluator.rows, corpora, "strict", space)
 
 
 def test_gold_labels_score_one(evaluator):
     by_words = {tuple(row["tokens"]): row["labels"] for row in evaluator.rows}
-    gold = [lambda sentences: [np.array(by_words[tuple(words)]) for words in sentences] for _ in evaluator.corpora]
+    gold = [Guessing(tags=lambda words: by_words[tuple(words)]) for _ in evaluator.corpora]
     rows = evaluator.rows.filter(lambda row: by_words[tuple(row["tokens"])] == row["labels"])
-    found = MentionEvaluator(rows, SPACE, evaluator.corpora)("m", gold)["strict"]
+    found = MentionEvaluator(rows, SPACE, evaluator.corpora)("m", gold).strict
     assert all(r.counts == Counts(r.counts.support) and r.counts.support for r in found)
 
 
@@ -80,15 +97,15 @@ def test_each_corpus_may_be_asked_in_its_own_way(evaluator):
     asked = []
 
     def way(index):
-        def ask(sentences):
-            asked.extend([index] * len(sentences))
-            return tagging(sentences)
+        def tags(words):
+            asked.append(index)
+            return guess(words).argmax(axis=1)
 
-        return ask
+        return Guessing(tags=tags)
 
     found = evaluator("m", [way(index) for index in range(3)])
     assert asked == sorted(evaluator.rows["corpus"])
-    assert found == evaluator("m", tagging)
+    assert found == evaluator("m", guessing)
 
 
 def shared(evaluator, processes, **options):
@@ -98,10 +115,8 @@ def shared(evaluator, processes, **options):
         own = []
         evaluator(
             "m",
-            tagging,
-            process_index=index,
-            num_processes=processes,
-            reduce=lambda a, own=own: own.append(a.copy()) or a,
+            guessing,
+            processes=Processes(index, processes, reduce=lambda a, own=own: own.append(a.copy()) or a),
             **options,
         )
         recorded.append(own)
@@ -112,10 +127,8 @@ def shared(evaluator, processes, **options):
         found.append(
             evaluator(
                 "m",
-                tagging,
-                process_index=index,
-                num_processes=processes,
-                reduce=lambda a, left=left: next(left),
+                guessing,
+                processes=Processes(index, processes, reduce=lambda a, left=left: next(left)),
                 **options,
             )
         )
@@ -126,7 +139,7 @@ def shared(evaluator, processes, **options):
 @pytest.mark.parametrize("bootstrap", [None, Bootstrap(samples=300)])
 @pytest.mark.parametrize("processes", [2, 3, 11])
 def test_processes_share_the_rows_and_find_the_same(evaluator, processes, bootstrap):
-    whole = evaluator("m", tagging, bootstrap=bootstrap)
+    whole = evaluator("m", guessing, bootstrap=bootstrap)
     for found in shared(evaluator, processes, bootstrap=bootstrap, chunk=2):
         assert found == whole  # counts and, where asked for, intervals, to the last bit
 
@@ -134,9 +147,9 @@ def test_processes_share_the_rows_and_find_the_same(evaluator, processes, bootst
 def test_intervals_are_those_of_the_rows_of_each_corpus(evaluator, corpora):
     """Counts row by row come from `score_spans`, one row at a time."""
     how = Bootstrap(samples=500)
-    found = evaluator("m", tagging, bootstrap=how, chunk=5)
+    found = evaluator("m", guessing, bootstrap=how, chunk=5)
     for mode in ("strict", "lenient"):
-        for result in found[mode]:
+        for result in getattr(found, mode):
             index = [corpus.name for corpus in corpora].index(result.corpus)
             rows = [evaluator.rows.select([i]) for i, c in enumerate(evaluator.rows["corpus"]) if c == index]
             of_rows = [expected(row, corpora[: index + 1], mode)[result.corpus, result.type] for row in rows]
@@ -147,8 +160,8 @@ def test_intervals_are_those_of_the_rows_of_each_corpus(evaluator, corpora):
 
 def test_without_asking_there_are_no_intervals_and_little_is_exchanged(evaluator):
     sizes = []
-    found = evaluator("m", tagging, reduce=lambda counts: sizes.append(counts.size) or counts)
-    assert {result.interval for results in found.values() for result in results} == {None}
+    found = evaluator("m", guessing, processes=Processes(reduce=lambda counts: sizes.append(counts.size) or counts))
+    assert {result.interval for results in (found.strict, found.lenient) for result in results} == {None}
     assert sizes == [6, 6, 12]  # two modes, three counts, one type or two
 
 
@@ -157,5 +170,5 @@ def test_a_document_of_20000_words_is_scored(corpora):
     rows = join_corpora(corpora, "test", SPACE).select(range(1))
     labels = [i % len(SPACE) for i in range(20_000)]
     long = rows.map(lambda _: {"tokens": words, "labels": labels})
-    (result,) = MentionEvaluator(long, SPACE, named_types(corpora)[:1])("m", tagging)["strict"]
+    (result,) = MentionEvaluator(long, SPACE, named_types(corpora)[:1])("m", guessing).strict
     assert result.counts.support == labels.count(SPACE.label2id["B-Disease"])

@@ -1,5 +1,7 @@
 """Terms that take each teacher by itself (Zhou et al. 2021, eqs. 5-8), for models that label pieces and words."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tiny
@@ -9,16 +11,16 @@ from hf_bionerkd.labels import LabelError
 from hf_bionerkd.losses.soft import SoftL1, SoftL2, TemperedCrossEntropy
 from hf_bionerkd.runs.folder import last_checkpoint
 from hf_bionerkd.teachers.aggregation import TeacherTypes
-from hf_bionerkd.teachers.outputs import PER_TEACHER
 from hf_bionerkd.training.distillation_model import DistillationModel
 
 SGD = {"optim": "sgd", "learning_rate": 0.2, "lr_scheduler_type": "constant", "max_grad_norm": 100.0}
+PER_TEACHER = ("hard", "l1", "l2", "tempered", "adversarial")
 ALL = dict.fromkeys(("hard", "l1", "l2", "tempered"), 1.0) | {"adversarial": 0.5}
 
 
 def make_job(corpora, terms, training=None, **changes):
     job = tiny.make_job(corpora, {**SGD, **(training or {})}, terms=terms, **changes)
-    job.said = tiny.ListedTeachers(corpora, job.space)
+    job.sources = [tiny.listed_teachers(corpora, job.space)]
     job.teachers = [TeacherTypes(name, job.space.types) for name in "ca"]
     return job
 
@@ -38,7 +40,9 @@ def one_batch(trainer, rows):
 
 def word_values(trainer, row):
     """What the listed teachers say of the words of a window."""
-    return trainer.train_dataset.teachers.said([int(trainer.train_dataset.windows[row]["row"])])[0]
+    return SimpleNamespace(
+        **trainer.train_dataset.sources[0].rows([int(trainer.train_dataset.windows[row]["row"])])[0]
+    )
 
 
 @pytest.mark.parametrize("term", [SoftL1(), SoftL2(), TemperedCrossEntropy(3.0)], ids=lambda term: term.name)
@@ -50,12 +54,14 @@ def test_soft_terms_add_up_over_teachers_on_the_scores_before_the_crf(corpora, t
     total = words = 0
     for position, row in enumerate(rows):
         said = word_values(trainer, row)
-        for word in range(len(said.tags)):
+        for word in range(len(said.teacher_tags)):
             # The words of a sentence under tags: the tag itself is a word without a label.
-            place = int((output.word_mask[position].sum() - len(said.tags)) // 2) + word
+            place = int((output.word_mask[position].sum() - len(said.teacher_tags)) // 2) + word
             for teacher in range(2):
-                probs = torch.tensor(said.probs[word, teacher])[None]
-                total += term(output.emissions[position, place][None].double(), probs, torch.tensor([True])).sum
+                probs = torch.tensor(said.teacher_probs[word, teacher])[None]
+                total += term.compute(
+                    output.emissions[position, place][None].double(), probs, torch.tensor([True])
+                ).sum
             words += 1
     assert found == pytest.approx(float(total / words), abs=1e-5)
 
@@ -65,11 +71,11 @@ def test_the_hard_term_is_the_crfs_likelihood_of_each_teachers_tags(corpora, tmp
     rows = [0, 5, 9]
     batch, output = one_batch(trainer, rows)
     found = trainer.compute_loss(trainer.model, batch).item()
-    crf, total = trainer.crf, 0.0
+    crf, total = trainer.student.crf, 0.0
     for position, row in enumerate(rows):
         for teacher in range(2):
             tags = torch.full(output.word_mask[position].shape, -100)
-            labels = torch.tensor(word_values(trainer, row).tags[:, teacher])
+            labels = torch.tensor(word_values(trainer, row).teacher_tags[:, teacher])
             offset = int((output.word_mask[position].sum() - len(labels)) // 2)
             tags[offset : offset + len(labels)] = labels
             total -= crf.log_likelihood(output.emissions[position][None], tags[None], output.word_mask[position][None])
@@ -84,7 +90,7 @@ def test_later_pieces_of_a_word_continue_what_a_teacher_says(corpora, tmp_path):
         offset = int((example["labels"] == -100).argmin())
         for piece, (word, head) in enumerate(zip(window["word_ids"], window["heads"], strict=True)):
             for teacher in range(2):
-                probs, tag = said.probs[word, teacher].copy(), said.tags[word, teacher]
+                probs, tag = said.teacher_probs[word, teacher].copy(), said.teacher_tags[word, teacher]
                 if not head:
                     probs[1:-1:2] += probs[0:-1:2]
                     probs[0:-1:2] = 0
@@ -119,9 +125,9 @@ def test_any_term_alone_trains_the_student(corpora, tmp_path, name):
 def test_the_discriminator_trains_beside_the_student_and_stays_behind(corpora, tmp_path):
     trainer = make_trainer(make_job(corpora, {"hard": 1.0, "adversarial": 1.0}, {"max_steps": 3}), tmp_path)
     assert isinstance(trainer.model, DistillationModel)
-    before = tiny.weights(trainer.model.discriminator)
+    before = tiny.weights(trainer.model.of_terms["adversarial"])
     trainer.train()
-    assert tiny.largest_difference(before, tiny.weights(trainer.model.discriminator)) > 0
+    assert tiny.largest_difference(before, tiny.weights(trainer.model.of_terms["adversarial"])) > 0
     assert not any("discriminator" in name for name, _ in trainer.student.named_modules())
 
 
@@ -138,8 +144,8 @@ def test_a_killed_training_with_a_discriminator_resumes_to_the_same_weights(corp
 
 def test_mistakes_are_named(corpora, tmp_path):
     job = make_job(corpora, {"l2": 1.0})
-    job.said = None
-    with pytest.raises(ValueError, match=r"loss terms \['l2'\] have weight.*give TrainingWindows `teachers`"):
+    job.sources = []
+    with pytest.raises(ValueError, match=r"loss term 'l2' has weight and reads \['teacher_probs'\]"):
         make_trainer(job, tmp_path)
     job = make_job(corpora, {"l2": 1.0})
     job.teachers[0] = TeacherTypes("c", ("Gene",))

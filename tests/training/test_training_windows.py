@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from hf_bionerkd.encoding.encoding import WordEncoder
 from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.training.training_windows import IGNORED, TrainingWindows, WindowCollator
+from hf_bionerkd.losses.terms import IGNORED
+from hf_bionerkd.teachers.columns import JOINT_COLUMNS
+from hf_bionerkd.training.training_windows import TrainingWindows, WindowCollator
 
 SPACE = LabelSpace(("Disease", "Gene"))
 CORPORA = [("NCBI", ("Disease",)), ("BC2GM", ("Gene",))]
@@ -56,9 +58,22 @@ class WordTargets:
         return [self.of(self.words[index]).astype(np.float16) for index in indices]
 
 
-def make(tokenizer, rows, *, tags=NO_TAGS, max_length=16, **options):
+def make(tokenizer, rows, *, tags=NO_TAGS, max_length=16, targets=None, **options):
     encoder = WordEncoder(add_tag_tokens(tokenizer, tags), max_length, tag_tokens=tags.room)
-    return TrainingWindows(rows, encoder, SPACE, CORPORA, tags, **options)
+    sources = [Joint(targets)] if targets is not None else []
+    return TrainingWindows(rows, encoder, SPACE, CORPORA, tags, sources=sources, **options)
+
+
+class Joint:
+    """Joint targets of a source that gives arrays."""
+
+    columns = JOINT_COLUMNS
+
+    def __init__(self, source):
+        self.source = source
+
+    def rows(self, indices):
+        return [{"joint_targets": values} for values in self.source.rows(indices)]
 
 
 def expected_windows(windows, rows):
@@ -117,8 +132,8 @@ def test_targets_follow_their_words_in_any_order_pain_3(wordpiece, order):
     for index, example in zip(indices, windows.__getitems__(indices), strict=True):
         row, window = pairs[index]
         own = WordTargets.of(rows[row]["tokens"]).astype(np.float16)
-        target = example["targets"][1:-1]
-        assert not example["targets"][[0, -1]].any()
+        target = example["joint_targets"][1:-1]
+        assert not example["joint_targets"][[0, -1]].any()
         for values, word, head in zip(target, window.word_ids, window.heads, strict=True):
             if head:
                 np.testing.assert_array_equal(values, own[word].astype(np.float32))
@@ -139,8 +154,8 @@ def test_worked_example_of_later_pieces(wordpiece):
 
     (example,) = make(wordpiece, rows, targets=One()).__getitems__([0])
     assert example["labels"].tolist() == [IGNORED, B_GENE, I_GENE, I_GENE, IGNORED]
-    np.testing.assert_allclose(example["targets"][1], [0.05, 0.05, 0.5, 0.2, 0.2])
-    np.testing.assert_allclose(example["targets"][2:4], [[0, 0.1, 0, 0.7, 0.2]] * 2, rtol=1e-6)
+    np.testing.assert_allclose(example["joint_targets"][1], [0.05, 0.05, 0.5, 0.2, 0.2])
+    np.testing.assert_allclose(example["joint_targets"][2:4], [[0, 0.1, 0, 0.7, 0.2]] * 2, rtol=1e-6)
     assert example["annotated"].tolist() == [False, True]
     first = make(wordpiece, rows, subwords="first")[0]
     assert first["labels"].tolist() == [IGNORED, B_GENE, IGNORED, IGNORED, IGNORED]
@@ -218,34 +233,37 @@ def test_ragged_examples_with_targets_are_padded_pain_25(wordpiece):
     assert (
         batch["input_ids"].shape == batch["labels"].shape == batch["attention_mask"].shape == (len(examples), longest)
     )
-    assert batch["targets"].shape == (len(examples), longest, 5) and batch["annotated"].shape == (len(examples), 2)
+    assert batch["joint_targets"].shape == (len(examples), longest, 5) and batch["annotated"].shape == (
+        len(examples),
+        2,
+    )
     dtypes = {key: value.dtype for key, value in batch.items()}
     assert dtypes == {
         "input_ids": torch.int64,
         "attention_mask": torch.int64,
         "labels": torch.int64,
         "annotated": torch.bool,
-        "targets": torch.float32,
+        "joint_targets": torch.float32,
     }
     for row, example in enumerate(examples):
         length = len(example["input_ids"])
         assert batch["input_ids"][row, :length].tolist() == example["input_ids"].tolist()
         assert batch["labels"][row, :length].tolist() == example["labels"].tolist()
-        assert batch["targets"][row, :length].tolist() == example["targets"].astype(np.float32).tolist()
+        assert batch["joint_targets"][row, :length].tolist() == example["joint_targets"].astype(np.float32).tolist()
         assert batch["attention_mask"][row].tolist() == [1] * length + [0] * (longest - length)
-        assert (batch["input_ids"][row, length:] == 0).all() and not batch["targets"][row, length:].any()
+        assert (batch["input_ids"][row, length:] == 0).all() and not batch["joint_targets"][row, length:].any()
         assert (batch["labels"][row, length:] == IGNORED).all()  # padding is never learned, pain 2
 
 
 def test_without_teachers_there_are_no_targets(wordpiece):
     windows = make(wordpiece, corpus(random_sentences(3)))
-    assert "targets" not in WindowCollator(7)(windows.__getitems__([0, 1]))
+    assert "joint_targets" not in WindowCollator(7)(windows.__getitems__([0, 1]))
 
 
 def test_windows_of_equal_length_make_a_batch_too(wordpiece):
     rows = corpus([["-"] * 4] * 5)
     windows = make(wordpiece, rows, targets=WordTargets(rows))
-    assert WindowCollator(0)(windows.__getitems__(range(5)))["targets"].shape == (5, 6, 5)
+    assert WindowCollator(0)(windows.__getitems__(range(5)))["joint_targets"].shape == (5, 6, 5)
 
 
 def test_annotated_types_are_those_of_the_sentence_s_corpus(wordpiece):

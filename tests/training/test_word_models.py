@@ -19,7 +19,7 @@ def test_accumulation_takes_the_same_step_pain_1(corpora, tmp_path, gold, output
     for size, accumulated in ((8, 1), (2, 4)):
         training = {"per_device_train_batch_size": size, "gradient_accumulation_steps": accumulated, "max_steps": 4}
         job = tiny.make_job(corpora, {**SGD, **training}, gold_outside=gold, terms=tiny.taughtnet(0.5))
-        job.targets = tiny.random_targets(corpora, job.space)
+        job.sources = [tiny.random_targets(corpora, job.space)]
         runs.append(tiny.make_word_trainer(job, tmp_path / str(size), output_layer))
         runs[-1].train()
     whole, split = (tiny.weights(trainer.model) for trainer in runs)
@@ -55,7 +55,7 @@ def test_the_crf_sums_over_every_tagging_that_agrees_with_the_gold_labels(corpor
     every = torch.tensor(list(itertools.product(range(len(space)), repeat=words)))
     agreeing = torch.tensor([all(map(agrees, tags, labels)) for tags in every.tolist()])
     emissions = output.emissions[0, :words].double()
-    matrix = trainer.crf._matrix(torch.float64)
+    matrix = trainer.student.crf._matrix(torch.float64)
     size = len(space)
     scores = emissions[torch.arange(words), every].sum(1) + matrix[size, every[:, 0]] + matrix[every[:, -1], size]
     for word in range(1, words):

@@ -17,7 +17,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,17 +25,28 @@ from tqdm.auto import tqdm
 
 from hf_bionerkd.data.corpus import content_fingerprint
 from hf_bionerkd.io import atomic_path, write_json
+from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.processes import ALONE, Processes
 from hf_bionerkd.teachers.aggregation import Aggregator
-from hf_bionerkd.teachers.teacher import Teacher
+from hf_bionerkd.teachers.columns import (
+    JOINT_COLUMNS,
+    JOINT_TARGETS,
+    TEACHER_COLUMNS,
+    OutputsSource,
+    StudentReading,
+    teacher_columns,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 2
 ROWS_PER_PART = 2048
-Barrier = Callable[[], None]
-Part = tuple[dict[str, list[np.ndarray]], dict[str, int]]  # columns, an array a sentence each; what was counted
+Part = tuple[dict[str, list[np.ndarray]], dict[str, int]]  # columns, one array per sentence each; what was counted
 _STORED = {"values": pa.float16(), "emissions": pa.float16(), "tags": pa.int16()}
-_NO_MASS = (
+NO_MASS = (
     "%d words have no joint teacher mass (teachers certain of different mentions): their target is the teachers' mean"
 )
 
@@ -45,7 +56,7 @@ class CacheError(RuntimeError):
 
 
 class WordArrays:
-    """Read-only float16 arrays of shape (words, labels), one a sentence, memory-mapped.
+    """Read-only float16 arrays of shape (words, labels), one per sentence, memory-mapped.
 
     Args:
         folder (`Path`): A finished cache folder.
@@ -82,17 +93,17 @@ class WordArrays:
         return self._row("values", row).reshape(-1, len(self.labels))
 
     def tags(self, row: int) -> np.ndarray:
-        """The teacher's own decoding of one sentence: ids into :attr:`labels`, one a word."""
+        """Return the teacher's own decoding of one sentence: ids into :attr:`labels`, one per word."""
         return self._row("tags", row)
 
     def emissions(self, row: int) -> np.ndarray:
-        """Log softmax of the scores of one sentence before a CRF; of a teacher without one, its log probabilities."""
+        """Return the log softmax of a sentence's scores before a CRF; without one, the log probabilities."""
         if self.meta["kind"] != "marginal":
             return self[row]
         return self._row("emissions", row).reshape(-1, len(self.labels))
 
     def part(self, index: int) -> list[np.ndarray]:
-        """All sentences of one part, from a mapping of their own: its memory goes when they do."""
+        """Return all sentences of one part, from a mapping of their own: its memory goes when they do."""
         offsets, values = _read_part(self.folder / _part_name(index))["values"]
         return [
             values[start:end].reshape(-1, len(self.labels)) for start, end in zip(offsets, offsets[1:], strict=False)
@@ -106,8 +117,8 @@ class WordArrays:
         return values[offsets[offset] : offsets[offset + 1]]
 
 
-def sentence_keys(rows: Any) -> np.ndarray:
-    """One 64-bit key a sentence, made of its words."""
+def sentence_keys(rows: Dataset) -> np.ndarray:
+    """Compute one 64-bit key per sentence from its words."""
     keys = np.empty(len(rows), dtype=np.uint64)
     position = 0
     for batch in rows.select_columns(["tokens"]).with_format(None).iter(batch_size=2000):
@@ -119,25 +130,21 @@ def sentence_keys(rows: Any) -> np.ndarray:
 
 
 def cache_teacher(
-    teacher: Teacher,
-    rows: Any,
+    teacher: OutputsSource,
+    rows: Dataset,
     cache_dir: str | os.PathLike[str],
     *,
     rows_per_part: int = ROWS_PER_PART,
-    process_index: int = 0,
-    num_processes: int = 1,
-    wait: Barrier = lambda: None,
+    processes: Processes = ALONE,
 ) -> WordArrays:
-    """Compute what a teacher says of every sentence, or find it computed.
+    """Compute a teacher's outputs for every sentence, or read them where they have been computed.
 
     Args:
         teacher (`Teacher`): Loaded only when something is missing.
         rows (`Dataset`): With a column `tokens`.
         cache_dir (`str`): Folder of all caches.
-        rows_per_part (`int`, *optional*): Sentences a part file: the unit of work shared and resumed.
-        process_index (`int`, *optional*, defaults to 0): This process, under `accelerate launch`.
-        num_processes (`int`, *optional*, defaults to 1): How many share the work.
-        wait (`Callable`, *optional*): Barrier of all processes.
+        rows_per_part (`int`, *optional*): Sentences per part file: the unit of work shared and resumed.
+        processes (`Processes`, *optional*): Who shares the work.
 
     Returns:
         Log probabilities (`kind`: of a softmax, or a CRF's marginals), the teacher's own tags and, of a CRF, the
@@ -156,39 +163,39 @@ def cache_teacher(
     sentences = rows.select_columns(["tokens"])
 
     def compute(start: int, end: int) -> Part:
-        said = teacher.outputs(sentences[start:end]["tokens"])
-        columns = {"values": [own.log_probs for own in said], "tags": [own.tags for own in said]}
+        outputs = teacher.outputs(sentences[start:end]["tokens"])
+        columns = {"values": [own.log_probs for own in outputs], "tags": [own.tags for own in outputs]}
         if teacher.kind == "marginal":
-            columns["emissions"] = [own.emissions for own in said]
+            columns["emissions"] = [own.emissions for own in outputs]
         return columns, {}
 
     folder = Path(cache_dir) / f"{teacher.name}-{_fingerprint(identity)}"
-    extra = {"name": teacher.name, "path": teacher.spec.path, "commit": teacher.commit}
-    share = (process_index, num_processes)
-    _fill(folder, identity, extra, keys, compute, labels, f"teacher {teacher.name}", share, wait)
+    extra = {"name": teacher.name, "path": teacher.path, "commit": teacher.commit}
+    _fill(folder, identity, extra, keys, compute, labels, f"teacher {teacher.name}", processes)
     return WordArrays(folder, keys)
 
 
-class CachedTargets:
-    """The student's targets for every sentence, aggregated once from teachers' caches.
+class CachedJointTargets:
+    """The teachers' joint distribution for every sentence, aggregated once from their caches.
 
     Args:
-        caches (`Sequence[WordArrays]`): One a teacher, in the aggregator's order.
+        caches (`Sequence[WordArrays]`): One per teacher, in the aggregator's order.
         aggregator (`Aggregator`): How they are put together.
         rows (`Dataset`): The sentences, with a column `tokens`.
         cache_dir (`str`): Folder of all caches.
+        processes (`Processes`, *optional*): Who shares the work.
     """
+
+    columns = JOINT_COLUMNS
 
     def __init__(
         self,
         caches: Sequence[WordArrays],
         aggregator: Aggregator,
-        rows: Any,
+        rows: Dataset,
         cache_dir: str | os.PathLike[str],
         *,
-        process_index: int = 0,
-        num_processes: int = 1,
-        wait: Barrier = lambda: None,
+        processes: Processes = ALONE,
     ) -> None:
         keys = sentence_keys(rows)
         identity = {
@@ -200,48 +207,56 @@ class CachedTargets:
 
         def compute(start: int, _end: int) -> Part:
             index = start // int(identity["rows_per_part"])
-            targets, no_mass = _aggregate(aggregator, [cache.part(index) for cache in caches])
+            targets, no_mass = aggregate_sentences(aggregator, [cache.part(index) for cache in caches])
             return {"values": targets}, {"words_without_mass": no_mass}
 
         folder = Path(cache_dir) / f"targets-{_fingerprint(identity)}"
-        share = (process_index, num_processes)
         labels = list(aggregator.space.labels)
-        _fill(folder, identity, {}, keys, compute, labels, "aggregation", share, wait)
+        _fill(folder, identity, {}, keys, compute, labels, "aggregation", processes)
         self.arrays = WordArrays(folder, keys)
         self.words_without_mass = int(self.arrays.meta["counts"].get("words_without_mass", 0))
-        if self.words_without_mass and process_index == 0:
-            logger.warning(_NO_MASS, self.words_without_mass)
+        if self.words_without_mass and processes.is_main:
+            logger.warning(NO_MASS, self.words_without_mass)
 
-    def rows(self, indices: Sequence[int]) -> list[np.ndarray]:
-        """Targets of these sentences, each (words, labels)."""
-        return [self.arrays[index] for index in indices]
+    def rows(self, indices: Sequence[int]) -> list[dict[str, np.ndarray]]:
+        """Return `joint_targets` of these sentences."""
+        return [{JOINT_TARGETS: self.arrays[index]} for index in indices]
 
 
-class OnlineTargets:
-    """The same targets computed when a batch asks for them, for teachers that must see changed text.
+class CachedTeacherOutputs:
+    """What each teacher by itself says of every sentence, read from their caches.
 
-    Use it with a data loader that runs in the training process (`dataloader_num_workers: 0`).
+    Args:
+        caches (`Sequence[WordArrays]`): One per teacher, over the student's types in any order.
+        space (`LabelSpace`): The student's label space.
     """
 
-    def __init__(self, teachers: Sequence[Teacher], aggregator: Aggregator, rows: Any) -> None:
-        self.teachers = teachers
-        self.aggregator = aggregator
-        self.sentences = rows
-        self.words_without_mass = 0
+    columns = TEACHER_COLUMNS
 
-    def rows(self, indices: Sequence[int]) -> list[np.ndarray]:
-        """Targets of these sentences, each (words, labels)."""
-        tokens = self.sentences[list(indices)]["tokens"]
-        outputs = [teacher.log_probs(tokens) for teacher in self.teachers]
-        targets, no_mass = _aggregate(self.aggregator, outputs)
-        if no_mass and not self.words_without_mass:
-            logger.warning(_NO_MASS, no_mass)
-        self.words_without_mass += no_mass
-        return targets
+    def __init__(self, caches: Sequence[WordArrays], space: LabelSpace) -> None:
+        self.caches = caches
+        self.readings = [StudentReading(cache.labels, space) for cache in caches]
+
+    def rows(self, indices: Sequence[int]) -> list[dict[str, np.ndarray]]:
+        """Return `teacher_probs` and `teacher_tags` of these sentences."""
+        pairs = list(zip(self.readings, self.caches, strict=True))
+        return [
+            teacher_columns([read(cache.emissions(row), cache.tags(row)) for read, cache in pairs]) for row in indices
+        ]
 
 
-def _aggregate(aggregator: Aggregator, outputs: Sequence[Sequence[np.ndarray]]) -> tuple[list[np.ndarray], int]:
-    """Aggregate teachers' outputs sentence-wise: `outputs[teacher][sentence]` is (words, labels)."""
+def aggregate_sentences(
+    aggregator: Aggregator, outputs: Sequence[Sequence[np.ndarray]]
+) -> tuple[list[np.ndarray], int]:
+    """Aggregate teachers' log probabilities sentence by sentence.
+
+    Args:
+        aggregator (`Aggregator`): How they are put together.
+        outputs (`Sequence[Sequence[np.ndarray]]`): By teacher and sentence, each (words, labels).
+
+    Returns:
+        Targets (words, labels) per sentence, and the number of words on which the teachers left no mass.
+    """
     ends = np.cumsum([len(sentence) for sentence in outputs[0]])
     targets, no_mass = aggregator([np.concatenate(sentences) for sentences in outputs])
     return list(np.split(targets, ends[:-1])), no_mass
@@ -255,22 +270,20 @@ def _fill(
     compute: Callable[[int, int], Part],
     labels: Sequence[str],
     what: str,
-    share: tuple[int, int],
-    wait: Barrier,
+    processes: Processes,
 ) -> None:
-    """Write the parts that are missing (this process's share of them), then `meta.json` by process 0."""
-    process_index, num_processes = share
+    """Write the parts that are missing (this process's share of them), then `meta.json` by the main process."""
     size = int(identity["rows_per_part"])
     parts = range(0, len(keys), size)
     if not (folder / "meta.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        mine = [(i, start) for i, start in enumerate(parts) if i % num_processes == process_index]
+        mine = processes.share(enumerate(parts))
         todo = [(i, start) for i, start in mine if not (folder / _part_name(i)).exists()]
-        for index, start in tqdm(todo, desc=what, unit="part", disable=process_index != 0 or not todo):
+        for index, start in tqdm(todo, desc=what, unit="part", disable=not (processes.is_main and todo)):
             end = min(start + size, len(keys))
             _write_part(folder / _part_name(index), keys[start:end], *compute(start, end))
-        wait()
-        if process_index == 0:
+        processes.wait()
+        if processes.is_main:
             counts: Counter[str] = Counter()
             for index in range(len(parts)):
                 counts.update(_read_part(folder / _part_name(index))["counts"])
@@ -278,9 +291,9 @@ def _fill(
             meta["counts"] = dict(counts)
             write_json(folder / "meta.json", meta)
     else:
-        logger.info("%s: found in %s", what, folder)
-        wait()
-    wait()
+        logger.info("%s: read from %s", what, folder)
+        processes.wait()
+    processes.wait()
 
 
 def _write_part(

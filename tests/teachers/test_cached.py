@@ -11,18 +11,13 @@ import pytest
 import tiny
 from datasets import Dataset
 
-from hf_bionerkd.inference.word_tagger import WordOutputs
+from hf_bionerkd.inference.outputs import WordOutputs
 from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.processes import Processes
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
-from hf_bionerkd.teachers.cache import (
-    CachedTargets,
-    CacheError,
-    OnlineTargets,
-    WordArrays,
-    cache_teacher,
-    sentence_keys,
-)
-from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
+from hf_bionerkd.teachers.cached import CachedJointTargets, CacheError, WordArrays, cache_teacher, sentence_keys
+from hf_bionerkd.teachers.online import OnlineJointTargets
+from hf_bionerkd.teachers.teacher import Teacher
 
 TYPES = ("Disease", "Gene")
 SPACE = LabelSpace(TYPES)
@@ -40,7 +35,7 @@ class FakeTeacher:
 
     def __init__(self, kind="Gene", revision="1", fail_after=None, certain=None):
         self.name, self.commit = f"fake-{kind}", None
-        self.spec = TeacherSpec(self.name, "nowhere")
+        self.path = "nowhere"
         self.space = LabelSpace((kind,))
         self.covers = TeacherTypes(self.name, (kind,))
         self.revision, self.fail_after, self.certain = revision, fail_after, certain
@@ -113,7 +108,7 @@ def test_outputs_are_stored_to_float16_with_the_teachers_own_tags(tmp_path):
 def test_real_teacher_is_not_even_loaded_when_nothing_changed(tmp_path, monkeypatch):
     path = tiny.save_teacher(tmp_path / "teacher", tiny.bio("Gene"))
     rows = dataset()
-    teacher = Teacher(TeacherSpec("genes", path), TYPES)
+    teacher = Teacher(path, name="genes", student_types=TYPES)
     first = fill(teacher, rows, tmp_path / "caches")
     for row in (0, 7, 18):
         np.testing.assert_allclose(first[row], teacher.log_probs([rows[row]["tokens"]])[0], rtol=1e-3, atol=1e-3)
@@ -122,7 +117,7 @@ def test_real_teacher_is_not_even_loaded_when_nothing_changed(tmp_path, monkeypa
         raise AssertionError("the teacher was asked again")
 
     monkeypatch.setattr(Teacher, "tagger", property(unwanted))
-    again = fill(Teacher(TeacherSpec("genes", path), TYPES), rows, tmp_path / "caches")
+    again = fill(Teacher(path, name="genes", student_types=TYPES), rows, tmp_path / "caches")
     assert again.folder == first.folder
     np.testing.assert_array_equal(again[7], first[7])
 
@@ -132,7 +127,7 @@ def test_real_teacher_is_asked_again_when_weights_types_or_windows_change(tmp_pa
     rows = dataset(8)
 
     def folder(**spec):
-        return fill(Teacher(TeacherSpec("t", str(path), **spec), TYPES), rows, tmp_path / "caches").folder
+        return fill(Teacher(str(path), name="t", student_types=TYPES, **spec), rows, tmp_path / "caches").folder
 
     folders = {folder(), folder(types={"Gene": "Gene"}), folder(max_length=32), folder(overlap=2)}
     tiny.save_teacher(path, tiny.bio(*TYPES), seed=1)
@@ -197,8 +192,8 @@ def test_two_processes_share_the_parts_and_write_the_same_files(tmp_path):
     teachers, caches = [FakeTeacher(), FakeTeacher()], [None, None]
 
     def process(index):
-        share = {"process_index": index, "num_processes": 2, "wait": barrier.wait}
-        caches[index] = fill(teachers[index], rows, tmp_path / "two", **share)
+        processes = Processes(index, 2, barrier.wait)
+        caches[index] = fill(teachers[index], rows, tmp_path / "two", processes=processes)
 
     threads = [threading.Thread(target=process, args=(index,)) for index in range(2)]
     for thread in threads:
@@ -234,7 +229,11 @@ def test_meta_says_what_the_outputs_are_of(tmp_path):
 def targets(folder, rows, teachers, **options):
     caches = [fill(teacher, rows, folder) for teacher in teachers]
     aggregator = Aggregator(SPACE, [teacher.covers for teacher in teachers], **options)
-    return CachedTargets(caches, aggregator, rows, folder), OnlineTargets(teachers, aggregator, rows)
+    return CachedJointTargets(caches, aggregator, rows, folder), OnlineJointTargets(teachers, aggregator, rows)
+
+
+def joint(source, indices):
+    return [columns["joint_targets"] for columns in source.rows(indices)]
 
 
 @pytest.mark.parametrize("options", [{}, {"method": "exclusive"}, {"normalise": "softmax"}])
@@ -242,7 +241,7 @@ def test_online_targets_equal_cached_ones(tmp_path, options):
     rows = dataset()
     cached, online = targets(tmp_path, rows, [FakeTeacher("Disease"), FakeTeacher("Gene")], **options)
     order = [19, 4, 11, 4, 0]
-    for row, stored, fresh in zip(order, cached.rows(order), online.rows(order), strict=True):
+    for row, stored, fresh in zip(order, joint(cached, order), joint(online, order), strict=True):
         assert stored.shape == (len(rows[row]["tokens"]), 5) and stored.dtype == np.float16
         np.testing.assert_allclose(stored, fresh, atol=4e-3)
         np.testing.assert_allclose(stored.sum(axis=1, dtype=np.float32), 1, atol=2e-3)
@@ -256,7 +255,9 @@ def test_cached_targets_do_not_ask_teachers_again_and_follow_the_aggregation(tmp
     same, _ = targets(tmp_path, rows, teachers)
     exclusive, _ = targets(tmp_path, rows, teachers, method="exclusive")
     assert same.arrays.folder == first.arrays.folder != exclusive.arrays.folder
-    assert any(not np.array_equal(a, b) for a, b in zip(first.rows(range(19)), exclusive.rows(range(19)), strict=True))
+    assert any(
+        not np.array_equal(a, b) for a, b in zip(joint(first, range(19)), joint(exclusive, range(19)), strict=True)
+    )
 
     other, _ = targets(tmp_path, rows, [FakeTeacher("Disease"), FakeTeacher("Gene", revision="2")])
     assert other.arrays.folder not in (first.arrays.folder, exclusive.arrays.folder)
@@ -275,7 +276,7 @@ def test_words_without_mass_are_counted_and_logged(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         online.rows(range(20))
     assert online.words_without_mass == words
-    np.testing.assert_allclose(cached.rows([0])[0][0], [0.5, 0, 0.5, 0, 0], atol=1e-3)
+    np.testing.assert_allclose(joint(cached, [0])[0][0], [0.5, 0, 0.5, 0, 0], atol=1e-3)
 
 
 MEMORY = """
@@ -283,16 +284,15 @@ import sys
 from pathlib import Path
 import numpy as np, torch, transformers
 from datasets import Dataset
-from hf_bionerkd.inference.word_tagger import WordOutputs
+from hf_bionerkd.inference.outputs import WordOutputs
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
-from hf_bionerkd.teachers.cache import CachedTargets, cache_teacher
-from hf_bionerkd.teachers.teacher import TeacherSpec
+from hf_bionerkd.teachers.cached import CachedJointTargets, cache_teacher
 
 class Cheap:
     commit = None
     def __init__(self, kind):
-        self.name, self.space, self.spec = kind, LabelSpace((kind,)), TeacherSpec(kind, "-")
+        self.name, self.space, self.path = kind, LabelSpace((kind,)), "-"
     def settings(self):
         return {}
     kind = "softmax"
@@ -310,7 +310,8 @@ for batch in rows.iter(500):
     pass  # the corpus's own pages are in memory before
 start = peak()
 caches = [cache_teacher(Cheap(kind), rows, folder) for kind in types]
-CachedTargets(caches, Aggregator(LabelSpace(types), [TeacherTypes(kind, (kind,)) for kind in types]), rows, folder)
+aggregator = Aggregator(LabelSpace(types), [TeacherTypes(kind, (kind,)) for kind in types])
+CachedJointTargets(caches, aggregator, rows, folder)
 print(start, peak())
 """
 

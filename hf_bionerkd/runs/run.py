@@ -1,0 +1,131 @@
+"""The lifecycle that all kinds of runs share: nothing is written before everything has been checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from hf_bionerkd.data.corpus import Corpus
+from hf_bionerkd.encoding.tag_pairs import TagPairs
+from hf_bionerkd.evaluation.report import Metrics, read_metrics
+from hf_bionerkd.hub.human_card import HumanCard, load_human_card
+from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.processes import Processes
+from hf_bionerkd.runs.arguments import training_arguments
+from hf_bionerkd.runs.config import RunConfig
+from hf_bionerkd.runs.folder import DONE_FILE, State, claim_run, finish, publish, read_run, versions
+from hf_bionerkd.runs.loading import check_splits, label_space, load_corpora, make_tags
+from hf_bionerkd.runs.sources import pin_sources
+from hf_bionerkd.training.launch import launched_processes
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from hf_bionerkd.hub.cards import ModelCardInfo
+
+C = TypeVar("C", bound=RunConfig)
+
+
+@dataclass
+class Run(Generic[C]):
+    """A run that is open: its sources pinned, its corpora loaded, its folder claimed.
+
+    Args:
+        asked (`RunConfig`): The configuration in the user's words, as the record has it.
+        config (`RunConfig`): The same with every name on the Hub pinned to a commit.
+        folder (`Path`): The output folder.
+        processes (`Processes`): Who runs together.
+        corpora (`list[Corpus]`): In the configuration's order.
+        human (`HumanCard`): What people say on the card of the model.
+        state (`str`): `"new"`, `"resumed"` or `"finished"`.
+        plan (`Any`): What the kind of run has prepared before the folder was claimed.
+    """
+
+    asked: C
+    config: C
+    folder: Path
+    processes: Processes
+    corpora: list[Corpus]
+    human: HumanCard = field(default_factory=HumanCard)
+    state: State = "new"
+    plan: Any = None
+
+    @classmethod
+    def open(
+        cls,
+        config: C,
+        *,
+        prepare: Callable[[Run[C]], Any] = lambda run: None,
+        before: Callable[[C], None] = lambda config: None,
+        load: Callable[[C], list[Corpus]] = lambda config: load_corpora(config.corpora),
+        human: HumanCard | None = None,
+    ) -> Run[C]:
+        """Check everything, pin the sources, load the corpora, and only then claim the folder.
+
+        Every process of a launch calls it alike.
+
+        Args:
+            config (`RunConfig`): The run, in the user's words.
+            prepare (`Callable`, *optional*): What the kind of run checks and plans with the corpora at hand; its
+                result becomes `plan`.
+            before (`Callable`, *optional*): What it checks before anything is fetched, such as the right to publish.
+            load (`Callable`, *optional*): How it loads its corpora.
+            human (`HumanCard`, *optional*): What people say on the card; by default what the configuration's `card`
+                holds.
+
+        Raises:
+            ConfigError: The configuration does not fit the corpora, or the folder holds something else.
+            HubError: The run is to be published, and the Hub refuses; or a source cannot be had.
+        """
+        folder = Path(config.output_dir)
+        for section in config.training_sections():
+            training_arguments(section, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
+        before(config)
+        pinned, resolved = pin_sources(config, folder)
+        run = cls(config, pinned, folder, launched_processes(), load(pinned), human or HumanCard())
+        run.plan = prepare(run)
+        run.state = claim_run(folder, config, resume=config.resume, overwrite=config.overwrite, resolved=resolved)
+        return run
+
+    def space(self, types: list[str]) -> LabelSpace:
+        """Check that the corpora can be trained on, and return their label space in the order asked for."""
+        check_splits(self.corpora, self.config.training)
+        return label_space(types, self.corpora)
+
+    def tags(self, *, neutral: bool, mode: Any, end_tag: bool) -> TagPairs:
+        """Return the tag pairs of the corpora."""
+        return make_tags(mode, self.corpora, neutral=neutral, end_tag=end_tag)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the folder held this very run already, complete."""
+        return self.state == "finished"
+
+    def metrics(self) -> Metrics:
+        """Read what the finished run has measured."""
+        return read_metrics(self.folder / DONE_FILE)
+
+    def publish(
+        self,
+        folder: Path,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        tags: TagPairs,
+        info: ModelCardInfo,
+    ) -> None:
+        """Write a finished model into a folder, with its card and the run's record."""
+        publish(folder, model, tokenizer, tags, info, read_run(self.folder) or {})
+
+    def finish(self, metrics: Metrics) -> None:
+        """Mark the run complete by writing what it measured."""
+        finish(self.folder, metrics)
+
+
+def human_card_of(config: RunConfig) -> HumanCard:
+    """Read what people say on the card of a run's model; empty without `card`."""
+    return load_human_card(config.card) if config.card else HumanCard()
+
+
+__all__ = ["Run", "human_card_of", "versions"]

@@ -1,0 +1,178 @@
+"""The teachers of a distillation run: planned before anything is written, trained where they are not there yet."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hf_bionerkd.encoding.tag_pairs import TagPairs
+from hf_bionerkd.evaluation.report import Metrics
+from hf_bionerkd.hub.cards import TeacherInfo
+from hf_bionerkd.labels import LabelError, LabelSpace
+from hf_bionerkd.losses.terms import make_term
+from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig, TeacherConfig
+from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.finetune import finetune
+from hf_bionerkd.runs.folder import OUTPUTS_FOLDER
+from hf_bionerkd.runs.training_run import BOOTSTRAP, Job
+from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
+from hf_bionerkd.teachers.columns import ColumnSource, check_same_types
+from hf_bionerkd.teachers.lessons import open_columns
+from hf_bionerkd.teachers.teacher import Teacher
+from hf_bionerkd.training.evaluator import MentionEvaluator
+
+if TYPE_CHECKING:
+    from hf_bionerkd.losses.mixture import Mixture
+    from hf_bionerkd.runs.run import Run
+
+
+@dataclass
+class Teaching:
+    """What a student of a run is taught by.
+
+    Args:
+        run (`Run`): The run.
+        space (`LabelSpace`): The student's label space.
+        tags (`TagPairs`): Its tag pairs.
+        recipes (`dict[str, FinetuneConfig]`): How the teachers that are not there yet are trained.
+        teachers (`dict[str, Teacher]`): Those that are published models; all of them after :meth:`prepare`.
+    """
+
+    run: Run[DistillConfig]
+    space: LabelSpace
+    tags: TagPairs
+    recipes: dict[str, FinetuneConfig]
+    teachers: dict[str, Teacher]
+
+    @classmethod
+    def plan(cls, run: Run[DistillConfig]) -> Teaching:
+        """Check what the teachers cover, or will cover, before anything is trained or written.
+
+        Raises:
+            ConfigError: No teachers, or two of one name; or the corpora cannot be trained on.
+            LabelError: A type of the student has no teacher, a teacher's labels do not fit, or the loss takes each
+                teacher by itself and one does not know all of the student's types.
+        """
+        config = run.config
+        space = run.space(config.types)
+        tags = run.tags(neutral=True, mode=config.encoding.tag_pair, end_tag=config.encoding.end_tag)
+        names = [teacher.name for teacher in config.teachers]
+        if not names or len(set(names)) != len(names):
+            raise ConfigError(f"distillation needs teachers with distinct names; got {names}")
+        recipes = {t.name: load_config(FinetuneConfig, t.finetune) for t in config.teachers if t.finetune}
+        teachers = {t.name: _open(t, t.path, space) for t in config.teachers if t.path}
+        covers = [
+            teachers[t.name].covers if t.name in teachers else _planned(t, recipes[t.name]) for t in config.teachers
+        ]
+        Aggregator(space, covers, **dataclasses.asdict(config.aggregation))
+        weighted = [name for name, weight in config.loss.terms.items() if weight > 0]
+        if any("teacher_probs" in reads or "teacher_tags" in reads for reads in _reads(weighted)):
+            check_same_types(space, covers)
+        return cls(run, space, tags, recipes, teachers)
+
+    @property
+    def in_order(self) -> list[Teacher]:
+        """The teachers in the configuration's order."""
+        return [self.teachers[teacher.name] for teacher in self.run.config.teachers]
+
+    def prepare(self) -> None:
+        """Train the teachers that are to be trained (finished ones are not repeated) and open all.
+
+        They are not pushed, whatever their own files say: a distillation publishes its student.
+        """
+        by_name = {teacher.name: teacher for teacher in self.run.config.teachers}
+        for name, recipe in self.recipes.items():
+            finetune(dataclasses.replace(recipe, resume=True, push_to_hub=None))
+            self.teachers[name] = _open(by_name[name], recipe.output_dir, self.space)
+
+    def job(self, loss: Mixture, sources: Sequence[ColumnSource] = ()) -> Job:
+        """Return what a model of the run learns from."""
+        config = self.run.config
+        return Job(
+            self.run.corpora,
+            self.space,
+            self.tags,
+            config.encoding,
+            config.training,
+            config.seed,
+            loss,
+            sources,
+            [teacher.covers for teacher in self.in_order],
+        )
+
+    def open_columns(self, reads: set[str]) -> list[ColumnSource]:
+        """Open what the loss reads of the teachers; what is missing in the cache is computed first."""
+        from hf_bionerkd.data.corpus import join_corpora
+
+        outputs = self.run.config.teacher_outputs
+        return open_columns(
+            reads,
+            self.in_order,
+            join_corpora(self.run.corpora, "train", self.space),
+            self.space,
+            cache_dir=cache_dir(self.run.config),
+            mode=outputs.mode,
+            aggregation=dataclasses.asdict(self.run.config.aggregation),
+            rows_per_part=outputs.rows_per_part,
+            processes=self.run.processes,
+        )
+
+    def measure_teachers(self) -> Metrics:
+        """Score each teacher on the test split of every corpus that annotates one of its types."""
+        evaluator = MentionEvaluator.of(self.run.corpora, "test", self.space)
+        results = [
+            evaluator(f"teacher {teacher.name}", teacher, processes=self.run.processes, bootstrap=BOOTSTRAP)
+            for teacher in self.in_order
+        ]
+        return sum(results, Metrics(()))
+
+    def infos(self) -> list[TeacherInfo]:
+        """Return what the student's card says of its teachers."""
+        return [
+            TeacherInfo(teacher.name, teacher.path, teacher.types, teacher.commit or teacher.revision)
+            for teacher in self.in_order
+        ]
+
+
+def cache_dir(config: DistillConfig) -> Path:
+    """Return the folder of the run's caches."""
+    return Path(config.teacher_outputs.cache_dir or Path(config.output_dir) / OUTPUTS_FOLDER)
+
+
+def _reads(terms: Sequence[str]) -> list[tuple[str, ...]]:
+    return [make_term(name).reads for name in terms]
+
+
+def _open(config: TeacherConfig, path: str, space: LabelSpace) -> Teacher:
+    return Teacher(
+        path,
+        name=config.name,
+        types=config.types,
+        weight=config.weight,
+        revision=config.revision,
+        max_length=config.max_length,
+        overlap=config.overlap,
+        batch_size=config.batch_size,
+        trust_remote_code=config.trust_remote_code,
+        student_types=space.types,
+    )
+
+
+def _planned(config: TeacherConfig, recipe: FinetuneConfig) -> TeacherTypes:
+    """Tell what a teacher will cover, from the corpora that it is to be trained on."""
+    from hf_bionerkd.runs.loading import label_space, load_corpora
+    from hf_bionerkd.runs.sources import pin_sources
+
+    pinned, _ = pin_sources(recipe, recipe.output_dir, where=config.finetune or "")
+    own = label_space(pinned.types, load_corpora(pinned.corpora)).types
+    mapping = config.types or {kind: kind for kind in own}
+    unknown = sorted(set(mapping) - set(own))
+    if unknown:
+        raise LabelError(
+            f"teacher {config.name!r} of {config.finetune}: `types` names {unknown}, but its corpora annotate "
+            f"{list(own)}"
+        )
+    return TeacherTypes(config.name, tuple(mapping[kind] for kind in own if kind in mapping), config.weight)
