@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -175,3 +176,14 @@ def test_any_text_is_read_as_pyyaml_does_or_refused(text):
 @pytest.mark.parametrize("path", sorted(SHIPPED), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_yaml_of_the_repository_is_read_unchanged(path):
     assert read_yaml(path) == yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_nothing_else_reads_yaml():
+    records = {"runs/folder.py", "runs/publishing.py"}  # read what runs of this package wrote
+    readers = {
+        path.relative_to(REPOSITORY).as_posix().removeprefix("hf_bionerkd/")
+        for folder in ("hf_bionerkd", "dataset_scripts", "recipes")
+        for path in (REPOSITORY / folder).rglob("*.py")
+        if re.search(r"\byaml\.(safe_load|C?SafeLoader|CParser)", path.read_text(encoding="utf-8"))
+    }
+    assert readers - records == {"yaml_files.py"}
