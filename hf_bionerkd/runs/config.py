@@ -50,9 +50,9 @@ class BuildConfig(Section):
     """How to make a corpus that is not there yet.
 
     Args:
-        script (`str`): A `dataset_scripts/<corpus>/build.py`; its `build(output, **options)` is called.
-        output (`str`): The folder that the script is told to write to.
-        options (`dict`, *optional*): What else it is told.
+        script (`str`): A `dataset_scripts/<corpus>/build.py`, whose `build(output, **options)` is called.
+        output (`str`): The folder that the script writes to.
+        options (`dict`, *optional*): Further arguments of the script.
     """
 
     script: str
@@ -65,15 +65,18 @@ class CorpusConfig(Section):
     """A corpus of the run.
 
     Args:
-        name (`str`): What its sentences carry, its tag pair and the tables show.
+        name (`str`): Name of the corpus in its tag pair, in messages and in tables.
         path (`str`): Folder or Hub id (``org/name`` or ``org/name@revision``).
-        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
-        types (`dict`, *optional*): The corpus's type to the run's type; all types under their own names by default.
-        splits (`dict`, *optional*): `train`/`validation`/`test` to the corpus's own split names.
-        hold_out (`float`, *optional*): Lay train and validation together and draw this share anew as validation.
-        limit (`int`, *optional*): Train on the first so many of its documents (of its rows where they know none).
-        train (`bool`, *optional*, defaults to `True`): Whether it is trained on; false: it selects and measures only.
-        build (`BuildConfig`, *optional*): What makes the corpus when there is no folder `path`.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` names none.
+        types (`dict`, *optional*): The run's name for each type of the corpus that is used, such as ``{Drug:
+            Chemical}``; by default all types under their own names.
+        splits (`dict`, *optional*): The corpus's own name for each of `train`, `validation` and `test`.
+        hold_out (`float`, *optional*): Share of train and validation together that is drawn anew as validation.
+        limit (`int`, *optional*): Number of documents to train on, from the first (of rows, where the corpus does not
+            tell its documents).
+        train (`bool`, *optional*, defaults to `True`): Whether it is trained on; `false` keeps it for selection and
+            measurement.
+        build (`BuildConfig`, *optional*): How the corpus is made where there is no folder `path`.
     """
 
     name: str
@@ -112,17 +115,17 @@ class ModelConfig(Section):
     Args:
         path (`str`, *optional*): Hub id (``org/name`` or ``org/name@revision``) or local folder of an encoder in
             safetensors.
-        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` names none.
         architecture (`dict`, *optional*): Instead of `path`: `model_type` and configuration values.
         tokenizer (`str`, *optional*): With `architecture`: Hub id (``org/name`` or ``org/name@revision``) or folder of
             a tokenizer, or a `vocab.txt`. By default a WordPiece vocabulary is learned from the training text.
-        vocab_size (`int`, *optional*, defaults to 8000): Upper bound on the learned vocabulary.
-        lowercase (`bool`, *optional*, defaults to `False`): Lower-case text (learned vocabulary or `vocab.txt`).
+        vocab_size (`int`, *optional*, defaults to 8000): Largest size of a learned vocabulary.
+        lowercase (`bool`, *optional*, defaults to `False`): Lower-case the text (learned vocabulary or `vocab.txt`).
         vectors (`str`, *optional*): With a BiLSTM (`model_type: bionerkd_bilstm_crf`): pretrained word vectors, a
-            folder that `recipes/word_vectors.py` made, or a word2vec or fastText file. Its words are known then,
-            whether the training text shows them or not, save those with a sign inside (`IL-2`, `</s>`): text is cut
-            there, and they are never met. How many of a file's words these are is logged.
-        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
+            folder that `recipes/word_vectors.py` made, or a word2vec or fastText file. The model then knows all its
+            words, also those that the training text lacks. Words with a sign inside (`IL-2`, `</s>`) are never met,
+            since text is cut there; their number is logged.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that comes with the repository.
     """
 
     path: str | None = None
@@ -195,8 +198,8 @@ class LoraConfig(Section):
     """Low-rank adapters (peft) instead of full training; merged into the weights on save.
 
     Args:
-        r (`int`, *optional*, defaults to 16): Rank.
-        alpha (`int`, *optional*, defaults to 32): Scale.
+        r (`int`, *optional*, defaults to 16): Rank of the adapters.
+        alpha (`int`, *optional*, defaults to 32): Scale of the adapters.
         dropout (`float`, *optional*, defaults to 0.1): Dropout before the adapters.
         target_modules (`list[str]`, *optional*): Layers to adapt; every linear layer of the encoder by default.
     """
@@ -212,18 +215,18 @@ class TeacherConfig(Section):
     """A teacher: a published model, or one to be trained first.
 
     Args:
-        name (`str`): What the tables call it.
+        name (`str`): Name of the teacher in messages and tables.
         path (`str`, *optional*): Folder or Hub id (``org/name`` or ``org/name@revision``) of a token classifier.
-        finetune (`str`, *optional*): Instead of `path`: configuration of `recipes/finetune.py` that makes it. It is
-            trained where its output folder holds no finished run, and taken from there otherwise.
-        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
-        types (`dict`, *optional*): The teacher's type to the student's type; types left out are read as ``O``. All
-            under their own names by default.
-        weight (`float`, *optional*, defaults to 1.0): Its share under `aggregation.combine: weights`.
+        finetune (`str`, *optional*): Instead of `path`: configuration of `recipes/finetune.py` that makes the teacher.
+            It is trained unless its output folder holds the finished run.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` names none.
+        types (`dict`, *optional*): The student's name for each type of the teacher; types left out are read as ``O``.
+            By default all types under their own names.
+        weight (`float`, *optional*, defaults to 1.0): Share of the teacher under `aggregation.combine: weights`.
         max_length (`int`, *optional*): Longest input in pieces; by default as long as the model allows.
         overlap (`int`, *optional*): Pieces that neighbouring windows share; a quarter of the room by default.
         batch_size (`int`, *optional*, defaults to 32): Windows per forward pass.
-        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that comes with the repository.
     """
 
     name: str
@@ -253,13 +256,13 @@ class TeacherConfig(Section):
 
 @dataclass
 class AggregationConfig(Section):
-    """How teachers' distributions become one target (Moscato et al. 2023, eqs. 9-11; METHODS).
+    """How teachers' distributions become one target (Moscato et al. 2023, eqs. 9-11).
 
     Args:
         method (`str`, *optional*, defaults to `"events"`): `"events"` (the equations) or `"exclusive"` (exact).
         normalise (`str`, *optional*, defaults to `"sum"`): `"sum"`, `"none"` (as printed), `"softmax"` (public code).
-        combine (`str`, *optional*, defaults to `"mean"`): Several teachers of one type: `"mean"`, `"geometric"` or
-            `"weights"`.
+        combine (`str`, *optional*, defaults to `"mean"`): How several teachers of one type are put together:
+            `"mean"`, `"geometric"` or `"weights"`.
     """
 
     method: Literal["events", "exclusive"] = "events"
@@ -326,7 +329,8 @@ class TeacherOutputsConfig(Section):
     """Where teachers' outputs come from.
 
     Args:
-        mode (`str`, *optional*, defaults to `"cached"`): `"cached"` (computed once) or `"online"` (per batch).
+        mode (`str`, *optional*, defaults to `"cached"`): `"cached"` (computed once, before training) or `"online"`
+            (computed per batch).
         cache_dir (`str`, *optional*): Folder of caches; `<output_dir>/teacher_outputs` by default.
         rows_per_part (`int`, *optional*, defaults to 2048): Sentences per part file, the unit of shared
             work.
