@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus_card import load_card, name_corpus
 from hf_bionerkd.hub.command_line import (
@@ -21,6 +19,7 @@ from hf_bionerkd.hub.command_line import (
 from hf_bionerkd.weak.building import WeakCorpus
 from hf_bionerkd.weak.labelling import View
 from hf_bionerkd.weak.settings import WeakConfigError, load_weak_config
+from hf_bionerkd.yaml_files import YamlError, parse_yaml
 
 
 def build_weak_corpus(
@@ -97,4 +96,7 @@ def _override(argument: str) -> tuple[str, Any]:
     key, equals, value = argument.partition("=")
     if not equals or not key:
         raise WeakConfigError(f"{argument!r} is not KEY=VALUE, as in limit=3000")
-    return key, yaml.safe_load(value)
+    try:
+        return key, parse_yaml(value)
+    except YamlError as error:
+        raise WeakConfigError(f"{key}: {error.problem}") from None

@@ -18,6 +18,7 @@ PACKAGE = "hf_bionerkd"
 ALLOWED: dict[str, set[str]] = {
     "documents": set(),
     "io": set(),
+    "yaml_files": set(),
     "processes": set(),
     "losses": set(),
     "models": set(),
@@ -25,10 +26,10 @@ ALLOWED: dict[str, set[str]] = {
     "corpora": {"documents", "labels", "io"},
     "evaluation": {"documents", "labels", "io"},
     "knowledge": {"documents", "corpora", "io"},
-    "weak": {"documents", "labels", "corpora", "knowledge", "evaluation", "io", "processes"},
-    "hub": {"documents", "labels", "evaluation", "io"},
+    "weak": {"documents", "labels", "corpora", "knowledge", "evaluation", "io", "processes", "yaml_files"},
+    "hub": {"documents", "labels", "evaluation", "io", "yaml_files"},
     "encoding": {"documents", "labels", "models", "io"},
-    "vectors": {"documents", "corpora", "io"},
+    "vectors": {"documents", "corpora", "io", "yaml_files"},
     "data": {"documents", "labels", "corpora", "encoding", "models", "hub", "io"},
     "inference": {
         "documents",
@@ -48,7 +49,18 @@ ALLOWED: dict[str, set[str]] = {
 ROOMS = set(ALLOWED)
 ALLOWED["runs"] = ROOMS
 ALLOWED["cli"] = ROOMS | {"runs"}
-TORCH_FREE = {"documents", "io", "processes", "labels", "corpora", "knowledge", "weak", "evaluation", "hub"}
+TORCH_FREE = {
+    "documents",
+    "io",
+    "yaml_files",
+    "processes",
+    "labels",
+    "corpora",
+    "knowledge",
+    "weak",
+    "evaluation",
+    "hub",
+}
 # Modules of torch-free units that may load torch all the same.
 TORCH_BY_WAY_OF_OTHERS = {
     "hf_bionerkd.evaluation.metric",  # an `evaluate.Metric`; the evaluate package imports torch where it is installed

@@ -22,8 +22,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
-
 from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard, load_card, name_corpus
 from hf_bionerkd.documents import Document, Mention, split_words
@@ -34,6 +32,7 @@ from hf_bionerkd.hub.command_line import (
     pushes_asked_for,
     this_command,
 )
+from hf_bionerkd.yaml_files import read_yaml
 
 HERE = Path(__file__).resolve().parent
 NAMES, SENTENCES, CARD = HERE / "names.yaml", HERE / "sentences.yaml", HERE / "card.yaml"
@@ -96,8 +95,7 @@ def load_material(names_path: Path = NAMES, sentences_path: Path = SENTENCES) ->
     Raises:
         DemoError: A name stands in two places, or a shape has a placeholder that is neither a type nor a filler.
     """
-    raw = yaml.safe_load(sentences_path.read_text(encoding="utf-8"))
-    names = yaml.safe_load(names_path.read_text(encoding="utf-8"))
+    raw, names = read_yaml(sentences_path), read_yaml(names_path)
     material = Material(
         tuple(raw["shapes"]),
         {key: _filler_texts(value) for key, value in raw["fillers"].items()},

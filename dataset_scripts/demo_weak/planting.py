@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import yaml
 from demo.build import Material, Sentence, surface_forms
 
 from hf_bionerkd.documents import Mention
 from hf_bionerkd.weak.noise import PlantedLabel
+from hf_bionerkd.yaml_files import read_yaml
 
 TYPES = ("Chemical", "Disease")
 _SHORTEST = 6  # letters of what the dictionary has of a name that it has without its first word
@@ -51,7 +51,7 @@ class Noise:
 
 def load_noise(path: Path) -> Noise:
     """Read `noise.yaml`."""
-    return Noise(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    return Noise(**read_yaml(path))
 
 
 class Dictionary:

@@ -6,10 +6,9 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from pathlib import Path
 from typing import Any
 
-import yaml
+from hf_bionerkd.yaml_files import YamlError, read_yaml
 
 
 class CardError(ValueError):
@@ -59,15 +58,16 @@ def load_human_card(path: str | os.PathLike[str]) -> HumanCard:
 
 
 def read_mapping(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The keys and values of a YAML file.
+    """Read the keys and values of a YAML file.
 
     Raises:
-        CardError: The file is no YAML, or no mapping.
+        CardError: :func:`~hf_bionerkd.yaml_files.read_yaml` refuses the file, or it is no mapping.
+        FileNotFoundError: There is no such file.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CardError(f"{path}: not valid YAML: {error}") from None
+        values = read_yaml(path)
+    except YamlError as error:
+        raise CardError(str(error)) from None
     if not isinstance(values, dict):
         raise CardError(f"{path}: expected keys and values such as 'license: …'; found {type(values).__name__}")
     return values

@@ -1,17 +1,21 @@
-"""One YAML file is one run: what it may hold (`config_loading` reads it).
+"""One YAML file is one run: what it may hold. :mod:`~hf_bionerkd.runs.config_loading` reads it.
 
-Values only: no class paths, no expressions. Relative paths count from the working directory.
+Values only: no class paths, no expressions. Relative paths count from the working directory. The `Args` of each class
+are what ``--help`` and the reference of keys show (:mod:`~hf_bionerkd.runs.config_help`). Nothing here loads torch.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 BILSTM = "bionerkd_bilstm_crf"  # the model type that reads words, and has a vocabulary of words
 TERMS = ("kd", "gold", "hard", "l1", "l2", "tempered", "adversarial")
 DEFAULT_LAM = 0.9
+MAX_SEED = 2**32 - 1  # numpy accepts no larger one
 
 
 class ConfigError(ValueError):
@@ -19,13 +23,36 @@ class ConfigError(ValueError):
 
 
 @dataclass
-class BuildConfig:
+class Section:
+    """A part of a configuration that has keys of its own.
+
+    Attributes:
+        repo_type (`str`, *optional*): The kind of repository on the Hub that its `path` may name, `"model"` or
+            `"dataset"`.
+    """
+
+    repo_type: ClassVar[Literal["model", "dataset"] | None] = None
+
+    def check_paths(self, key: str) -> None:
+        """Check that what the section names on this machine exists. Nothing heavy is imported.
+
+        Args:
+            key (`str`): The section's own key, such as ``corpora.0``, for messages.
+
+        Raises:
+            ConfigError: A path and its revision contradict each other, or a configuration is missing.
+            FileNotFoundError: A folder or file is missing.
+        """
+
+
+@dataclass
+class BuildConfig(Section):
     """How to make a corpus that is not there yet.
 
     Args:
-        script (`str`): A `dataset_scripts/<corpus>/build.py`; its `build(output, **options)` is called.
-        output (`str`): The folder that the script is told to write to.
-        options (`dict`, *optional*): What else it is told.
+        script (`str`): A `dataset_scripts/<corpus>/build.py`, whose `build(output, **options)` is called.
+        output (`str`): The folder that the script writes to.
+        options (`dict`, *optional*): Further arguments of the script.
     """
 
     script: str
@@ -34,19 +61,22 @@ class BuildConfig:
 
 
 @dataclass
-class CorpusConfig:
+class CorpusConfig(Section):
     """A corpus of the run.
 
     Args:
-        name (`str`): What its sentences carry, its tag pair and the tables show.
+        name (`str`): Name of the corpus in its tag pair, in messages and in tables.
         path (`str`): Folder or Hub id (``org/name`` or ``org/name@revision``).
-        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
-        types (`dict`, *optional*): The corpus's type to the run's type; all types under their own names by default.
-        splits (`dict`, *optional*): `train`/`validation`/`test` to the corpus's own split names.
-        hold_out (`float`, *optional*): Lay train and validation together and draw this share anew as validation.
-        limit (`int`, *optional*): Train on the first so many of its documents (of its rows where they know none).
-        train (`bool`, *optional*, defaults to `True`): Whether it is trained on; false: it selects and measures only.
-        build (`BuildConfig`, *optional*): What makes the corpus when there is no folder `path`.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` names none.
+        types (`dict`, *optional*): The run's name for each type of the corpus that is used, such as ``{Drug:
+            Chemical}``; by default all types under their own names.
+        splits (`dict`, *optional*): The corpus's own name for each of `train`, `validation` and `test`.
+        hold_out (`float`, *optional*): Share of train and validation together that is drawn anew as validation.
+        limit (`int`, *optional*): Number of documents to train on, from the first (of rows, where the corpus does not
+            tell its documents).
+        train (`bool`, *optional*, defaults to `True`): Whether it is trained on; `false` keeps it for selection and
+            measurement.
+        build (`BuildConfig`, *optional*): How the corpus is made where there is no folder `path`.
     """
 
     name: str
@@ -59,25 +89,43 @@ class CorpusConfig:
     train: bool = True
     build: BuildConfig | None = None
 
+    repo_type: ClassVar[Literal["model", "dataset"] | None] = "dataset"
+
+    def check_paths(self, key: str) -> None:
+        """See :meth:`Section.check_paths`; a corpus that is to be built need not be there."""
+        if self.build is not None:
+            if not Path(self.path).exists() and not Path(self.build.script).is_file():
+                script = self.build.script
+                raise ConfigError(f"{key}.build.script: corpus {self.name!r}: there is no build script {script}")
+            return
+        try:
+            _check_reference(f"{key}.path", self.path, self.revision, "dataset")
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"{key}.path: corpus {self.name!r}: no folder {self.path!r}. Build it with "
+                "dataset_scripts/<corpus>/build.py, or give `build:` in the configuration, or a Hub id of the form "
+                "org/name or org/name@revision."
+            ) from None
+
 
 @dataclass
-class ModelConfig:
+class ModelConfig(Section):
     """The model to train: a published encoder, or an architecture from scratch.
 
     Args:
         path (`str`, *optional*): Hub id (``org/name`` or ``org/name@revision``) or local folder of an encoder in
             safetensors.
-        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` names none.
         architecture (`dict`, *optional*): Instead of `path`: `model_type` and configuration values.
         tokenizer (`str`, *optional*): With `architecture`: Hub id (``org/name`` or ``org/name@revision``) or folder of
             a tokenizer, or a `vocab.txt`. By default a WordPiece vocabulary is learned from the training text.
-        vocab_size (`int`, *optional*, defaults to 8000): Upper bound on the learned vocabulary.
-        lowercase (`bool`, *optional*, defaults to `False`): Lower-case text (learned vocabulary or `vocab.txt`).
+        vocab_size (`int`, *optional*, defaults to 8000): Largest size of a learned vocabulary.
+        lowercase (`bool`, *optional*, defaults to `False`): Lower-case the text (learned vocabulary or `vocab.txt`).
         vectors (`str`, *optional*): With a BiLSTM (`model_type: bionerkd_bilstm_crf`): pretrained word vectors, a
-            folder that `recipes/word_vectors.py` made, or a word2vec or fastText file. Its words are known then,
-            whether the training text shows them or not, save those with a sign inside (`IL-2`, `</s>`): text is cut
-            there, and they are never met. How many of a file's words these are is logged.
-        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
+            folder that `recipes/word_vectors.py` made, or a word2vec or fastText file. The model then knows all its
+            words, also those that the training text lacks. Words with a sign inside (`IL-2`, `</s>`) are never met,
+            since text is cut there; their number is logged.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that comes with the repository.
     """
 
     path: str | None = None
@@ -89,15 +137,26 @@ class ModelConfig:
     vectors: str | None = None
     trust_remote_code: bool = False
 
+    repo_type: ClassVar[Literal["model", "dataset"] | None] = "model"
+
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.architecture):
             raise ConfigError("a model needs either `path` or `architecture` (from scratch), and not both")
         if self.vectors and self.architecture.get("model_type") != BILSTM:
             raise ConfigError(f"`vectors` are for an architecture with model_type: {BILSTM}")
 
+    def check_paths(self, key: str) -> None:
+        """See :meth:`Section.check_paths`."""
+        if self.path:
+            _check_reference(f"{key}.path", self.path, self.revision)
+        elif self.tokenizer:
+            _check_reference(f"{key}.tokenizer", self.tokenizer)
+        if self.vectors and not Path(self.vectors).exists():
+            raise FileNotFoundError(f"{key}.vectors: there is no folder or file {self.vectors}")
+
 
 @dataclass
-class EncodingConfig:
+class EncodingConfig(Section):
     """How words become model input.
 
     Args:
@@ -125,18 +184,22 @@ class EncodingConfig:
 
 @dataclass
 class TeacherEncodingConfig(EncodingConfig):
-    """The same without a tag pair by default: a teacher answers for one corpus."""
+    """How words become model input, without a tag pair by default: a teacher answers for one corpus.
+
+    Args:
+        tag_pair (`str`, *optional*, defaults to `"none"`): `"corpus"`, `"type"`, `"both"` or `"none"`.
+    """
 
     tag_pair: Literal["corpus", "type", "both", "none"] = "none"
 
 
 @dataclass
-class LoraConfig:
+class LoraConfig(Section):
     """Low-rank adapters (peft) instead of full training; merged into the weights on save.
 
     Args:
-        r (`int`, *optional*, defaults to 16): Rank.
-        alpha (`int`, *optional*, defaults to 32): Scale.
+        r (`int`, *optional*, defaults to 16): Rank of the adapters.
+        alpha (`int`, *optional*, defaults to 32): Scale of the adapters.
         dropout (`float`, *optional*, defaults to 0.1): Dropout before the adapters.
         target_modules (`list[str]`, *optional*): Layers to adapt; every linear layer of the encoder by default.
     """
@@ -148,21 +211,22 @@ class LoraConfig:
 
 
 @dataclass
-class TeacherConfig:
+class TeacherConfig(Section):
     """A teacher: a published model, or one to be trained first.
 
     Args:
-        name (`str`): What the tables call it.
+        name (`str`): Name of the teacher in messages and tables.
         path (`str`, *optional*): Folder or Hub id (``org/name`` or ``org/name@revision``) of a token classifier.
-        finetune (`str`, *optional*): Instead of `path`: configuration of `recipes/finetune.py` that makes it. It is
-            trained where its output folder holds no finished run, and taken from there otherwise.
-        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` does not say.
-        types (`dict`, *optional*): The teacher's type to the student's type; types left out are read as ``O``. All
-            under their own names by default.
-        weight (`float`, *optional*, defaults to 1.0): Its share under `aggregation.combine: weights`.
-        max_length, overlap (`int`, *optional*): Its windows; by default as long as the model allows.
-        batch_size (`int`, *optional*, defaults to 32): Windows a forward pass.
-        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
+        finetune (`str`, *optional*): Instead of `path`: configuration of `recipes/finetune.py` that makes the teacher.
+            It is trained unless its output folder holds the finished run.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` names none.
+        types (`dict`, *optional*): The student's name for each type of the teacher; types left out are read as ``O``.
+            By default all types under their own names.
+        weight (`float`, *optional*, defaults to 1.0): Share of the teacher under `aggregation.combine: weights`.
+        max_length (`int`, *optional*): Longest input in pieces; by default as long as the model allows.
+        overlap (`int`, *optional*): Pieces that neighbouring windows share; a quarter of the room by default.
+        batch_size (`int`, *optional*, defaults to 32): Windows per forward pass.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that comes with the repository.
     """
 
     name: str
@@ -176,20 +240,29 @@ class TeacherConfig:
     batch_size: int = 32
     trust_remote_code: bool = False
 
+    repo_type: ClassVar[Literal["model", "dataset"] | None] = "model"
+
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.finetune):
             raise ConfigError(f"teacher {self.name!r} needs either `path` or `finetune`, and not both")
 
+    def check_paths(self, key: str) -> None:
+        """See :meth:`Section.check_paths`."""
+        if self.path:
+            _check_reference(f"{key}.path", self.path, self.revision)
+        elif self.finetune and not Path(self.finetune).exists():
+            raise ConfigError(f"{key}.finetune: {no_configuration(self.finetune)}")
+
 
 @dataclass
-class AggregationConfig:
-    """How teachers' distributions become one target (Moscato et al. 2023, eqs. 9-11; METHODS).
+class AggregationConfig(Section):
+    """How teachers' distributions become one target (Moscato et al. 2023, eqs. 9-11).
 
     Args:
         method (`str`, *optional*, defaults to `"events"`): `"events"` (the equations) or `"exclusive"` (exact).
         normalise (`str`, *optional*, defaults to `"sum"`): `"sum"`, `"none"` (as printed), `"softmax"` (public code).
-        combine (`str`, *optional*, defaults to `"mean"`): Several teachers of one type: `"mean"`, `"geometric"` or
-            `"weights"`.
+        combine (`str`, *optional*, defaults to `"mean"`): How several teachers of one type are put together:
+            `"mean"`, `"geometric"` or `"weights"`.
     """
 
     method: Literal["events", "exclusive"] = "events"
@@ -198,19 +271,20 @@ class AggregationConfig:
 
 
 @dataclass
-class LossConfig:
+class LossConfig(Section):
     """Loss of the student: one of three ways to weigh its terms.
 
     Args:
-        lam (`float`, *optional*, defaults to 0.9): ``lam · L_KD + (1 - lam) · L_GT`` on the teachers' joint
-            distribution (Moscato et al. 2023, eq. 13).
+        lam (`float`, *optional*): Weight of the teachers in ``lam · L_KD + (1 - lam) · L_GT`` on their joint
+            distribution (Moscato et al. 2023, eq. 13); 0.9 where neither `alpha` nor `weights` is given.
         alpha (`float`, *optional*): In place of `lam`: weight of the soft term, ``alpha · L_soft + (1 - alpha) ·
             L_GT``, with `tempered` as the soft term. Of Han et al. (2023) the abstract alone was at hand, which does
             not say which of the two terms its `a` weighs.
         weights (`dict`, *optional*): In place of both: any terms by name. `kd`: the teachers' joint distribution;
             `gold`: gold labels; and over teachers that each know all types (Zhou et al. 2021, eqs. 5-8) `hard`: their
             own tags; `l1`, `l2`, `tempered`: their softmax before any CRF; `adversarial`: a discriminator.
-        temperature (`float`, *optional*, defaults to 2.0): Of the term `tempered`.
+        options (`dict`, *optional*): Arguments of a term by its name, such as ``{tempered: {temperature: 3}}``.
+        temperature (`float`, *optional*, defaults to 2.0): Temperature of the term `tempered`.
         gold_outside (`str`, *optional*, defaults to `"partial"`): What gold ``O`` means: `"all"`, `"entities"` or
             `"partial"` (an ``O`` denies only the types that its corpus annotates).
     """
@@ -218,6 +292,7 @@ class LossConfig:
     lam: float | None = None
     alpha: float | None = None
     weights: dict[str, float] = field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
     temperature: float = 2.0
     gold_outside: Literal["all", "entities", "partial"] = "partial"
 
@@ -229,9 +304,9 @@ class LossConfig:
         for name, share in (("lam", self.lam), ("alpha", self.alpha)):
             if share is not None and not 0.0 <= share <= 1.0:
                 raise ConfigError(f"loss.{name} is a share between 0 and 1, not {share}")
-        unknown = sorted(set(self.weights) - set(TERMS))
-        if unknown:
-            raise ConfigError(f"loss.weights names {unknown}; the terms are {', '.join(TERMS)}")
+        for key, names in (("weights", self.weights), ("options", self.options)):
+            if unknown := sorted(set(names) - set(TERMS)):
+                raise ConfigError(f"loss.{key} names {unknown}; the terms are {', '.join(TERMS)}")
         wrong = {name: weight for name, weight in self.weights.items() if not 0.0 <= weight < math.inf}
         if wrong or (self.weights and not any(self.weights.values())):
             raise ConfigError(f"loss.weights are numbers from 0 up, not all of them 0; not {wrong or self.weights}")
@@ -250,13 +325,15 @@ class LossConfig:
 
 
 @dataclass
-class TeacherOutputsConfig:
+class TeacherOutputsConfig(Section):
     """Where teachers' outputs come from.
 
     Args:
-        mode (`str`, *optional*, defaults to `"cached"`): `"cached"` (computed once) or `"online"` (per batch).
+        mode (`str`, *optional*, defaults to `"cached"`): `"cached"` (computed once, before training) or `"online"`
+            (computed per batch).
         cache_dir (`str`, *optional*): Folder of caches; `<output_dir>/teacher_outputs` by default.
-        rows_per_part (`int`, *optional*, defaults to 2048): Sentences a part file, the unit of shared work.
+        rows_per_part (`int`, *optional*, defaults to 2048): Sentences per part file, the unit of shared
+            work.
     """
 
     mode: Literal["cached", "online"] = "cached"
@@ -265,7 +342,7 @@ class TeacherOutputsConfig:
 
 
 @dataclass
-class HubConfig:
+class HubConfig(Section):
     """How a run with `push_to_hub` publishes its model.
 
     Args:
@@ -286,79 +363,23 @@ class HubConfig:
     strategy: Literal["end", "every_save", "checkpoint", "all_checkpoints"] = "end"
 
 
-@dataclass
-class FinetuneConfig:
-    """A run of `recipes/finetune.py`: one supervised token classifier.
+@dataclass(kw_only=True)
+class RunConfig:
+    """What every run has.
 
     Args:
-        output_dir (`str`): Where the model, its card, metrics and configuration go.
-        corpora (`list[CorpusConfig]`): One corpus, or several laid end to end.
-        model (`ModelConfig`): What to train.
-        types (`list[str]`, *optional*): Label order; by default the corpora's types in order of appearance.
+        output_dir (`str`): The folder of the run; everything that it makes goes there.
         seed (`int`, *optional*, defaults to 13): Seed of everything random.
-        encoding (`TeacherEncodingConfig`, *optional*): How words become model input.
-        gold_outside (`str`, *optional*, defaults to `"all"`): What gold ``O`` means; see :class:`LossConfig`.
-        lora (`LoraConfig`, *optional*): Train adapters instead of all weights.
         training (`dict`, *optional*): Values of `transformers.TrainingArguments`.
         resume (`bool`, *optional*, defaults to `False`): Continue a killed run from its last checkpoint.
         overwrite (`bool`, *optional*, defaults to `False`): Delete what `output_dir` holds and start again.
-        push_to_hub (`str`, *optional*): Hub id (``org/name``) that the model is published as.
+        push_to_hub (`str`, *optional*): Hub id (``org/name``) that the result is published as.
         hub (`HubConfig`, *optional*): How it is published.
         card (`str`, *optional*): A `model_cards/<model>/card.yaml`: what people say of the model on its card.
     """
 
     output_dir: str
-    corpora: list[CorpusConfig]
-    model: ModelConfig
-    types: list[str] = field(default_factory=list)
     seed: int = 13
-    encoding: TeacherEncodingConfig = field(default_factory=TeacherEncodingConfig)
-    gold_outside: Literal["all", "entities", "partial"] = "all"
-    lora: LoraConfig | None = None
-    training: dict[str, Any] = field(default_factory=dict)
-    resume: bool = False
-    overwrite: bool = False
-    push_to_hub: str | None = None
-    hub: HubConfig = field(default_factory=HubConfig)
-    card: str | None = None
-
-
-@dataclass
-class DistillConfig:
-    """A run of `recipes/distill.py`: many single-type teachers into one multi-type student.
-
-    Args:
-        output_dir (`str`): Where the student, the baselines, the report and the configuration go.
-        corpora (`list[CorpusConfig]`): The single-type corpora, laid end to end in this order.
-        student (`ModelConfig`): What to train.
-        teachers (`list[TeacherConfig]`): In the order of aggregation.
-        types (`list[str]`, *optional*): Label order; by default the corpora's types in order of appearance.
-        seed (`int`, *optional*, defaults to 13): Seed of everything random.
-        encoding (`EncodingConfig`, *optional*): How words become model input.
-        aggregation (`AggregationConfig`, *optional*): How teachers are put together.
-        loss (`LossConfig`, *optional*): The student's loss.
-        teacher_outputs (`TeacherOutputsConfig`, *optional*): Cached or on-line.
-        baselines (`list[str]`, *optional*): Models trained beside the student for the table: `"merged"` (lam 0, gold
-            ``O`` = all; the paper's baseline), `"partial"` (lam 0, gold ``O`` = partial).
-        training (`dict`, *optional*): Values of `transformers.TrainingArguments` for student and baselines.
-        resume (`bool`, *optional*, defaults to `False`): Continue a killed run.
-        overwrite (`bool`, *optional*, defaults to `False`): Delete what `output_dir` holds and start again.
-        push_to_hub (`str`, *optional*): Hub id (``org/name``) that the student is published as.
-        hub (`HubConfig`, *optional*): How it is published.
-        card (`str`, *optional*): A `model_cards/<model>/card.yaml`: what people say of the model on its card.
-    """
-
-    output_dir: str
-    corpora: list[CorpusConfig]
-    student: ModelConfig
-    teachers: list[TeacherConfig]
-    types: list[str] = field(default_factory=list)
-    seed: int = 13
-    encoding: EncodingConfig = field(default_factory=EncodingConfig)
-    aggregation: AggregationConfig = field(default_factory=AggregationConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    teacher_outputs: TeacherOutputsConfig = field(default_factory=TeacherOutputsConfig)
-    baselines: list[Literal["merged", "partial"]] = field(default_factory=list)
     training: dict[str, Any] = field(default_factory=dict)
     resume: bool = False
     overwrite: bool = False
@@ -367,9 +388,123 @@ class DistillConfig:
     card: str | None = None
 
     def __post_init__(self) -> None:
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(f"seed is a whole number from 0 to {MAX_SEED}, not {self.seed}")
+
+    def sections(self) -> Iterator[tuple[str, Any]]:
+        """Go through the sections of the configuration, at any depth.
+
+        Returns:
+            The dotted key of each section and the section itself, such as ``("corpora.0", CorpusConfig(…))``.
+        """
+        yield from _sections(self, "")
+
+    def check_paths(self) -> None:
+        """Check that the files and folders that the configuration names exist, before anything heavy is imported.
+
+        Names on the Hub are not asked for.
+
+        Raises:
+            ConfigError: A path and its revision contradict each other, or a configuration is missing.
+            FileNotFoundError: A folder or file is missing.
+        """
+        if self.card and not Path(self.card).exists():
+            raise FileNotFoundError(f"card: there is no file {self.card}")
+        for key, section in self.sections():
+            section.check_paths(key)
+
+
+@dataclass(kw_only=True)
+class FinetuneConfig(RunConfig):
+    """A run of `recipes/finetune.py`: one supervised token classifier.
+
+    Args:
+        output_dir (`str`): Where the model, its card, metrics and configuration go.
+        corpora (`list[CorpusConfig]`): One corpus, or several laid end to end.
+        model (`ModelConfig`): What to train.
+        types (`list[str]`, *optional*): Label order; by default the corpora's types in order of appearance.
+        encoding (`TeacherEncodingConfig`, *optional*): How words become model input.
+        gold_outside (`str`, *optional*, defaults to `"all"`): What gold ``O`` means; see :class:`LossConfig`.
+        lora (`LoraConfig`, *optional*): Train adapters instead of all weights.
+        push_to_hub (`str`, *optional*): Hub id (``org/name``) that the model is published as.
+    """
+
+    corpora: list[CorpusConfig]
+    model: ModelConfig
+    types: list[str] = field(default_factory=list)
+    encoding: TeacherEncodingConfig = field(default_factory=TeacherEncodingConfig)
+    gold_outside: Literal["all", "entities", "partial"] = "all"
+    lora: LoraConfig | None = None
+
+
+@dataclass(kw_only=True)
+class DistillConfig(RunConfig):
+    """A run of `recipes/distill.py`: many single-type teachers into one multi-type student.
+
+    Args:
+        output_dir (`str`): Where the student, the baselines, the report and the configuration go.
+        corpora (`list[CorpusConfig]`): The single-type corpora, laid end to end in this order.
+        student (`ModelConfig`): What to train.
+        teachers (`list[TeacherConfig]`): Who teaches, in the order of aggregation.
+        types (`list[str]`, *optional*): Label order; by default the corpora's types in order of appearance.
+        encoding (`EncodingConfig`, *optional*): How words become model input.
+        aggregation (`AggregationConfig`, *optional*): How teachers are put together.
+        loss (`LossConfig`, *optional*): The student's loss.
+        teacher_outputs (`TeacherOutputsConfig`, *optional*): Where the teachers' outputs come from.
+        baselines (`list[str]`, *optional*): Models trained beside the student for the table: `"merged"` (lam 0, gold
+            ``O`` = all; the paper's baseline), `"partial"` (lam 0, gold ``O`` = partial).
+        training (`dict`, *optional*): Values of `transformers.TrainingArguments` for student and baselines.
+        resume (`bool`, *optional*, defaults to `False`): Continue a killed run.
+        push_to_hub (`str`, *optional*): Hub id (``org/name``) that the student is published as.
+    """
+
+    corpora: list[CorpusConfig]
+    student: ModelConfig
+    teachers: list[TeacherConfig]
+    types: list[str] = field(default_factory=list)
+    encoding: EncodingConfig = field(default_factory=EncodingConfig)
+    aggregation: AggregationConfig = field(default_factory=AggregationConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    teacher_outputs: TeacherOutputsConfig = field(default_factory=TeacherOutputsConfig)
+    baselines: list[Literal["merged", "partial"]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         workers = self.training.get("dataloader_num_workers")
         if self.teacher_outputs.mode == "online" and workers:
             raise ConfigError(
                 f"teacher_outputs.mode is online, where teachers answer in the training process; that needs "
                 f"training.dataloader_num_workers: 0, not {workers}"
             )
+
+
+def no_configuration(path: str | Path) -> str:
+    """Return the message for a configuration file that does not exist."""
+    return f"no configuration file {path}; the recipes' own are recipes/*/*.yaml"
+
+
+def _sections(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if is_dataclass(value):
+        if key:
+            yield key, value
+        items: Any = ((entry.name, getattr(value, entry.name)) for entry in fields(value))
+    else:
+        items = enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield from _sections(item, f"{key}.{name}" if key else str(name))
+
+
+def _check_reference(
+    key: str, text: str, revision: str | None = None, repo_type: Literal["model", "dataset"] = "model"
+) -> None:
+    """Check that `text` is here, or reads as a name on the Hub; the errors are those of a run that looks for it."""
+    if revision is None and text and Path(text).exists():
+        return  # and the client of the Hub need not be imported
+    from hf_bionerkd.hub.references import parse_reference
+
+    try:
+        parse_reference(text, revision, repo_type)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{key}: {error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from None

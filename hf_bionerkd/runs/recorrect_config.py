@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hf_bionerkd.runs.config import ConfigError, CorpusConfig, HubConfig, ModelConfig, TeacherEncodingConfig
+from hf_bionerkd.runs.config import ConfigError, CorpusConfig, ModelConfig, RunConfig, TeacherEncodingConfig
 
 
-@dataclass
-class RecorrectConfig:
+@dataclass(kw_only=True)
+class RecorrectConfig(RunConfig):
     """A run of `recipes/recorrect.py`: label re-correction of a weak corpus (Zhou et al. 2021).
 
     Whether W_r is its last epoch or its best one on D is `weak_training.eval_strategy`: ``epoch`` (the default)
@@ -33,14 +33,14 @@ class RecorrectConfig:
         encoding (`TeacherEncodingConfig`, *optional*): How words become model input; without tag pairs.
         weak_training (`dict`, *optional*): Values of `transformers.TrainingArguments` for training on L_r (the paper:
             RMSProp, 1e-3, batch 32).
-        training (`dict`, *optional*): The same for fine-tuning on T (the paper: batch 4).
+        training (`dict`, *optional*): Values of `transformers.TrainingArguments` for fine-tuning on T (the paper:
+            batch 4).
         rows_per_part (`int`, *optional*, defaults to 4096): Sentences that are labelled before they are written down:
             what a killed run may lose, and the unit that processes share.
         keep_models (`str`, *optional*, defaults to `"best"`): `"best"`: a round's models go when they are not the
             best (any more), and those of the best are kept as the result alone; `"all"`: they stay in the rounds'
             folders, too.
         resume (`bool`, *optional*, defaults to `False`): Continue a killed run; no finished step is repeated.
-        overwrite (`bool`, *optional*, defaults to `False`): Delete what `output_dir` holds and start again.
         push_to_hub (`str`, *optional*): Hub id (``org/name``) of a dataset: every round becomes a commit there with
             the tag ``round-<r>``, and the branch ends at the best round.
         hub (`HubConfig`, *optional*): How it is published; `tag` is for the last commit.
@@ -48,7 +48,6 @@ class RecorrectConfig:
             card says what the run knows.
     """
 
-    output_dir: str
     weak: CorpusConfig
     human: CorpusConfig
     model: ModelConfig
@@ -57,19 +56,13 @@ class RecorrectConfig:
     select_by: Literal["weak", "corrector"] = "weak"
     max_rounds: int = 10
     patience: int = 1
-    seed: int = 13
     encoding: TeacherEncodingConfig = field(default_factory=TeacherEncodingConfig)
     weak_training: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
     rows_per_part: int = 4096
     keep_models: Literal["best", "all"] = "best"
-    resume: bool = False
-    overwrite: bool = False
-    push_to_hub: str | None = None
-    hub: HubConfig = field(default_factory=HubConfig)
-    card: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, least in (("limit", 1), ("max_rounds", 0), ("patience", 1), ("rows_per_part", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -86,5 +79,5 @@ class RecorrectConfig:
 
     @property
     def corpora(self) -> list[CorpusConfig]:
-        """The weak corpus, then the human one: the order of their indices."""
+        """Return the weak corpus, then the human one: the order of their indices."""
         return [self.weak, self.human]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from hf_bionerkd.io import atomic_folder
+from hf_bionerkd.yaml_files import YamlError, read_yaml
 
 VECTORS = "vectors.safetensors"
 WORDS = "words.txt"
@@ -181,7 +182,6 @@ def load_word_vectors(folder: str | os.PathLike[str]) -> WordVectors:
     Example:
         >>> load_word_vectors("data/vectors/abstracts_100d").nearest("aspirin", 3)  # doctest: +SKIP
     """
-    import yaml
     from safetensors import SafetensorError, safe_open
 
     folder = Path(folder)
@@ -200,9 +200,9 @@ def load_word_vectors(folder: str | os.PathLike[str]) -> WordVectors:
     if metadata.get("words_sha256") != hashlib.sha256(lines).hexdigest():
         raise WordVectorsError(f"{folder / WORDS} does not belong to the {VECTORS} beside it; make both again")
     try:
-        settings = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise WordVectorsError(f"{folder / SETTINGS}: not valid YAML: {error}; make the folder again") from None
+        settings = read_yaml(folder / SETTINGS)
+    except YamlError as error:
+        raise WordVectorsError(f"{error}; make the folder again") from None
     if not isinstance(settings, dict) or not isinstance(settings.get("lowercase"), bool):
         raise WordVectorsError(f"{folder / SETTINGS} does not say `lowercase: true` or `false`; make the folder again")
     return WordVectors(tuple(lines.decode().split("\n")[:-1]), matrix, settings["lowercase"])

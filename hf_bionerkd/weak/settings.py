@@ -14,10 +14,9 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from hf_bionerkd.knowledge.lexicon import LexiconRules
 from hf_bionerkd.knowledge.vocabularies import Branches
+from hf_bionerkd.yaml_files import YamlError, read_yaml
 
 CORPORA_VARIABLE = "BIONERKD_CORPORA"
 
@@ -261,13 +260,13 @@ def load_weak_config(path: str | os.PathLike[str], **overrides: Any) -> WeakConf
         >>> load_weak_config("recipes/zhou2021/weak.yaml", limit=3000)  # doctest: +SKIP
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = read_yaml(path)
     except FileNotFoundError:
         raise WeakConfigError(
             f"no configuration file {path}; a worked example is recipes/zhou2021/weak.yaml"
         ) from None
-    except yaml.YAMLError as error:
-        raise WeakConfigError(f"{path}: no valid YAML: {error}") from None
+    except YamlError as error:
+        raise WeakConfigError(str(error)) from None
     if not isinstance(values, dict):
         raise WeakConfigError(f"{path}: expected keys and values such as 'types: […]', found {type(values).__name__}")
     try:

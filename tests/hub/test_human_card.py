@@ -51,7 +51,7 @@ def test_all_of_it_may_be_left_out(tmp_path):
         ("tags: [a, 1]", r"card.yaml: key 'tags\[1\]' is 1; expected a string"),
         ("- a", "card.yaml: expected keys and values such as 'license: …'; found list"),
         ("", "card.yaml: expected keys and values .*found NoneType"),
-        ("a: [", "card.yaml: not valid YAML"),
+        ("a: [", "card.yaml:1: not valid YAML"),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, message):

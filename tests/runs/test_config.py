@@ -1,219 +1,232 @@
-import dataclasses
-import re
-import typing
+"""The configuration classes: what all runs share, their sections, and paths that lead nowhere."""
+
+import subprocess
+import sys
 
 import pytest
 import yaml
 
 from hf_bionerkd.runs.config import (
+    BuildConfig,
     ConfigError,
+    CorpusConfig,
     DistillConfig,
-    EncodingConfig,
     FinetuneConfig,
+    HubConfig,
+    LossConfig,
+    ModelConfig,
+    RunConfig,
+    TeacherConfig,
     TeacherEncodingConfig,
 )
-from hf_bionerkd.runs.config_loading import from_dict, load_config, to_dict
+from hf_bionerkd.runs.config_loading import load_config, to_dict
+from hf_bionerkd.runs.folder import differences
+from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 
-FINETUNE = {
-    "output_dir": "out",
-    "corpora": [{"name": "c", "path": "data/c"}],
-    "model": {"path": "org/encoder"},
-}
-DISTILL = {
-    "output_dir": "out",
-    "corpora": [{"name": "c", "path": "data/c"}, {"name": "d", "path": "data/d"}],
-    "student": {"architecture": {"model_type": "bert"}},
-    "teachers": [{"name": "t", "path": "org/t"}, {"name": "u", "finetune": "u.yaml"}],
-}
+CORPUS, ENCODER = CorpusConfig("c", "org/c"), ModelConfig("org/encoder")
 
 
-@pytest.fixture
-def load(tmp_path):
-    def from_text(cls, values, *overrides):
-        path = tmp_path / "run.yaml"
-        path.write_text(values if isinstance(values, str) else yaml.safe_dump(values))
-        return load_config(cls, path, overrides)
-
-    return from_text
-
-
-def test_defaults_are_the_documented_ones(load):
-    teacher, run = load(FinetuneConfig, FINETUNE), load(DistillConfig, DISTILL)
-    assert (teacher.encoding.tag_pair, run.encoding.tag_pair) == ("none", "corpus")
-    assert isinstance(teacher.encoding, TeacherEncodingConfig) and not isinstance(run.encoding, TeacherEncodingConfig)
-    assert (teacher.gold_outside, run.loss.gold_outside) == ("all", "partial")
-    assert run.loss.terms == pytest.approx({"kd": 0.9, "gold": 0.1})
-    assert (run.aggregation.method, run.aggregation.normalise, run.teacher_outputs.mode) == ("events", "sum", "cached")
-    assert (teacher.lora, teacher.resume, run.baselines) == (None, False, [])
+def distillation(**changes):
+    values = {
+        "output_dir": "out",
+        "corpora": [CORPUS],
+        "student": ENCODER,
+        "teachers": [TeacherConfig("t", "org/t")],
+    }
+    return DistillConfig(**(values | changes))
 
 
-def test_a_partly_given_section_keeps_the_other_defaults(load):
-    assert load(FinetuneConfig, FINETUNE | {"encoding": {"max_length": 64}}).encoding == TeacherEncodingConfig(64)
-    assert load(DistillConfig, DISTILL | {"encoding": {"max_length": 64}}).encoding == EncodingConfig(64)
+@pytest.mark.parametrize(
+    "config",
+    [
+        distillation(),
+        FinetuneConfig(output_dir="out", corpora=[CORPUS], model=ENCODER),
+        RecorrectConfig(output_dir="out", weak=CORPUS, human=CORPUS, model=ENCODER),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+def test_what_every_run_has(config):
+    assert isinstance(config, RunConfig)
+    assert (config.output_dir, config.seed, config.training, config.hub) == ("out", 13, {}, HubConfig())
+    assert (config.resume, config.overwrite, config.push_to_hub, config.card) == (False, False, None, None)
 
 
-def test_what_is_written_beside_a_run_loads_as_the_same_run(load):
-    run = load(DistillConfig, DISTILL, "training.learning_rate=2e-5", "corpora.1.build={script: b.py, output: o}")
-    assert load(DistillConfig, to_dict(run)) == run
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**19])
+def test_seeds_that_numpy_would_refuse(seed):
+    with pytest.raises(ConfigError, match=f"^seed is a whole number from 0 to 4294967295, not {seed}$"):
+        distillation(seed=seed)
+    with pytest.raises(ConfigError, match="^seed is"):
+        RecorrectConfig(output_dir="out", weak=CORPUS, human=CORPUS, model=ENCODER, seed=seed)
+    assert (distillation(seed=0).seed, distillation(seed=2**32 - 1).seed) == (0, 2**32 - 1)
 
 
-def test_overrides_reach_keys_sections_lists_and_new_keys(load):
-    run = load(
-        DistillConfig,
-        DISTILL,
-        "loss.lam=0.5",
-        "teachers.1.weight=2",
-        "teachers.0={name: v, path: org/v, types: {Drug: Chemical}}",
-        "training.num_train_epochs=3",
-        "baselines=[merged]",
-        "student.tokenizer=org/a=b",
-        "resume=true",
+def test_rules_of_a_kind_of_run_hold_beside_those_of_all():
+    with pytest.raises(ConfigError, match="dataloader_num_workers: 0, not 2"):
+        distillation(
+            teacher_outputs=type(distillation().teacher_outputs)("online"), training={"dataloader_num_workers": 2}
+        )
+    with pytest.raises(ConfigError, match="patience must be at least 1"):
+        RecorrectConfig(output_dir="out", weak=CORPUS, human=CORPUS, model=ENCODER, patience=0)
+
+
+def test_sections_come_with_their_keys_at_any_depth():
+    build, teachers = BuildConfig("b.py", "o"), [TeacherConfig("t", "org/t"), TeacherConfig("u", "org/u")]
+    config = distillation(corpora=[CORPUS, CorpusConfig("d", "d", build=build)], teachers=teachers)
+    sections = dict(config.sections())
+    assert set(sections) == {
+        *("hub", "corpora.0", "corpora.1", "corpora.1.build", "student", "teachers.0", "teachers.1"),
+        *("encoding", "aggregation", "loss", "teacher_outputs"),
+    }
+    assert sections["corpora.0"] is CORPUS and sections["corpora.1.build"] is build
+    assert sections["student"] is ENCODER and sections["teachers.1"] is teachers[1]
+    weak = RecorrectConfig(output_dir="out", weak=CORPUS, human=CORPUS, model=ENCODER)
+    assert set(dict(weak.sections())) == {"hub", "weak", "human", "model", "encoding"}
+
+
+def test_sections_tell_which_kind_of_repository_they_name():
+    kinds = {key: section.repo_type for key, section in distillation().sections()}
+    assert {key: kind for key, kind in kinds.items() if kind} == {
+        "corpora.0": "dataset",
+        "student": "model",
+        "teachers.0": "model",
+    }
+    assert "repo_type" not in to_dict(distillation())["student"]  # it is no key
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"card": "no/card.yaml"}, FileNotFoundError, "^card: there is no file no/card.yaml$"),
+        (
+            {"corpora": [CORPUS, CorpusConfig("d", "./no")]},
+            FileNotFoundError,
+            r"^corpora.1.path: corpus 'd': no folder './no'. Build it with dataset_scripts/<corpus>/build.py",
+        ),
+        (
+            {"corpora": [CorpusConfig("d", "./no", build=BuildConfig("no/build.py", "o"))]},
+            ConfigError,
+            "^corpora.0.build.script: corpus 'd': there is no build script no/build.py$",
+        ),
+        ({"corpora": [CorpusConfig("d", ".", "v1")]}, ConfigError, "^corpora.0.path: revision 'v1' is given for the"),
+        (
+            {"student": ModelConfig("/no/such/folder")},
+            FileNotFoundError,
+            "^student.path: no folder or file '/no/such/folder', and it is not a Hub id of the form org/name or org/",
+        ),
+        ({"student": ModelConfig("org/m@v1", "v2")}, ConfigError, "^student.path: 'org/m@v1' names the revision 'v1'"),
+        (
+            {"student": ModelConfig(architecture={"model_type": "bert"}, tokenizer="./no.txt")},
+            FileNotFoundError,
+            "^student.tokenizer: no folder or file './no.txt'",
+        ),
+        (
+            {"student": ModelConfig(architecture={"model_type": "bionerkd_bilstm_crf"}, vectors="no.bin")},
+            FileNotFoundError,
+            "^student.vectors: there is no folder or file no.bin$",
+        ),
+        (
+            {"teachers": [TeacherConfig("t", "org/t"), TeacherConfig("u", "./no")]},
+            FileNotFoundError,
+            "^teachers.1.path: no folder or file './no'",
+        ),
+        (
+            {"teachers": [TeacherConfig("t", finetune="no.yaml")]},
+            ConfigError,
+            "^teachers.0.finetune: no configuration file no.yaml; the recipes' own are",
+        ),
+    ],
+)
+def test_paths_that_lead_nowhere_are_named_with_their_keys(tmp_path, monkeypatch, changes, error, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=words) as caught:
+        distillation(**changes).check_paths()
+    assert "\n" not in str(caught.value)
+
+
+def test_paths_that_are_here_or_on_the_hub_pass(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("build.py", "teacher.yaml", "vocab.txt", "card.yaml", "vectors.bin"):
+        (tmp_path / name).touch()
+    (tmp_path / "corpus").mkdir()
+    words = {"architecture": {"model_type": "bionerkd_bilstm_crf"}, "vectors": "vectors.bin"}
+    distillation(
+        card="card.yaml",
+        corpora=[
+            CORPUS,
+            CorpusConfig("local", "corpus"),
+            CorpusConfig("to build", "no", build=BuildConfig("build.py", "o")),
+            CorpusConfig("built", "corpus", build=BuildConfig("no.py", "o")),
+        ],
+        student=ModelConfig(tokenizer="vocab.txt", **words),
+        teachers=[TeacherConfig("a", "bert-base"), TeacherConfig("b", finetune="teacher.yaml")],
+    ).check_paths()
+
+
+def test_a_wrong_path_is_found_without_the_heavy_libraries():
+    program = (
+        "import sys\n"
+        "from hf_bionerkd.runs.config import *\n"
+        "corpora, teachers = [CorpusConfig('c', 'org/c')], [TeacherConfig('t', 'org/t')]\n"
+        "config = DistillConfig(output_dir='o', corpora=corpora, teachers=teachers, student=ModelConfig('./no'))\n"
+        "try:\n    config.check_paths()\nexcept FileNotFoundError as error:\n    print(error)\n"
+        "print([name for name in ('torch', 'transformers', 'datasets', 'accelerate') if name in sys.modules])\n"
     )
-    assert (run.loss.lam, run.teachers[1].weight, run.training) == (0.5, 2.0, {"num_train_epochs": 3})
-    assert (run.teachers[0].name, run.teachers[0].types) == ("v", {"Drug": "Chemical"})
-    assert (run.baselines, run.student.tokenizer, run.resume) == (["merged"], "org/a=b", True)
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert child.stdout.startswith("student.path: no folder or file './no'") and child.stdout.endswith("\n[]\n")
 
 
-@pytest.mark.parametrize(
-    ("given", "terms"),
-    [
-        ([], {"kd": 0.9, "gold": 0.1}),
-        (["loss.lam=0.25"], {"kd": 0.25, "gold": 0.75}),  # Moscato et al., eq. 13: lambda weighs the teachers
-        (["loss.alpha=0.25"], {"tempered": 0.25, "gold": 0.75}),  # and here alpha weighs the soft term
-        (["loss.weights={hard: 1, l2: 2}"], {"hard": 1.0, "l2": 2.0}),
-    ],
-)
-def test_each_way_to_weigh_the_loss(load, given, terms):
-    data = {key: value for key, value in DISTILL.items() if key != "loss"}
-    assert load(DistillConfig, data, *given).loss.terms == pytest.approx(terms)
+@pytest.mark.parametrize("key", ["weights", "options"])
+def test_names_of_terms_are_checked(key):
+    with pytest.raises(ConfigError, match=rf"loss.{key} names \['sharp'\]; the terms are kd, gold, hard"):
+        LossConfig(**{key: {"sharp": {} if key == "options" else 1.0}})
 
 
-def test_floats_may_be_written_as_yaml_reads_them_as_text(load):
-    assert yaml.safe_load("2e-5") == "2e-5"
-    assert load(DistillConfig, DISTILL, "loss.lam=1e-1").loss.lam == 0.1
-    assert load(DistillConfig, DISTILL, "loss.lam=1").loss.lam == 1.0
+# Records of runs as version 0.1 wrote them: another order of keys, and no `loss.options`.
+RECORDS = {
+    DistillConfig: """
+output_dir: out
+corpora:
+- {name: c, path: org/c, revision: null, types: {}, splits: {}, hold_out: null, limit: null, train: true, build: null}
+student: {path: org/encoder, revision: null, architecture: {}, tokenizer: null, vocab_size: 8000, lowercase: false,
+  vectors: null, trust_remote_code: false}
+teachers:
+- {name: t, path: org/t, finetune: null, revision: null, types: {}, weight: 1.0, max_length: null, overlap: null,
+  batch_size: 32, trust_remote_code: false}
+types: []
+seed: 13
+encoding: {max_length: 128, overlap: null, subwords: all, tag_pair: corpus, end_tag: true, neutral_tag_rate: 0.5}
+aggregation: {method: events, normalise: sum, combine: mean}
+loss: {lam: null, alpha: null, weights: {}, temperature: 2.0, gold_outside: partial}
+teacher_outputs: {mode: cached, cache_dir: null, rows_per_part: 2048}
+baselines: []
+training: {num_train_epochs: 3}
+""",
+    FinetuneConfig: """
+output_dir: out
+corpora:
+- {name: c, path: org/c, revision: null, types: {}, splits: {}, hold_out: null, limit: null, train: true, build: null}
+model: {path: org/encoder, revision: null, architecture: {}, tokenizer: null, vocab_size: 8000, lowercase: false,
+  vectors: null, trust_remote_code: false}
+types: []
+seed: 13
+encoding: {max_length: 128, overlap: null, subwords: all, tag_pair: none, end_tag: true, neutral_tag_rate: 0.5}
+gold_outside: all
+lora: null
+training: {num_train_epochs: 3}
+""",
+}
 
 
-@pytest.mark.parametrize(
-    ("overrides", "words"),
-    [
-        (["loss.lamda=0.5"], ["`loss.lamda`", "did you mean `lam`?"]),
-        (["teacher=[]"], ["`teacher`", "did you mean `teachers`?"]),
-        (["teachers.0.finetuning=x"], ["`teachers.0.finetuning`", "`finetune`"]),
-        (["student.zzz=1"], ["`student.zzz`", "known keys: path, revision"]),
-        (["loss.lam=high"], ["`loss.lam`", "float", "'high'"]),
-        (["loss.lam=true"], ["`loss.lam`", "float", "True"]),
-        (["loss.lam=1.5"], ["`loss`", "between 0 and 1", "1.5"]),
-        (["loss.lam=nan"], ["`loss`", "between 0 and 1"]),
-        (["loss.alpha=2"], ["`loss`", "loss.alpha", "between 0 and 1", "2"]),
-        (["loss.lam=0.5", "loss.weights.hard=1"], ["`loss`", "one of lam, alpha and weights", "['lam', 'weights']"]),
-        (["loss.weights.sharp=1"], ["`loss`", "['sharp']", "kd, gold, hard, l1, l2, tempered, adversarial"]),
-        (["loss.weights.hard=-1"], ["`loss`", "from 0 up", "{'hard': -1.0}"]),
-        (["loss.weights.hard=0"], ["`loss`", "not all of them 0"]),
-        (["loss.temperature=0"], ["`loss`", "above 0", "0"]),
-        (["encoding.neutral_tag_rate=2"], ["`encoding`", "between 0 and 1", "2"]),
-        (["seed=1.5"], ["`seed`", "int", "1.5"]),
-        (["seed=true"], ["`seed`", "int", "True"]),
-        (["seed=13x"], ["`seed`", "int", "'13x'"]),
-        (["resume=1"], ["`resume`", "bool", "1"]),
-        (["output_dir=7"], ["`output_dir`", "str", "7"]),
-        (["encoding.tag_pair=corpora"], ["`encoding.tag_pair`", "'corpora'", "corpus, type, both, none"]),
-        (["baselines=[mergd]"], ["`baselines.0`", "'mergd'", "merged, partial"]),
-        (["baselines=merged"], ["`baselines`", "list"]),
-        (["corpora={}"], ["`corpora`", "list"]),
-        (["teachers.0.types=[a]"], ["`teachers.0.types`", "mapping"]),
-        (["teachers.0.types={a: 1}"], ["`teachers.0.types.a`", "str", "1"]),
-        (["loss=3"], ["`loss`", "mapping", "3"]),
-        (["corpora.0={name: c}"], ["`corpora.0`", "lacks `path`"]),
-        (["student={}"], ["`student`", "`path` or `architecture`"]),
-        (["student.path=org/x"], ["`student`", "not both"]),
-        (["teachers.0={name: t}"], ["`teachers.0`", "'t'", "`path` or `finetune`"]),
-        (["teachers.0.finetune=x.yaml"], ["`teachers.0`", "not both"]),
-        (["loss.lam"], ["'loss.lam'", "key=value"]),
-        (["=3"], ["'=3'", "key=value"]),
-        (["loss.lam={"], ["'loss.lam={'", "not valid YAML"]),
-        (["teachers.2.weight=1"], ["'teachers.2.weight=1'", "'2'", "2 entries"]),
-        (["teachers.first.weight=1"], ["'first'", "index"]),
-        (["teachers.2=x"], ["'2'", "2 entries"]),
-        (["teachers.0.name.x=1"], ["`teachers.0.name`", "str"]),
-    ],
-)
-def test_mistakes_are_named(load, overrides, words):
-    with pytest.raises(ConfigError) as error:
-        load(DistillConfig, DISTILL, *overrides)
-    assert all(word in str(error.value) for word in words), error.value
+def test_runs_of_earlier_versions_are_known_again(tmp_path):
+    finetune = FinetuneConfig(output_dir="out", corpora=[CORPUS], model=ENCODER, training={"num_train_epochs": 3})
+    for config in (distillation(training={"num_train_epochs": 3}), finetune):
+        record = yaml.safe_load(RECORDS[type(config)])
+        assert differences(record, config) == ""
+        (tmp_path / "run.yaml").write_text(RECORDS[type(config)])
+        assert load_config(type(config), tmp_path / "run.yaml") == config
+    assert differences(record | {"seed": 14}, finetune) == "`seed` (14 there, 13 here)"
 
 
-def test_mistakes_in_the_file_name_the_file(load, tmp_path):
-    for text, words in (
-        ("", "expected a mapping of keys to values, found NoneType"),
-        ("- a", "found list"),
-        ("a: [", "not valid YAML"),
-        ("output_dir: x", "lacks `corpora`, `student`, `teachers`"),
-    ):
-        with pytest.raises(ConfigError, match=f"run.yaml.*{words}"):
-            load(DistillConfig, text)
-    (tmp_path / "run.yaml").write_bytes(b"output_dir: \xff")
-    with pytest.raises(ConfigError, match="run.yaml: not valid YAML"):
-        load_config(DistillConfig, tmp_path / "run.yaml")
-    with pytest.raises(ConfigError, match="no configuration file .*absent.yaml"):
-        load_config(DistillConfig, tmp_path / "absent.yaml")
-
-
-def test_null_is_refused_where_a_value_is_needed(load):
-    assert load(DistillConfig, DISTILL, "encoding.overlap=null").encoding.overlap is None
-    with pytest.raises(ConfigError, match="`seed` must be of type int, not None"):
-        load(DistillConfig, DISTILL, "seed=null")
-
-
-def test_nothing_is_executed(load):
-    with pytest.raises(ConfigError, match="not valid YAML"):
-        load(DistillConfig, "output_dir: !!python/object/apply:os.getcwd []")
-
-
-def test_finetune_and_distill_refuse_each_others_files():
-    with pytest.raises(ConfigError, match="`model`"):
-        from_dict(DistillConfig, FINETUNE, "x.yaml")
-    with pytest.raises(ConfigError, match="`student`"):
-        from_dict(FinetuneConfig, DISTILL, "x.yaml")
-
-
-@pytest.mark.parametrize("cls", [DistillConfig, FinetuneConfig])
-def test_every_key_is_documented(cls):
-    waiting, seen = [cls], set()
-    while waiting:
-        current = waiting.pop()
-        documentation = "".join(base.__doc__ or "" for base in current.__mro__ if base is not object)
-        for field in dataclasses.fields(current):
-            assert re.search(rf"\b{field.name}(, \w+)? \(`", documentation), (current, field.name)
-        for hint in typing.get_type_hints(current).values():
-            for part in (hint, *typing.get_args(hint)):
-                if dataclasses.is_dataclass(part) and part not in seen:
-                    seen.add(part)
-                    waiting.append(part)
-    assert len(seen) >= 4
-
-
-TOKEN = "hf_" + "Ab1" * 10
-
-
-@pytest.mark.parametrize(
-    ("values", "overrides", "key"),
-    [
-        ({"training": {"hub_token": TOKEN}}, [], "training.hub_token"),
-        ({}, [f"model.path=https://user:{TOKEN}@host/org/encoder"], "model.path"),
-        ({"corpora": [{"name": "c", "path": "p", "build": {"script": "b", "output": "o", "options": {"t": TOKEN}}}]},
-         [], "corpora.0.build.options.t"),
-    ],
-)  # fmt: skip
-def test_a_token_is_refused_by_its_key_and_never_repeated(load, values, overrides, key):
-    with pytest.raises(ConfigError, match=re.escape(f"`{key}` holds an access token")) as caught:
-        load(FinetuneConfig, FINETUNE | values, *overrides)
-    assert TOKEN not in str(caught.value) and "HF_TOKEN" in str(caught.value)
-
-
-def test_how_a_run_is_published(load):
-    run = load(FinetuneConfig, FINETUNE, "push_to_hub=org/model", "hub.private=true", "hub.tag=v1")
-    assert (run.push_to_hub, run.hub.private, run.hub.tag, run.hub.strategy) == ("org/model", True, "v1", "end")
-    with pytest.raises(ConfigError, match="`hub.strategy` is 'always'; use one of end, every_save, checkpoint"):
-        load(FinetuneConfig, FINETUNE, "hub.strategy=always")
+def test_a_teacher_is_given_no_tag_pair():
+    finetune = FinetuneConfig(output_dir="out", corpora=[CORPUS], model=ENCODER)
+    assert finetune.encoding == TeacherEncodingConfig() and finetune.encoding.tag_pair == "none"

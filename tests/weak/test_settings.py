@@ -77,7 +77,9 @@ def test_errors_name_file_and_key(tmp_path, changes, message):
         load(tmp_path, **changes)
 
 
-@pytest.mark.parametrize(("content", "message"), [("a: [", "no valid YAML"), ("- a", "expected keys and values")])
+@pytest.mark.parametrize(
+    ("content", "message"), [("a: [", "weak.yaml:1: not valid YAML"), ("- a", "expected keys and values")]
+)
 def test_files_of_another_kind(tmp_path, content, message):
     (tmp_path / "weak.yaml").write_text(content)
     with pytest.raises(WeakConfigError, match=message):
