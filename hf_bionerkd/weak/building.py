@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from hf_bionerkd.corpora.pmids import parse_pmid
+from hf_bionerkd.corpora.pubmed import parse_pmid
 from hf_bionerkd.documents import Document, Mention
 from hf_bionerkd.weak.labelling import Associated, Labeller, View, WeakLabels
 from hf_bionerkd.weak.leakage import LeakFinder, text_key
