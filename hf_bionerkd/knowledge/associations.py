@@ -32,7 +32,7 @@ from hf_bionerkd.corpora.files import CorpusError, read_lines
 from hf_bionerkd.corpora.pubmed import PubMedRecord, parse_pmid
 from hf_bionerkd.documents import ConceptRef
 from hf_bionerkd.knowledge.ctd import read_ctd_table
-from hf_bionerkd.knowledge.identifiers import MESH, IdentifierError, normalise, normalise_known
+from hf_bionerkd.knowledge.identifiers import MESH, normalise_at, normalise_known
 from hf_bionerkd.knowledge.pmid_tables import MEMORY_MB, PmidTable, write_pmid_table
 from hf_bionerkd.knowledge.vocabularies import ConceptNames
 
@@ -95,7 +95,8 @@ def read_ctd_associations(
         counts["ctd_rows_without_pmid"] += not pmids
         where = f"{path}:{number}"
         references = [
-            _concept(value, _CTD_SCHEMES.get(name, ""), where) for name, value in zip(columns, concepts, strict=True)
+            normalise_at(where, value, _CTD_SCHEMES.get(name, ""))
+            for name, value in zip(columns, concepts, strict=True)
         ]
         for pmid in filter(None, pmids.split("|")):
             for concept in references:
@@ -118,6 +119,7 @@ def read_rgd_associations(
     counts = Counter() if counts is None else counts
     for where, terms, references in _rgd_rows(path):
         counts["rgd_rows"] += 1
+        # A reference may be one of RGD's own, beside or in place of a PMID.
         entries = dict.fromkeys(_BETWEEN_REFERENCES.split(references))
         pmids = [_pmid(entry[5:], where) for entry in entries if entry.startswith("PMID:")]
         counts["rgd_rows_without_pmid"] += not pmids
@@ -205,7 +207,8 @@ def mesh_associations(
             ``mesh_names_unknown``.
 
     Raises:
-        CorpusError: A PMID or an identifier is malformed, or there are names alone and no `headings`; names the article.
+        CorpusError: A PMID or an identifier is malformed, or there are names alone and no `headings`.
+            The message names the article.
     """
     counts = Counter() if counts is None else counts
     for article in articles:
@@ -215,11 +218,12 @@ def mesh_associations(
         if not names and not identifiers:
             continue
         counts["mesh_articles"] += 1
+        # Without a PMID nothing can be joined with it.
         if not article.pmid:
             counts["mesh_articles_without_pmid"] += 1
             continue
         where = f"article {article.pmid}" if path is None else f"{path}: article {article.pmid}"
-        concepts = [_concept(value, MESH, where) for value in identifiers]
+        concepts = [normalise_at(where, value, MESH) for value in identifiers]
         for name in names:
             if headings is None:
                 raise CorpusError(
@@ -247,10 +251,10 @@ def write_associations(
     Args:
         path (`str` or `PathLike`): The Parquet file to make.
         associations (`Iterable[Association]`): From the readers of this module; read once.
-        identity (`Mapping[str, Any]`): What they come from; see
+        identity (`Mapping[str, Any]`): What the associations come from; see
             :func:`~hf_bionerkd.knowledge.pmid_tables.write_pmid_table`.
-        counts (`Mapping[str, int]`, *optional*): What the readers count; kept with the table.
-        memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use.
+        counts (`Mapping[str, int]`, *optional*): What the readers count; it is kept with the table.
+        memory_mb (`int`, *optional*, defaults to 512): The memory that DuckDB may use, in MB.
 
     Returns:
         The number of distinct associations.
@@ -259,7 +263,7 @@ def write_associations(
     return write_pmid_table(path, COLUMNS, rows, identity, counts=counts, memory_mb=memory_mb)
 
 
-class Associations:
+class Associations(PmidTable):
     """The stored associations.
 
     Args:
@@ -271,15 +275,9 @@ class Associations:
         {6893628: {ConceptRef(scheme='MESH', identifier='D003620'): ('CTD', 'MeSH')}}
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, memory_mb: int = MEMORY_MB) -> None:
-        self._table = PmidTable(path, memory_mb=memory_mb)
-
-    def __len__(self) -> int:
-        return len(self._table)
-
     def counts(self) -> dict[str, int]:
         """Return the number of associations of each knowledge base."""
-        return self._table.count_by("source")
+        return self.count_by("source")
 
     def of(self, pmids: Iterable[int]) -> dict[int, dict[ConceptRef, tuple[str, ...]]]:
         """Look up what some articles are about; give thousands at once, since a call for one costs as much.
@@ -288,24 +286,17 @@ class Associations:
             The knowledge bases that say so, by PMID and concept; PMIDs with no association are left out.
         """
         bases: defaultdict[int, dict[ConceptRef, tuple[str, ...]]] = defaultdict(dict)
-        for pmid, concept, source in self._table.lookup(pmids):
+        for pmid, concept, source in self.lookup(pmids):
             reference = ConceptRef.parse(concept)
             bases[pmid][reference] = (*bases[pmid].get(reference, ()), source)
         return dict(bases)
-
-
-def _concept(value: str, default_scheme: str, where: str) -> ConceptRef:
-    try:
-        return normalise(value, default_scheme)
-    except IdentifierError as error:
-        raise CorpusError(f"{where}: {error}") from None
 
 
 def _pmid(value: str, where: str) -> int:
     pmid = parse_pmid(value)
     if pmid is None:
         raise CorpusError(
-            f"{where}: {value[:80]!r} is no PMID; expected 1 to 9 digits and nothing else. Correct the row, or fetch the "
-            "file again."
+            f"{where}: {value[:80]!r} is no PMID; expected 1 to 9 digits alone. Correct the row, or fetch the file "
+            "again."
         )
     return pmid
