@@ -204,13 +204,13 @@ def _list(row: dict[str, Any], key: str, where: str) -> list[Any]:
     return value or []
 
 
-def _section(value: Any, where: str) -> Section:
+def _section(value: object, where: str) -> Section:
     if not isinstance(value, dict):
         raise CorpusError(f'{where}: `sections` must hold objects {{"h": heading, "t": text}}, not {value!r:.80}')
     return Section(_text(value, "h", where), _text(value, "t", where))
 
 
-def _checked(value: Any, key: str, where: str) -> str:
+def _checked(value: object, key: str, where: str) -> str:
     if not isinstance(value, str):
         raise CorpusError(f"{where}: `{key}` must be text, not {value!r:.80}")
     if NO_TEXT.search(value):

@@ -3,7 +3,7 @@
 :mod:`hf_bionerkd.corpora.bioc_writer` writes them. What the reader does with real files:
 
 ============================================  =========================================================================
-XML or JSON                                   told by the file's first character. JSON may be a collection, a list,
+XML or JSON                                   recognised by the file's first character. JSON may be a collection, a list,
                                               one document, one document per line, or PubTator 3's own wrapping
 offsets                                       passages keep their offsets: blanks fill the gaps between them. A passage
                                               that begins before the end of the one before it, or more than 1,000

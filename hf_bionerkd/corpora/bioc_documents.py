@@ -118,10 +118,10 @@ def _kind(infons: Mapping[str, str]) -> str:
 
 def _metadata(bioc: BioCDocument) -> dict[str, str]:
     everywhere = [bioc.infons, *(passage.infons for passage in bioc.passages)]
-    stated = [infons[key] for infons in everywhere for key in PMID_KEYS if infons.get(key)]
+    pmids = [infons[key] for infons in everywhere for key in PMID_KEYS if infons.get(key)]
     # A document of PubMed Central has its number there as its id: that is no PMID.
     in_pmc = any(infons.get(_PMC_KEY, "").removeprefix("PMC") == bioc.id.removeprefix("PMC") for infons in everywhere)
-    pmid = stated[0] if stated else "" if in_pmc else bioc.id
+    pmid = pmids[0] if pmids else "" if in_pmc else bioc.id
     metadata = {key: value for key, value in bioc.infons.items() if key not in PMID_KEYS}
     return metadata | ({"document_id": pmid} if pmid else {})
 

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from hf_bionerkd.documents import Document, Mention
-from hf_bionerkd.evaluation.mention_changes import mention_changes
-from hf_bionerkd.evaluation.similarity import LabelSimilarity
+from hf_bionerkd.evaluation.similarity import LabelSimilarity, mention_changes
 from hf_bionerkd.labels import LabelSpace, WordSpan, spans_to_mentions
 
 # With a smaller share of the mentions before, the model has learned to say nothing.
