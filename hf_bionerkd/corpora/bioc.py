@@ -3,7 +3,7 @@
 :mod:`hf_bionerkd.corpora.bioc_writer` writes them. What the reader does with real files:
 
 ============================================  =========================================================================
-XML or JSON                                   recognised by the file's first character. JSON may be a collection, a list,
+XML or JSON                                   recognised by the first character. JSON may be a collection, a list,
                                               one document, one document per line, or PubTator 3's own wrapping
 offsets                                       passages keep their offsets: blanks fill the gaps between them. A passage
                                               that begins before the end of the one before it, or more than 1,000
@@ -90,8 +90,15 @@ def read_bioc(
     """
     counts = Counter() if counts is None else counts
     options = ReaderOptions(path, window, default_scheme, source, counts, on_set_aside)
+    # Rows of BioC JSON; XML is read as such, each with the line that its document begins in.
+    rows: Iterator[tuple[int, dict[str, Any]]]
+    if _is_xml(path):
+        elements = read_elements(path, "collection", ["document"])
+        rows = ((int(cast(int, element.sourceline)), _xml_row(element)) for element in elements)
+    else:
+        rows = read_objects(path, "passages", _JSON_FIELDS)
     empty = True
-    for line, row in _xml_rows(path) if _is_xml(path) else read_objects(path, "passages", _JSON_FIELDS):
+    for line, row in rows:
         empty = False
         yield to_document(_bioc_document(row, f"{path}:{line}"), options)
     if empty:
@@ -110,13 +117,8 @@ def _is_xml(path: str | os.PathLike[str]) -> bool:
     raise CorpusError(f"{path}: neither XML nor JSON: it begins with {beginning[:40]!r}; is this another format?")
 
 
-def _xml_rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield each document as BioC JSON would say it, with the line that it begins in."""
-    for element in read_elements(path, "collection", ["document"]):
-        yield int(cast(int, element.sourceline)), _xml_row(element)
-
-
 def _xml_row(element: etree._Element) -> dict[str, Any]:
+    """Return an element as BioC JSON would say it."""
     # BioC XML keeps identifiers, offsets and lengths in attributes, BioC JSON in keys of the same names.
     row: dict[str, Any] = {**{str(key): str(value) for key, value in element.attrib.items()}, "infons": {}}
     for child in element:

@@ -1,4 +1,4 @@
-"""The way from what a BioC file says to a :class:`Document`: its passages laid out, its mentions at their offsets."""
+"""The conversion of a BioC document, as the file gives it, into a :class:`Document`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hf_bionerkd.corpora.mentions import ReaderOptions, locate, out_of_place
 from hf_bionerkd.corpora.pubtator import parse_concepts, scheme_of
 from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
 
-# Where a document states its PMID; a file from PubMed Central has the number there in place of an id.
+# The infons in which a document states its PMID, and its number in PubMed Central.
 PMID_KEYS = ("article-id_pmid", "pmid")
 _PMC_KEY = "article-id_pmc"
 # Code points of blanks at most between two passages; a larger gap is an offset into another text.
@@ -104,16 +104,16 @@ def to_document(bioc: BioCDocument, options: ReaderOptions) -> Document:
         else:
             _set_aside(bioc, annotation, mention, options)
     passages = tuple(
-        Passage(start, start + len(passage.text), _kind(passage.infons))
+        Passage(
+            start,
+            start + len(passage.text),
+            passage.infons.get("type") or passage.infons.get("section_type") or "text",
+        )
         for passage, start in zip(bioc.passages, starts, strict=True)
     )
     counts["passages_without_text"] += sum(not passage.text for passage in bioc.passages)
     counts["empty_documents"] += not text.strip()
     return Document(bioc.id, text, tuple(mentions), (), passages, _metadata(bioc))
-
-
-def _kind(infons: Mapping[str, str]) -> str:
-    return infons.get("type") or infons.get("section_type") or "text"
 
 
 def _metadata(bioc: BioCDocument) -> dict[str, str]:

@@ -34,7 +34,6 @@ from hf_bionerkd.io import atomic_text
 from hf_bionerkd.labels import (
     LabelSpace,
     Scheme,
-    WordSpan,
     spans_to_tags,
     tags_to_spans,
     word_spans,
@@ -86,8 +85,13 @@ def read_conll(
     counts = Counter() if counts is None else counts
     number = 0
     for number, sentence in enumerate(_sentences(path, scheme, counts), 1):
+        in_file = tags_to_spans(sentence.tags, scheme)
+        # What is a mention only in the lenient reading comes from a tag that breaks the scheme.
+        counts["mentions_from_ill_formed_tags"] += len(
+            set(in_file) - set(tags_to_spans(sentence.tags, scheme, "drop"))
+        )
         # Rename first, so that `keep_types` names our types.
-        spans = [(a, b, (rename or {}).get(kind, kind)) for a, b, kind in _spans(sentence.tags, scheme, counts)]
+        spans = [(first, last, (rename or {}).get(kind, kind)) for first, last, kind in in_file]
         kept = [span for span in spans if keep_types is None or span[2] in keep_types]
         counts["mentions_of_other_types"] += len(spans) - len(kept)
         text, words = join_words(sentence.words)
@@ -96,13 +100,6 @@ def read_conll(
         yield Document(f"{name}-{number:06d}", text, mentions, words, (), metadata)
     if not number:
         raise CorpusError(f"{path}: the file holds no sentence; expected rows of a word and its tag. Fetch it again.")
-
-
-def _spans(tags: list[str], scheme: Scheme, counts: Counter[str]) -> list[WordSpan]:
-    spans = tags_to_spans(tags, scheme)
-    # What is a mention only in the lenient reading comes from a tag that breaks the scheme.
-    counts["mentions_from_ill_formed_tags"] += len(set(spans) - set(tags_to_spans(tags, scheme, "drop")))
-    return spans
 
 
 def _sentences(path: str | os.PathLike[str], scheme: Scheme, counts: Counter[str]) -> Iterator[_Sentence]:

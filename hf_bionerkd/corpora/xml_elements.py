@@ -68,7 +68,11 @@ def read_elements(path: str | os.PathLike[str], root: str, tags: Collection[str]
         for _, element in _events(stream, path, events=("end",), tag=list(tags)):
             _refuse_entities(element, path)
             yield element
-            _forget(element)
+            element.clear()
+            # An empty element stays in its parent; a large file of them would still fill the memory.
+            parent = element.getparent()
+            while parent is not None and parent[0] is not element:
+                del parent[0]
 
 
 def _events(stream: BinaryIO, path: str | os.PathLike[str], **options: Any) -> Iterator[tuple[Any, etree._Element]]:
@@ -104,12 +108,3 @@ def _refuse_entities(element: etree._Element, path: str | os.PathLike[str]) -> N
             f"{path}:{entity.sourceline}: {entity.text} stands for text that only the file's DTD knows, and DTDs are "
             "not read. Replace it by the character itself."
         )
-
-
-def _forget(element: etree._Element) -> None:
-    # Clearing leaves an empty element in its parent; without them a large file would still fill the memory.
-    element.clear()
-    parent = element.getparent()
-    if parent is not None:
-        while parent[0] is not element:
-            del parent[0]

@@ -16,7 +16,7 @@ from hf_bionerkd.evaluation.case_study import (
     types_of,
 )
 
-# Degrees on the colour wheel, for types in the order of their names: far apart, so that most eyes can distinguish them.
+# Degrees on the colour wheel, for types in the order of their names: far apart, so that most eyes distinguish them.
 _HUES = (212, 8, 140, 40, 285, 330, 180, 62)
 _MOST_OPEN = 8  # words whose probabilities are unfolded
 _SIGN_NAMES = {"+": "added", "~": "changed", "-": "removed"}

@@ -199,7 +199,8 @@ def markdown_table(results: Iterable[Result], level: float = 0.95) -> str:
     for (corpus, kind), rows in _blocks(results).items():
         for result in rows:
             cells = [corpus, kind, result.model, *_percent(result.counts, 2)]
-            cells += [_interval(result)] if shown else []
+            if shown:
+                cells.append(" – ".join(f"{100 * end:.2f}" for end in result.interval or ()))
             lines.append(markdown_row([*cells, result.counts.support]))
     # Averages close the table; they have no intervals and count rows in place of mentions.
     for model, mean in macro_averages(results).items():
@@ -276,18 +277,13 @@ def _shorten(name: str, width: int) -> str:
     return f"{name[: width - 1 - tail]}…{name[len(name) - tail :]}"
 
 
-def _interval(result: Result) -> str:
-    return "" if result.interval is None else "{:.2f} – {:.2f}".format(*(100 * end for end in result.interval))
-
-
-def _row(result: Result) -> dict[str, Any]:
-    row = {"model": result.model, "corpus": result.corpus, "type": result.type, **result.counts.as_dict()}
-    return row if result.interval is None else {**row, "f1_interval": list(result.interval)}
-
-
 def _section(results: Sequence[Result]) -> dict[str, Any]:
+    rows = []
+    for result in results:
+        row = {"model": result.model, "corpus": result.corpus, "type": result.type, **result.counts.as_dict()}
+        rows.append(row if result.interval is None else {**row, "f1_interval": list(result.interval)})
     return {
-        "results": [_row(result) for result in results],
+        "results": rows,
         "macro": {model: mean.as_dict() for model, mean in macro_averages(results).items()},
     }
 

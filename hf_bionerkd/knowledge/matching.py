@@ -115,7 +115,9 @@ class Matcher:
     def _with_abbreviation(self, text: str, words: Words, matches: list[Match], definition: Definition) -> list[Match]:
         """Let a short form mean what its long form means, wherever it stands; nothing where that is not known."""
         short = text[definition.short_start : definition.short_end]
-        entry = _meaning(matches, definition)
+        # "renal failure" gives "acute renal failure" its meaning: take the longest name that ends with the long form.
+        ending = [match for match in matches if match.end == definition.long_end]
+        entry = max(ending, key=lambda match: match.end - match.start).entry if ending else None
         # Every occurrence as a whole word, with or without a plural s.
         starts, ends = {start for start, _ in words}, {end for _, end in words}
         spans = [match.span() for match in re.finditer(re.escape(short) + "(?:s(?![^\\W_]))?", text)]
@@ -123,12 +125,6 @@ class Matcher:
         # What the lexicon says of the short form there is taken back, whatever the long form means.
         others = [match for match in matches if (match.start, match.end) not in whole]
         return others + [Match(start, end, entry, "abbreviation") for start, end in whole if entry is not None]
-
-
-def _meaning(matches: Iterable[Match], definition: Definition) -> Entry | None:
-    """Return the longest name that ends where the long form ends: "renal failure" for "acute renal failure"."""
-    ending = [match for match in matches if match.end == definition.long_end]
-    return max(ending, key=lambda match: match.end - match.start).entry if ending else None
 
 
 class FreeText:

@@ -134,7 +134,8 @@ class WeakCorpus:
                     self.counts["abstracts_left_out_without_association"] += 1
                     continue
                 # Only now: a copy that does not enter, for lack of a PMID, must not keep out the one that has it.
-                keys = _keys_of(document)
+                # Two copies of an abstract have the text or the PMID in common.
+                keys = {text_key(document.text)} | ({b"%d" % pmid} if pmid else set())
                 if entered & keys:
                     self.counts["abstracts_left_out_as_repeated"] += 1
                     self.counts["mentions_left_out_with_repeated_abstracts"] += len(document.mentions) if given else 0
@@ -175,12 +176,6 @@ class WeakCorpus:
 
 def _pmid_of(document: Document) -> int | None:
     return parse_pmid(document.metadata.get("document_id", ""))
-
-
-def _keys_of(document: Document) -> set[bytes]:
-    """Return what two copies of an abstract have in common, each at least one: the text and the PMID."""
-    pmid = _pmid_of(document)
-    return {text_key(document.text)} | ({b"%d" % pmid} if pmid is not None else set())
 
 
 class _Spool:

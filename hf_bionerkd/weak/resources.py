@@ -44,7 +44,7 @@ from hf_bionerkd.knowledge.vocabularies import (
 )
 from hf_bionerkd.weak.labelling import Labeller
 from hf_bionerkd.weak.leakage import LeakFinder
-from hf_bionerkd.weak.settings import AbstractSource, AssociationSource, GoldSource, VocabularySource, WeakConfig
+from hf_bionerkd.weak.settings import AbstractSource, AssociationSource, VocabularySource, WeakConfig
 
 
 def make_labeller(config: WeakConfig, counts: Counter[str]) -> Labeller:
@@ -94,15 +94,12 @@ def make_leak_finder(config: WeakConfig) -> LeakFinder:
         if source.format == "conll":
             finder.add_sentences(source.name, read_conll(path, name=source.name))
         else:
-            finder.add_documents(source.name, _gold_documents(source, path), pmids=source.pmids)
+            # Mentions of a gold standard are of no use here, and one with wrong offsets must not stop its document.
+            ignored: list[dict[str, Any]] = []
+            read = read_pubtator if source.format == "pubtator" else read_bioc
+            documents = read(path, on_set_aside=ignored.append)
+            finder.add_documents(source.name, documents, pmids=source.pmids)
     return finder
-
-
-def _gold_documents(source: GoldSource, path: Path) -> Iterator[Document]:
-    # Mentions of a gold standard are of no use here, and one with wrong offsets must not stop its document.
-    ignored: list[dict[str, Any]] = []
-    read = read_pubtator if source.format == "pubtator" else read_bioc
-    return read(path, on_set_aside=ignored.append)
 
 
 def read_abstracts(

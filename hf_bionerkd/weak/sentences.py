@@ -156,14 +156,10 @@ def _outside(document: Document, mention: Mention) -> ValueError:
 def sentence_spans(document: Document, keep_whole: Iterable[Span] = ()) -> Iterator[Span]:
     """Yield the half-open spans of a document's sentences; see :func:`document_sentences`."""
     whole = list(keep_whole)
-    for start, end in _stretches(document, whole):
+    # From one passage's end to the next, save ends that lie inside a span to keep whole.
+    ends = sorted({passage.end for passage in document.passages if passage.end} | {len(document.text)})
+    ends = [cut for cut in ends if not any(start < cut < end for start, end in whole)]
+    for start, end in zip([0, *ends], ends, strict=False):
         inside = [(a - start, b - start) for a, b in whole if start <= a and b <= end]
         for first, last in split_sentences(document.text[start:end], inside):
             yield start + first, start + last
-
-
-def _stretches(document: Document, whole: list[Span]) -> list[Span]:
-    """Return the stretches from one passage's end to the next, save ends that lie inside a span to keep whole."""
-    cuts = sorted({passage.end for passage in document.passages if passage.end} | {len(document.text)})
-    cuts = [cut for cut in cuts if not any(start < cut < end for start, end in whole)]
-    return list(zip([0, *cuts], cuts, strict=False))
