@@ -123,7 +123,7 @@ def disagreement(readings: Sequence[Reading]) -> int:
     Returns:
         The number of words that the teachers give different tags; 0 where the student misses or invents a mention.
     """
-    # A sentence on which the student is wrong, too, shows nothing of what it has learned from the others.
+    # Where the student is wrong, too, the disagreement of its teachers shows nothing that it has learned.
     truth, *teachers, student = readings
     if student.spans != truth.spans:
         return 0

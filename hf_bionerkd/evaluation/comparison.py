@@ -27,7 +27,7 @@ from hf_bionerkd.evaluation.significance import Bootstrap, Integers, f1_interval
 ALL_TYPES = "all types"
 
 _FEWEST_PAIRS = 2  # documents that both tests need
-_NARROWEST = 12  # characters of the first column
+_NARROWEST = 12  # the least number of characters of the first column
 _COLUMNS = ("P", "R", "F1")
 
 

@@ -97,7 +97,7 @@ class LabelSimilarity:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the documents' own counts, as plain JSON values."""
-        # The pair of zeros stands for no document at all.
+        # Without the pair of zeros there would be nothing to sum where no document has been counted.
         same, words = (sum(column) for column in zip(*self.documents.values(), (0, 0), strict=True))
         return {
             "documents": self.counted,

@@ -30,7 +30,7 @@ from hf_bionerkd.knowledge.vocabularies import ConceptNames
 
 Case = Literal["any", "exact", "capitals"]
 
-SEPARATOR = "\x1f"  # between folded words; no text holds this control character
+SEPARATOR = "\x1f"  # between folded words; it is white space to Python, so that no word holds it
 
 _DROPPED = frozenset("-‐‑‒–—'’`´")
 _APOSTROPHES = frozenset("'’`´")

@@ -182,7 +182,7 @@ class _Spool:
     """A list of entries that is kept on disk, so that many of them take no memory."""
 
     def __init__(self) -> None:
-        # The file has no name and goes when it is closed, even by a kill.
+        # A file without a name, which is gone when it is closed, even by a kill.
         self._file = tempfile.TemporaryFile("w+", encoding="utf-8")
 
     def append(self, entry: Mapping[str, Any]) -> None:

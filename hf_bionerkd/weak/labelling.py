@@ -90,7 +90,7 @@ class Labeller:
             others.
         """
         missing, mentions, asked = set(self._types), list[Mention](), list[str]()
-        # An annotator's labels come first: what he has not marked of his types is not there.
+        # An annotator's labels come first: what they have not marked of their types is not there.
         if given:
             asked.append("given_mentions")
             mentions += self._of_types(document.mentions, missing & set(given))
