@@ -1,7 +1,7 @@
-"""Documents, passages and mentions: what every reader makes and everything else consumes.
+"""The documents, passages and mentions that every reader makes and everything else consumes.
 
 Offsets count Unicode code points (what ``len`` counts in Python), start at 0 and are half-open: a mention is
-``document.text[mention.start:mention.end]``. A mention whose text is not found at its offsets cannot be built into a
+``document.text[mention.start:mention.end]``. A mention whose text does not stand at its offsets cannot be built into a
 :class:`Document`; readers decide what to do with such a mention (repair it or set it aside, and count either).
 """
 
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+# A run of letters and digits, or one other character; the underscore is no letter here, as BERT splits at it, too.
 _WORD = re.compile(r"[^\W_]+|[^\w\s]|_", re.UNICODE)
 
 
@@ -43,7 +44,7 @@ class Mention:
         start (`int`): First code point of the mention.
         end (`int`): One past its last code point.
         type (`str`): Entity type, e.g. ``"Disease"``.
-        text (`str`): The covered text, kept so that wrong offsets are found out.
+        text (`str`, *optional*): The covered text, kept so that wrong offsets are noticed.
         concepts (`tuple[ConceptRef, ...]`, *optional*): Concept IDs; several where the corpus gives several.
         source (`str`, *optional*): Where the label comes from (``"gold"``, a tagger, a dictionary rule).
     """
@@ -56,7 +57,7 @@ class Mention:
     source: str = "gold"
 
     def overlaps(self, other: Mention) -> bool:
-        """Whether the two share a code point. Neighbours that only touch do not overlap."""
+        """Return whether the two share a code point. Neighbours that only touch do not overlap."""
         return self.start < other.end and other.start < self.end
 
 
@@ -99,6 +100,7 @@ class Document:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        # Mentions: each must be at its offsets, and carries its text from here on.
         checked = []
         for mention in self.mentions:
             problem = span_problem(self.text, mention)
@@ -115,7 +117,9 @@ class Document:
                 )
             checked.append(mention)
         checked.sort(key=lambda m: (m.start, -m.end, m.type))
+        # The class is frozen for its users; while it is being made, its own fields may still be set.
         object.__setattr__(self, "mentions", tuple(checked))
+        # Words: the source's own, or ours; they may touch but not overlap.
         words = self.words or split_words(self.text)
         previous = 0
         for start, end in words:
@@ -126,6 +130,7 @@ class Document:
                 )
             previous = end
         object.__setattr__(self, "words", tuple(words))
+        # Passages may be empty and may overlap, but lie within the text.
         for passage in self.passages:
             if not 0 <= passage.start <= passage.end <= len(self.text):
                 raise SpanError(
@@ -135,28 +140,28 @@ class Document:
 
     @property
     def tokens(self) -> list[str]:
-        """The words as strings."""
+        """The texts of the words."""
         return [self.text[start:end] for start, end in self.words]
 
 
 def span_problem(text: str, mention: Mention) -> str | None:
-    """Say what is wrong with a mention of ``text``; None when it is sound."""
+    """Return what is wrong with a mention of ``text``, or None when it is sound."""
     if not 0 <= mention.start < mention.end <= len(text):
         return (
             f"{mention.type} mention {mention.text!r} [{mention.start}, {mention.end}) is empty or leaves the text of "
             f"{len(text)} code points"
         )
-    found = text[mention.start : mention.end]
-    if mention.text and found != mention.text:
+    covered = text[mention.start : mention.end]
+    if mention.text and covered != mention.text:
         return (
             f"{mention.type} mention {mention.text!r} [{mention.start}, {mention.end}) does not match its offsets: "
-            f"the text there is {found!r}"
+            f"the text there is {covered!r}"
         )
     return None
 
 
 def split_words(text: str) -> tuple[tuple[int, int], ...]:
-    """Split text into runs of letters and digits, and single other characters; white space separates.
+    """Split text into runs of letters and digits and single other characters; white space separates them.
 
     This is as fine as BERT's own pre-tokeniser for these characters, so that a mention inside a hyphenated compound
     (``aspirin`` in ``aspirin-induced``) starts and ends at word boundaries.
@@ -169,12 +174,16 @@ def split_words(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def join_words(words: Iterable[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """Join words by single spaces, for sources that publish words and no text; gives text and word spans."""
+    """Join words by single spaces, for sources that publish words and no text.
+
+    Returns:
+        The text, and each word's half-open span in it.
+    """
     pieces: list[str] = []
     spans: list[tuple[int, int]] = []
     position = 0
     for word in words:
         pieces.append(word)
         spans.append((position, position + len(word)))
-        position += len(word) + 1
+        position += len(word) + 1  # the word and the space after it
     return " ".join(pieces), tuple(spans)

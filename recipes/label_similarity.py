@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.evaluation.bar_chart import bar_chart
+from hf_bionerkd.evaluation.charts import bar_chart
 from hf_bionerkd.evaluation.similarity import (
     LabelSimilarity,
     bin_names,

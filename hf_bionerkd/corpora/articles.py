@@ -1,6 +1,6 @@
-r"""Unlabelled articles as JSON lines: one object a line with ``id, source, pmid, title, abstract`` and more.
+r"""The reader and writer of unlabelled articles as JSON lines.
 
-What the reader does with what real files hold:
+Each line is one object with ``id, source, pmid, title, abstract`` and more. What the reader does with real files:
 
 =========================================  ============================================================================
 ``title``, ``abstract``, ``source``,       may be missing, null or empty; a PMID may be a number
@@ -10,8 +10,8 @@ What the reader does with what real files hold:
 other keys                                 ignored
 a source whose name says `pretokenised`    text with blanks between its tokens (``( GHS-R ) .``): marked and counted
 no text at all                             kept, and counted
-blank lines, byte-order mark               nothing
-a line that is no such object              error that names the file and the line, and the column where JSON breaks
+blank lines, byte-order mark               ignored
+a line that is not such an object          error that names the file and the line, and the column where JSON breaks
 a NUL or half a surrogate pair, also as    error: neither can be written again as text
 ``\u0000``, ``\ud800``
 =========================================  ============================================================================
@@ -31,6 +31,7 @@ from hf_bionerkd.corpora.files import NO_TEXT, CorpusError, read_lines
 from hf_bionerkd.documents import Document, Passage
 from hf_bionerkd.io import atomic_text
 
+# Part of the `source` of collections that publish tokens instead of running text.
 PRETOKENISED = "pretokenised"
 
 
@@ -70,27 +71,29 @@ class Article:
 
     @property
     def pretokenised(self) -> bool:
-        """Whether the source publishes tokens with blanks between them instead of the article's own text."""
+        """Return whether the source publishes tokens with blanks between them instead of the article's own text."""
         return PRETOKENISED in self.source
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Title, abstract, then each section's heading and text; those that are not empty."""
+        """The title, the abstract, then each section's heading and text, as far as they are not empty."""
         body = [part for section in self.sections for part in (section.heading, section.text)]
         return tuple(text for text in (self.title, self.abstract, *body) if text)
 
     def document(self) -> Document:
-        """Title and abstract as a document, with one blank between them as PubTator counts; sections are left out.
+        """Return title and abstract as a document, with one blank between them as PubTator counts.
 
-        Where one of the two is empty the text is the other alone. Of `metadata`, ``document_id`` is the PMID.
+        Where one of the two is empty, the text is the other alone. Sections are left out. ``metadata["document_id"]``
+        is the PMID.
         """
         text, passages = "", []
         for kind, part in (("title", self.title), ("abstract", self.abstract)):
             if part:
                 text = f"{text} {part}" if text else part
                 passages.append(Passage(len(text) - len(part), len(text), kind))
-        stated = {"document_id": self.pmid, "source": self.source}
-        return Document(self.id, text, (), (), tuple(passages), {key: value for key, value in stated.items() if value})
+        metadata = {"document_id": self.pmid, "source": self.source}
+        known = {key: value for key, value in metadata.items() if value}
+        return Document(self.id, text, (), (), tuple(passages), known)
 
 
 def read_articles(path: str | os.PathLike[str], *, counts: Counter[str] | None = None) -> Iterator[Article]:
@@ -102,18 +105,18 @@ def read_articles(path: str | os.PathLike[str], *, counts: Counter[str] | None =
             ``without_text`` while the file is read.
 
     Raises:
-        CorpusError: A line is no such object, or the file holds none; names the file and the line.
+        CorpusError: A line is not such an object, or the file holds none. The message names the file and the line.
 
     Example:
         >>> for article in read_articles("abstracts.jsonl.gz"):  # doctest: +SKIP
         ...     print(article.pmid, article.title)
     """
     counts = Counter() if counts is None else counts
-    found = False
+    empty = True
     for number, line in read_lines(path):
         if not line.strip():
             continue
-        found = True
+        empty = False
         article = _article(_parse(line, f"{path}:{number}"), f"{path}:{number}")
         counts["articles"] += 1
         counts["with_pmid"] += bool(article.pmid)
@@ -121,7 +124,7 @@ def read_articles(path: str | os.PathLike[str], *, counts: Counter[str] | None =
         counts["pretokenised"] += article.pretokenised
         counts["without_text"] += not article.texts
         yield article
-    if not found:
+    if empty:
         raise CorpusError(f'{path}: the file holds no article; expected lines {{"id": …, "title": …, "abstract": …}}')
 
 
@@ -130,10 +133,10 @@ def write_articles(path: str | os.PathLike[str], articles: Iterable[Article]) ->
 
     Args:
         path (`str` or `PathLike`): The file; gzipped where the name ends in ``.gz``.
-        articles (`Iterable[Article]`): What to write; fields that are empty are left out.
+        articles (`Iterable[Article]`): The articles; fields that are empty are left out.
 
     Returns:
-        How many were written.
+        The number of articles written.
     """
     written = 0
     with atomic_text(path) as handle:
@@ -141,6 +144,7 @@ def write_articles(path: str | os.PathLike[str], articles: Iterable[Article]) ->
             row: dict[str, Any] = {"id": article.id, "source": article.source, "pmid": article.pmid or None}
             row |= {"title": article.title, "abstract": article.abstract, "mesh": article.mesh}
             row["sections"] = [{"h": section.heading, "t": section.text} for section in article.sections]
+            # A reader of the file finds the keys that every row of the published collections has.
             kept = {key: value for key, value in row.items() if value or key in ("id", "pmid", "title", "abstract")}
             handle.write(json.dumps(kept, ensure_ascii=False) + "\n")
             written += 1
@@ -151,6 +155,7 @@ def _parse(line: str, where: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
+        # A row of a full-text article is long: show only what stands around the fault.
         near = line[max(error.pos - 20, 0) : error.pos + 20]
         raise CorpusError(
             f"{where}: not valid JSON: {error.msg} at column {error.colno}, near {near!r}. Each line must be one "
@@ -166,7 +171,8 @@ def _parse(line: str, where: str) -> dict[str, Any]:
 def _article(row: dict[str, Any], where: str) -> Article:
     identifier = _text(row, "id", where)
     if not identifier:
-        raise CorpusError(f"{where}: the object has no `id`, by which an article is found again; give it one")
+        raise CorpusError(f"{where}: the object has no `id`, by which an article can be found again; give it one")
+    # A row whose text stands under other keys would be read as an article without text.
     if not row.keys() & {"title", "abstract", "sections"}:
         raise CorpusError(
             f"{where}: article {identifier!r} has none of `title`, `abstract` and `sections`; its keys are "
@@ -185,6 +191,7 @@ def _article(row: dict[str, Any], where: str) -> Article:
 
 def _text(row: dict[str, Any], key: str, where: str) -> str:
     value = row.get(key)
+    # Many files print identifiers as numbers; `True` is an `int` in Python and no identifier.
     if isinstance(value, int) and not isinstance(value, bool) and key in ("id", "pmid"):
         return str(value)
     return "" if value is None else _checked(value, key, where)
@@ -197,18 +204,18 @@ def _list(row: dict[str, Any], key: str, where: str) -> list[Any]:
     return value or []
 
 
-def _section(value: Any, where: str) -> Section:
+def _section(value: object, where: str) -> Section:
     if not isinstance(value, dict):
         raise CorpusError(f'{where}: `sections` must hold objects {{"h": heading, "t": text}}, not {value!r:.80}')
     return Section(_text(value, "h", where), _text(value, "t", where))
 
 
-def _checked(value: Any, key: str, where: str) -> str:
+def _checked(value: object, key: str, where: str) -> str:
     if not isinstance(value, str):
         raise CorpusError(f"{where}: `{key}` must be text, not {value!r:.80}")
     if NO_TEXT.search(value):
         raise CorpusError(
-            f"{where}: `{key}` holds a NUL or half of a surrogate pair (as \\u0000 or \\ud800), which no text has; "
+            f"{where}: `{key}` holds a NUL or half of a surrogate pair (as \\u0000 or \\ud800), which text cannot; "
             "remove it"
         )
     return value

@@ -1,17 +1,17 @@
-"""BioC collections, XML or JSON: documents of passages with annotations.
+"""The reader of BioC collections, XML or JSON: documents of passages with annotations.
 
-:mod:`hf_bionerkd.corpora.bioc_writer` writes them. What the reader does with what real files hold:
+:mod:`hf_bionerkd.corpora.bioc_writer` writes them. What the reader does with real files:
 
 ============================================  =========================================================================
-XML or JSON                                   told by the file's first character. JSON may be a collection, a list,
-                                              one document, one document a line, or PubTator 3's own wrapping
+XML or JSON                                   recognised by the first character. JSON may be a collection, a list,
+                                              one document, one document per line, or PubTator 3's own wrapping
 offsets                                       passages keep their offsets: blanks fill the gaps between them. A passage
                                               that begins before the end of the one before it, or more than 1,000
                                               characters after, is moved to one blank after it, with its mentions;
                                               counted
-offsets in bytes or UTF-16 units              found out by what most mentions of the document fit; counted
+offsets in bytes or UTF-16 units              recognised by what most mentions of the document fit; counted
 a mention that is not at its offsets          repaired within `window` code points, else set aside; counted either way
-white space at the ends of a mention          is no part of it: trimmed, and counted as repaired; a mention that is
+white space at the ends of a mention          not part of it: trimmed, and counted as repaired; a mention that is
                                               blank throughout is set aside
 a mention of several locations                kept as the stretch from the first to the last (BC5CDR's "visual or
 (discontinuous)                               auditory hallucinations" for "visual hallucinations"); counted
@@ -35,18 +35,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from lxml import etree
 
-from hf_bionerkd.corpora.bioc_documents import BioCAnnotation, BioCDocument, BioCPassage, Options, to_document
+from hf_bionerkd.corpora.bioc_documents import BioCAnnotation, BioCDocument, BioCPassage, to_document
 from hf_bionerkd.corpora.files import NO_TEXT, CorpusError, open_binary
 from hf_bionerkd.corpora.json_objects import read_objects
+from hf_bionerkd.corpora.mentions import ReaderOptions, SetAside
 from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES
 from hf_bionerkd.corpora.xml_elements import read_elements
 from hf_bionerkd.documents import Document
 
+# The keys of a document in BioC JSON; `pmid` stands there in PubTator 3's dialect.
 _JSON_FIELDS = ("id", "pmid", "infons", "passages", "annotations", "relations")
 
 
@@ -57,7 +59,7 @@ def read_bioc(
     window: int = 3,
     source: str = "gold",
     counts: Counter[str] | None = None,
-    on_set_aside: Callable[[dict[str, Any]], None] | None = None,
+    on_set_aside: SetAside | None = None,
 ) -> Iterator[Document]:
     """Stream the documents of a BioC file; the policies are those of :mod:`hf_bionerkd.corpora.bioc`.
 
@@ -75,7 +77,7 @@ def read_bioc(
             annotation is an error, so that none is lost unseen.
 
     Returns:
-        One :class:`Document` a BioC document; passages are named by their `type` (or `section_type`), and
+        One :class:`Document` per BioC document; passages are named by their `type` (or `section_type`), and
         ``metadata["document_id"]`` is the PMID.
 
     Raises:
@@ -87,39 +89,44 @@ def read_bioc(
         ...     print(document.id, document.mentions)
     """
     counts = Counter() if counts is None else counts
-    options = Options(path, window, default_scheme, source, counts, on_set_aside)
-    found = False
-    for line, row in _xml_rows(path) if _is_xml(path) else read_objects(path, "passages", _JSON_FIELDS):
-        found = True
+    options = ReaderOptions(path, window, default_scheme, source, counts, on_set_aside)
+    # Rows of BioC JSON; XML is read as such, each with the line that its document begins in.
+    rows: Iterator[tuple[int, dict[str, Any]]]
+    if _is_xml(path):
+        elements = read_elements(path, "collection", ["document"])
+        rows = ((int(cast(int, element.sourceline)), _xml_row(element)) for element in elements)
+    else:
+        rows = read_objects(path, "passages", _JSON_FIELDS)
+    empty = True
+    for line, row in rows:
+        empty = False
         yield to_document(_bioc_document(row, f"{path}:{line}"), options)
-    if not found:
+    if empty:
         raise CorpusError(f"{path}: the file holds no BioC document; expected documents with passages")
 
 
 def _is_xml(path: str | os.PathLike[str]) -> bool:
     with open_binary(path) as stream:
+        # White space and a byte-order mark may stand before the first character that tells the format.
         beginning = stream.read(256).lstrip(b"\xef\xbb\xbf \t\r\n")
     if beginning[:1] in (b"{", b"["):
         return False
+    # Otherwise XML in UTF-8 or, by its byte-order mark, in UTF-16.
     if beginning[:1] == b"<" or beginning[:2] in (b"\xfe\xff", b"\xff\xfe"):
         return True
     raise CorpusError(f"{path}: neither XML nor JSON: it begins with {beginning[:40]!r}; is this another format?")
 
 
-def _xml_rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each document as BioC JSON would say it, with the line that it begins in."""
-    for element in read_elements(path, "collection", ["document"]):
-        yield int(cast(int, element.sourceline)), _xml_row(element)
-
-
 def _xml_row(element: etree._Element) -> dict[str, Any]:
+    """Return an element as BioC JSON would say it."""
+    # BioC XML keeps identifiers, offsets and lengths in attributes, BioC JSON in keys of the same names.
     row: dict[str, Any] = {**{str(key): str(value) for key, value in element.attrib.items()}, "infons": {}}
     for child in element:
         if child.tag == "infon":
             row["infons"][child.get("key", "")] = _inner_text(child)
         elif child.tag in ("passage", "sentence", "annotation", "relation", "location"):
             row.setdefault(f"{child.tag}s", []).append(_xml_row(child))
-        else:  # id, offset, text; a relation's nodes say nothing that is read
+        else:  # id, offset and text; the nodes of a relation are never read
             row[str(child.tag)] = _inner_text(child)
     return row
 
@@ -133,6 +140,7 @@ def _bioc_document(row: Mapping[str, Any], where: str) -> BioCDocument:
     if not identifier:
         raise CorpusError(f"{where}: the document has no id")
     where = f"{where}: document {identifier!r}"
+    # PubTator 3 states the PMID beside the infons; from here on it is one of them.
     passages = [part for passage in _rows(row, "passages", where) for part in _parts(passage, where)]
     infons = _infons(row, where)
     if row.get("pmid"):
@@ -146,13 +154,15 @@ def _relations(row: Mapping[str, Any], where: str) -> int:
 
 
 def _parts(passage: Mapping[str, Any], where: str) -> Iterator[BioCPassage]:
-    """The passage, or its sentences where it has no text of its own."""
+    """Yield the passage, or its sentences where it has no text of its own."""
     infons, sentences = _infons(passage, where), _rows(passage, "sentences", where)
     own = _annotations(passage, where)
+    # The passage's own text wins; its sentences then contribute their annotations, whose offsets count in it.
     if passage.get("text") is not None or not sentences:
         own += [annotation for sentence in sentences for annotation in _annotations(sentence, where)]
         yield BioCPassage(_number(passage, "offset", where), _text(passage, "text", where), infons, own)
         return
+    # Else each sentence is a passage of its own; the first one carries what is annotated on the whole.
     for sentence in sentences:
         offset, text = _number(sentence, "offset", where), _text(sentence, "text", where)
         yield BioCPassage(offset, text, infons, own + _annotations(sentence, where))
@@ -189,6 +199,7 @@ def _infons(row: Mapping[str, Any], where: str) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise CorpusError(f"{where}: `infons` must be an object, not {str(value)[:80]!r}")
+    # An infon may be a list or an object in JSON; none of those is used, so it is passed over.
     return {key: _text(value, key, where) for key, item in value.items() if isinstance(item, str | int | float)}
 
 

@@ -1,4 +1,4 @@
-"""Write documents as BioC collections, XML or JSON; :mod:`hf_bionerkd.corpora.bioc` reads them back."""
+"""The writers of BioC collections, XML or JSON; :mod:`hf_bionerkd.corpora.bioc` reads them back."""
 
 from __future__ import annotations
 
@@ -20,31 +20,33 @@ from hf_bionerkd.io import atomic_text
 def write_bioc_xml(path: str | os.PathLike[str], documents: Iterable[Document], *, source: str = "") -> Counter[str]:
     """Write documents as BioC XML, atomically: `path` appears when all of it is written.
 
-    Passages keep their places where blanks alone stand between them and every mention lies in one of them; a document
+    Passages are kept where blanks alone stand between them and every mention lies in one of them; a document
     of others is written as one passage. Concept IDs are written with their vocabulary, separated by ``|``, as
     `identifier`; words and the mentions' sources have no place in the format.
 
     Args:
         path (`str` or `PathLike`): The file; gzipped where the name ends in ``.gz``.
-        documents (`Iterable[Document]`): What to write, one document in memory at a time.
-        source (`str`, *optional*): What the collection says of where it comes from.
+        documents (`Iterable[Document]`): The documents; one is in memory at a time.
+        source (`str`, *optional*): Where the collection says that it comes from.
 
     Returns:
-        Counts: ``documents`` and ``mentions``.
+        The counts ``documents`` and ``mentions``.
 
     Raises:
-        CorpusError: No document, one with a control character that XML cannot hold, a mention without type, or
-            concept IDs that would be read back as others.
+        CorpusError: There is no document, or one has a control character that XML cannot hold, a mention without
+            type, or concept IDs that would be read back as others.
     """
     counts: Counter[str] = Counter()
     with atomic_text(path) as handle:
         handle.write('<?xml version="1.0" encoding="UTF-8"?>\n<collection>')
+        # The DTD asks for these three before the first document, empty or not.
         for tag in ("source", "date", "key"):
             handle.write(etree.tostring(_element(tag, source if tag == "source" else ""), encoding="unicode"))
         for document in documents:
             try:
                 element = _xml("document", _row(document, str(path)))
             except ValueError as error:
+                # A CorpusError is a ValueError, too; what lxml raises for a control character is a bare one.
                 if isinstance(error, CorpusError):
                     raise
                 raise CorpusError(
@@ -59,9 +61,10 @@ def write_bioc_xml(path: str | os.PathLike[str], documents: Iterable[Document], 
 
 
 def write_bioc_json(path: str | os.PathLike[str], documents: Iterable[Document], *, source: str = "") -> Counter[str]:
-    """Write documents as a BioC JSON collection, one document a line; else as :func:`write_bioc_xml`."""
+    """Write documents as a BioC JSON collection, one document per line; otherwise as :func:`write_bioc_xml`."""
     counts: Counter[str] = Counter()
     with atomic_text(path) as handle:
+        # The collection is written around its documents, so that only one of them is in memory.
         beginning = json.dumps({"source": source, "date": "", "key": "", "infons": {}, "documents": []})
         handle.write(beginning.removesuffix("]}"))
         for document in documents:
@@ -84,6 +87,7 @@ def _check_written(counts: Counter[str], path: str | os.PathLike[str]) -> None:
 
 
 def _row(document: Document, path: str) -> dict[str, Any]:
+    # The PMID is an infon of its own unless the id already says it.
     infons = {key: value for key, value in document.metadata.items() if key != "document_id"}
     pmid = document.metadata.get("document_id", "")
     if pmid and pmid != document.id:
@@ -101,16 +105,18 @@ def _row(document: Document, path: str) -> dict[str, Any]:
         for passage in passages
     ]
     for number, mention in enumerate(document.mentions):
+        # The first passage that holds the mention; `_separate_passages` has seen to it that there is one.
         index = next(i for i, p in enumerate(passages) if p.start <= mention.start and mention.end <= p.end)
         rows[index]["annotations"].append(_annotation_row(number, mention, document, path))
     return {"id": document.id, "infons": infons, "passages": rows, "annotations": [], "relations": []}
 
 
 def _separate_passages(document: Document) -> list[Passage]:
-    """The document's passages where the format can say them, else one passage of all its text."""
+    """Return the document's passages where the format can express them, else one passage of all its text."""
     whole = [Passage(0, len(document.text), "text")]
     passages = sorted(document.passages, key=lambda passage: (passage.start, passage.end))
     end = 0
+    # A reader fills the gaps between passages with blanks: anything else there would be lost.
     for passage in passages:
         if not 0 <= passage.start - end <= LARGEST_GAP or document.text[end : passage.start].strip(" "):
             return whole
@@ -123,6 +129,7 @@ def _separate_passages(document: Document) -> list[Passage]:
 
 def _annotation_row(number: int, mention: Mention, document: Document, path: str) -> dict[str, Any]:
     identifier = "|".join(map(str, mention.concepts))
+    # Readers trim texts and split IDs; what would not survive that is refused rather than changed.
     padded = any(not text or text != text.strip() for text in (mention.text, mention.type))
     if padded or parse_concepts(identifier, "") != mention.concepts:
         raise CorpusError(
@@ -135,7 +142,7 @@ def _annotation_row(number: int, mention: Mention, document: Document, path: str
 
 
 def _xml(tag: str, row: Mapping[str, Any]) -> etree._Element:
-    """A row of BioC JSON as an element, its children in the order of BioC's DTD."""
+    """Return a row of BioC JSON as an element, its children in the order of BioC's DTD."""
     element = etree.Element(tag)
     if tag == "annotation":
         element.set("id", row["id"])

@@ -1,6 +1,7 @@
-r"""CoNLL columns: one word a line, its tag in the last column, a blank line after each sentence.
+r"""The reader and writer of CoNLL columns.
 
-What the reader does with what real files hold:
+A file has one word per line with its tag in the last column, and a blank line after each sentence. What the reader
+does with real files:
 
 ==================================  ================================================================================
 columns                             token first, tag last, at least two; separated by tabs where the first row has a
@@ -33,12 +34,12 @@ from hf_bionerkd.io import atomic_text
 from hf_bionerkd.labels import (
     LabelSpace,
     Scheme,
-    WordSpan,
     spans_to_tags,
     tags_to_spans,
     word_spans,
 )
 
+# The word of the rows that separate documents; the columns behind it say nothing.
 _DOCUMENT_START = "-DOCSTART-"
 _BLANKS = re.compile(r"[ \t]+")
 
@@ -71,7 +72,7 @@ def read_conll(
             ``mentions_of_other_types`` while the file is read.
 
     Returns:
-        One :class:`Document` a sentence: the words joined by single blanks. Where the file has ``-DOCSTART-`` rows,
+        One :class:`Document` per sentence: the words joined by single blanks. Where the file has ``-DOCSTART-`` rows,
         ``metadata["document_number"]`` counts them from 1.
 
     Raises:
@@ -84,7 +85,13 @@ def read_conll(
     counts = Counter() if counts is None else counts
     number = 0
     for number, sentence in enumerate(_sentences(path, scheme, counts), 1):
-        spans = [(a, b, (rename or {}).get(kind, kind)) for a, b, kind in _spans(sentence.tags, scheme, counts)]
+        in_file = tags_to_spans(sentence.tags, scheme)
+        # What is a mention only in the lenient reading comes from a tag that breaks the scheme.
+        counts["mentions_from_ill_formed_tags"] += len(
+            set(in_file) - set(tags_to_spans(sentence.tags, scheme, "drop"))
+        )
+        # Rename first, so that `keep_types` names our types.
+        spans = [(first, last, (rename or {}).get(kind, kind)) for first, last, kind in in_file]
         kept = [span for span in spans if keep_types is None or span[2] in keep_types]
         counts["mentions_of_other_types"] += len(spans) - len(kept)
         text, words = join_words(sentence.words)
@@ -95,19 +102,14 @@ def read_conll(
         raise CorpusError(f"{path}: the file holds no sentence; expected rows of a word and its tag. Fetch it again.")
 
 
-def _spans(tags: list[str], scheme: Scheme, counts: Counter[str]) -> list[WordSpan]:
-    spans = tags_to_spans(tags, scheme)
-    counts["mentions_from_ill_formed_tags"] += len(set(spans) - set(tags_to_spans(tags, scheme, "drop")))
-    return spans
-
-
 def _sentences(path: str | os.PathLike[str], scheme: Scheme, counts: Counter[str]) -> Iterator[_Sentence]:
     prefixes = set(LabelSpace(("type",), scheme).ids_of("type"))
-    sound_tags: set[str] = set()
+    sound_tags: set[str] = set()  # a file has a few tags and millions of rows: check each tag once
     tabs: bool | None = None  # until the first row of words shows how the file separates its columns
     width, width_line = 0, 0
     sentence = _Sentence(0, [], [])
     for number, line in read_lines(path):
+        # A blank line or a document's first row ends the sentence.
         starts_document = _starts_document(line)
         if starts_document or not line.strip(" \t"):
             if sentence.words:
@@ -115,6 +117,7 @@ def _sentences(path: str | os.PathLike[str], scheme: Scheme, counts: Counter[str
             counts["docstart_rows"] += starts_document
             sentence = _Sentence(sentence.document_number + starts_document, [], [])
             continue
+        # The first row of words decides how all others are read.
         if tabs is None:
             tabs = "\t" in line
             width, width_line = len(_split(line, tabs)), number
@@ -131,11 +134,13 @@ def _sentences(path: str | os.PathLike[str], scheme: Scheme, counts: Counter[str
             sound_tags.add(columns[-1])
         sentence.words.append(columns[0])
         sentence.tags.append(columns[-1])
+    # The last sentence needs no blank line after it.
     if sentence.words:
         yield sentence
 
 
 def _starts_document(line: str) -> bool:
+    # The whole first word: `-DOCSTART-1` is a word like any other.
     return line.startswith(_DOCUMENT_START) and _BLANKS.split(line, maxsplit=1)[0] == _DOCUMENT_START
 
 
@@ -191,6 +196,7 @@ def _rows(document: Document, tags: list[str], path: str) -> list[str]:
     if not document.words:
         raise CorpusError(f"{path}: document {document.id!r} has no words; leave it out")
     rows = [f"{token}\t{tag}" for token, tag in zip(document.tokens, tags, strict=True)]
+    # Refuse what the reader would take for another row, for a document's first row, or for another tag.
     for row, tag in zip(rows, tags, strict=True):
         one_row = row.count("\t") == 1 and not set("\n\0") & set(row) and not row.endswith("\r")
         if not one_row or _starts_document(row) or tag[1:] == "-":

@@ -1,4 +1,4 @@
-"""Opening, reading and writing the text files that corpora are published as, plain or gzipped."""
+"""The text files that corpora are published as, opened and read, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 # A NUL, or half of a surrogate pair, which JSON can spell: neither can be written as text again.
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
+# Editors on Windows begin UTF-8 files with this mark; it is no text.
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"  # no text begins so: the second byte is no UTF-8 there
 
@@ -33,7 +34,8 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         Pairs of line number (from 1) and line without its ending.
 
     Raises:
-        CorpusError: Bytes that are no UTF-8, a NUL, or a gzip stream that breaks off; names the file and the line.
+        CorpusError: There are bytes that are not UTF-8, a NUL, or a gzip stream that breaks off. The message names the
+            file and the line.
     """
     number = 0
     with open_binary(path, lambda: f"after line {number}") as binary:
@@ -45,16 +47,17 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
                 )
             if number == 1:
                 raw = raw.removeprefix(_BOM)
+            # Not `splitlines`, which also ends lines at a lone carriage return, U+0085 or U+2028.
             yield number, _decode(raw, path, number).removesuffix("\n").removesuffix("\r")
 
 
 @contextmanager
-def open_binary(path: str | os.PathLike[str], place: Callable[[], str] | None = None) -> Iterator[BinaryIO]:
+def open_binary(path: str | os.PathLike[str], progress: Callable[[], str] | None = None) -> Iterator[BinaryIO]:
     """Open a file for reading bytes, unpacked where they are gzip, whatever its name ends in.
 
     Args:
         path (`str` or `PathLike`): The file.
-        place (`Callable`, *optional*): Says how far reading has come, for the error of a gzip stream that breaks off.
+        progress (`Callable`, *optional*): Says how far reading has come, for the error of a broken gzip stream.
 
     Returns:
         A context manager that gives the open file.
@@ -71,7 +74,7 @@ def open_binary(path: str | os.PathLike[str], place: Callable[[], str] | None = 
             else:
                 yield binary
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        where = f" {place()}" if place else ""
+        where = f" {progress()}" if progress else ""
         raise CorpusError(
             f"{path}: the gzip stream is cut off or damaged{where} ({error}). Fetch the file again."
         ) from error

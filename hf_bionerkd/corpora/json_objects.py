@@ -1,7 +1,7 @@
-"""Stream objects out of a JSON file of any size, wherever it keeps them.
+"""A reader that streams objects out of a JSON file of any size, wherever the file keeps them.
 
 Publishers wrap the same records in many ways: ``{"documents": […]}``, ``{"PubTator3": […]}``, a list of lists, one
-object a line, one object alone. :func:`read_objects` descends through whatever wraps them and gives each one whole;
+object per line, one object alone. :func:`read_objects` descends through whatever wraps them and gives each one whole;
 the text is read piece by piece and decoded by the standard library.
 """
 
@@ -16,10 +16,11 @@ from typing import Any, BinaryIO
 
 from hf_bionerkd.corpora.files import CorpusError, open_binary
 
+# What JSON takes for white space, which is less than Unicode does.
 _SPACE = re.compile(r"[ \t\n\r]*")
 _CHUNK = 1 << 16
-_LARGEST_VALUE = 1 << 28
-_DEEPEST = 20
+_LARGEST_VALUE = 1 << 28  # characters; a value without an end must not fill the memory
+_DEEPEST = 20  # real files wrap their records two or three deep
 # How close to the end of what is in memory a value may merely be unfinished: within ``\\ud83d\\ude00``, the longest of
 # what JSON never divides; and, where it ends in digits, before ``.5`` or ``e+5``.
 _LONGEST_ATOM = 16
@@ -41,7 +42,7 @@ def read_objects(
         Pairs of the line that the object begins in and the object, with those of `fields` that it has.
 
     Raises:
-        CorpusError: The file is no such JSON, is cut off or holds a NUL; names the file and the line.
+        CorpusError: The file is not such JSON, is cut off or holds a NUL. The message names the file and the line.
 
     Example:
         >>> for line, row in read_objects("collection.json", "passages", ["id", "passages"]):  # doctest: +SKIP
@@ -60,23 +61,25 @@ class _Reader:
         self.stream, self.path, self.marker, self.fields = stream, path, marker, fields
         self.decoder = json.JSONDecoder()
         self.bytes_decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        self.text, self.place, self.line, self.ended = "", 0, 1, False
+        # The text in memory, how far it is used up, the line that it begins in, and whether the file has ended.
+        self.text, self.position, self.line, self.ended = "", 0, 1, False
 
     def value(self, depth: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Read one value; give the marked objects in it."""
-        begins = self.peek()
+        """Read one value and yield the marked objects in it."""
+        first = self.peek()
         if depth > _DEEPEST:
             raise self.error(f"nested more than {_DEEPEST} deep")
-        if begins == "{":
+        if first == "{":
             yield from self.object(depth)
-        elif begins == "[":
+        elif first == "[":
             for _ in self.items("]"):
                 yield from self.value(depth + 1)
         else:
             self.whole()
 
     def object(self, depth: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        line, kept = self.here(), dict[str, Any]()
+        """Read one object: yield it if it is marked, else the marked objects in it."""
+        line, kept = self.line_here(), dict[str, Any]()
         for _ in self.items("}"):
             if self.peek() != '"':
                 raise self.error("expected a key in double quotes")
@@ -85,7 +88,7 @@ class _Reader:
             if key in self.fields:
                 kept[key] = self.whole()
             elif self.marker in kept:
-                self.whole()
+                self.whole()  # the object is known to be marked: nothing in it is descended into any more
             else:
                 yield from self.value(depth + 1)
         if self.marker in kept:
@@ -93,27 +96,29 @@ class _Reader:
 
     def items(self, closing: str) -> Iterator[None]:
         """Stop at each item of a list or object, for the caller to read it."""
-        self.place += 1
+        self.position += 1
         if self.peek() != closing:
             yield
             while self.peek() != closing:
                 self.take(",")
                 self.peek()
                 yield
-        self.place += 1
+        self.position += 1
 
     def take(self, character: str) -> None:
+        """Read one character, which must be the next."""
         if self.peek() != character:
             raise self.error(f"expected {character!r}")
-        self.place += 1
+        self.position += 1
 
     def peek(self) -> str:
-        """The next character that is no white space; an empty one at the end of the file."""
+        """Return the next character that is not white space, or an empty one at the end of the file."""
+        # White space may go on in the part of the file that is not in memory yet.
         while True:
-            skipped = _SPACE.match(self.text, self.place)
-            self.place = skipped.end() if skipped else self.place
-            if self.place < len(self.text):
-                return self.text[self.place]
+            skipped = _SPACE.match(self.text, self.position)
+            self.position = skipped.end() if skipped else self.position
+            if self.position < len(self.text):
+                return self.text[self.position]
             if not self.more():
                 return _END
 
@@ -123,48 +128,54 @@ class _Reader:
             raise self.error("the file ends here")
         while True:
             try:
-                value, end = self.decoder.raw_decode(self.text, self.place)
+                value, end = self.decoder.raw_decode(self.text, self.position)
             except json.JSONDecodeError as problem:
+                # The value may be broken, or merely go on behind what is in memory: then the error is near its end.
                 at_end = problem.pos > len(self.text) - _LONGEST_ATOM or problem.msg.startswith("Unterminated string")
-                if at_end and len(self.text) - self.place > _LARGEST_VALUE:
+                if at_end and len(self.text) - self.position > _LARGEST_VALUE:
                     raise self.error(f"a value of more than {_LARGEST_VALUE:,} characters") from None
                 if self.ended or not at_end:
-                    self.place = problem.pos
+                    self.position = problem.pos
                     unfinished = problem.msg.startswith("Unterminated string") or not self.text[problem.pos :].strip()
                     raise self.error("the file ends here" if unfinished else problem.msg) from None
                 self.more()
             except RecursionError:
                 raise self.error("nested too deeply") from None
             else:
+                # A number at the very end may have more digits to come.
                 if self.ended or end + _LONGEST_EXPONENT < len(self.text):
-                    self.place = end
+                    self.position = end
                     return value
                 self.more()
 
     def more(self) -> bool:
-        """Read on, twice as much at a time as is in memory; False at the end of the file."""
+        """Read on and return whether there was more; a long value is read in ever larger parts."""
         if self.ended:
             return False
-        self.line += self.text.count("\n", 0, self.place)
-        rest, self.place = self.text[self.place :], 0
+        # Forget what is used up, but not how many lines it had.
+        self.line += self.text.count("\n", 0, self.position)
+        rest, self.position = self.text[self.position :], 0
         raw = self.stream.read(max(_CHUNK, len(rest)))
         self.ended = not raw
         try:
             new = self.bytes_decoder.decode(raw, final=self.ended)
         except UnicodeDecodeError as problem:
+            # Keep what is sound, so that the error shows the text before the bad byte.
             self.text = rest + problem.object[: problem.start].decode("utf-8")
-            self.place = len(self.text)
+            self.position = len(self.text)
             byte = problem.object[problem.start]
             raise self.error(f"byte {byte:#04x} is not UTF-8; convert the file to UTF-8 first") from None
         self.text = rest + new
         if "\0" in new:
-            self.place = self.text.index("\0", len(rest))
+            self.position = self.text.index("\0", len(rest))
             raise self.error("a NUL byte, which no text has: the file is damaged or binary")
         return not self.ended or bool(new)
 
-    def here(self) -> int:
-        return self.line + self.text.count("\n", 0, self.place)
+    def line_here(self) -> int:
+        """Return the line of the current position."""
+        return self.line + self.text.count("\n", 0, self.position)
 
     def error(self, problem: str) -> CorpusError:
-        near = self.text[max(self.place - 30, 0) : self.place + 30]
-        return CorpusError(f"{self.path}:{self.here()}: not valid JSON, near {near!r}: {problem}")
+        """Make an error that shows the text around the current position."""
+        near = self.text[max(self.position - 30, 0) : self.position + 30]
+        return CorpusError(f"{self.path}:{self.line_here()}: not valid JSON, near {near!r}: {problem}")

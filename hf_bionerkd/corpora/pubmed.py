@@ -1,6 +1,6 @@
-"""PubMed XML: title, abstract, and what indexers say the article is about.
+"""The reader of PubMed XML: title, abstract, and what indexers say the article is about.
 
-What the reader does with what real files hold:
+What the reader does with real files:
 
 =============================================  ========================================================================
 baseline, update and E-utilities files         read alike; a ``PubmedArticle`` is a record
@@ -33,13 +33,17 @@ from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.corpora.xml_elements import read_elements
 from hf_bionerkd.documents import Document, Passage
 
+# PubMed breaks long texts over lines; non-breaking and thin blanks are part of the text.
 _BLANKS = re.compile(r"[ \t\r\n]+")
+# Present PMIDs have eight digits; far longer numbers are not PMIDs, and would not go into a table.
+_PMID = re.compile(r"[0-9]{1,9}")
+# What else a PubMed file holds beside articles, and the name under which it is counted.
 _COUNTED = {"PubmedBookArticle": "book_articles_skipped", "DeleteCitation": "deletions_skipped"}
 
 
 @dataclass(frozen=True, slots=True)
 class MeshTerm:
-    """An entry of MeSH that a record is indexed with: its identifier, as ``D001241`` or ``C067134``, and its name."""
+    """An entry of MeSH that a record is indexed with: its identifier, such as ``D001241`` or ``C067134``, and name."""
 
     ui: str
     name: str
@@ -47,7 +51,7 @@ class MeshTerm:
 
 @dataclass(frozen=True, slots=True)
 class MeshHeading:
-    """A heading: a descriptor and its qualifiers.
+    """A MeSH heading: a descriptor and its qualifiers.
 
     Args:
         descriptor (:class:`MeshTerm`): What the article is about.
@@ -99,33 +103,50 @@ class PubMedRecord:
 
     @property
     def abstract(self) -> str:
-        """The sections with their labels, one blank between them."""
+        """The text of the sections with their labels, one blank between them."""
         return " ".join(f"{part.label}: {part.text}" if part.label else part.text for part in self.sections)
 
     @property
     def mesh_terms(self) -> tuple[MeshTerm, ...]:
-        """Descriptors of the headings, supplementary concepts and substances, each once; no qualifiers."""
+        """The descriptors of the headings, supplementary concepts and substances, each once, without qualifiers."""
         descriptors = (heading.descriptor for heading in self.headings)
         substances = (chemical.substance for chemical in self.chemicals)
         return tuple(dict.fromkeys((*descriptors, *self.supplementary, *substances)))
 
     @property
     def mesh_ids(self) -> tuple[str, ...]:
-        """Identifiers of :attr:`mesh_terms` that have one: what the article is associated with."""
+        """The identifiers of those :attr:`mesh_terms` that have one: what the article is associated with."""
         return tuple(dict.fromkeys(term.ui for term in self.mesh_terms if term.ui))
 
     @property
     def mesh_names(self) -> tuple[str, ...]:
-        """Names of :attr:`mesh_terms`."""
+        """The names of :attr:`mesh_terms`."""
         return tuple(dict.fromkeys(term.name for term in self.mesh_terms))
 
     def document(self) -> Document:
-        """Title and abstract as a document, one blank between them as PubTator counts; passages by these names."""
+        """Return title and abstract as a document of two passages, with one blank between them as PubTator counts."""
         text, passages = self.title, [Passage(0, len(self.title), "title")]
         if self.abstract:
             text = f"{self.title} {self.abstract}"
             passages.append(Passage(len(self.title) + 1, len(text), "abstract"))
         return Document(self.pmid, text, (), (), tuple(passages), {"document_id": self.pmid})
+
+
+def parse_pmid(text: str) -> int | None:
+    """Read a PMID: the one rule for all readers of what a PMID is.
+
+    Args:
+        text (`str`): Digits, with or without zeros before and white space around.
+
+    Returns:
+        A number from 1 to 999,999,999; None where the text is no PMID.
+
+    Example:
+        >>> parse_pmid(" 0227508"), parse_pmid("PMC5"), parse_pmid("0")
+        (227508, None, None)
+    """
+    digits = text.strip()
+    return (int(digits) or None) if _PMID.fullmatch(digits) else None
 
 
 def read_pubmed(path: str | os.PathLike[str], *, counts: Counter[str] | None = None) -> Iterator[PubMedRecord]:
@@ -146,6 +167,7 @@ def read_pubmed(path: str | os.PathLike[str], *, counts: Counter[str] | None = N
     counts = Counter() if counts is None else counts
     for element in read_elements(path, "PubmedArticleSet", ["PubmedArticle", *_COUNTED]):
         if element.tag in _COUNTED:
+            # A list of withdrawn articles is one element with a PMID for each.
             counts[_COUNTED[str(element.tag)]] += 1 if element.tag == "PubmedBookArticle" else len(element)
             continue
         record = _record(element, f"{path}:{cast(int, element.sourceline)}")
@@ -163,6 +185,7 @@ def _record(element: etree._Element, where: str) -> PubMedRecord:
     pmid = _text(citation.find("PMID"))
     if not pmid.isdecimal():
         raise CorpusError(f"{where}: the record's PMID is {pmid!r}; expected a number in MedlineCitation/PMID")
+    # A section may have a label and no text: it is dropped, or its label would stand there for the abstract.
     sections = [
         AbstractSection(part.get("Label", "").strip(), _text(part))
         for part in article.findall("Abstract/AbstractText")
@@ -180,12 +203,14 @@ def _record(element: etree._Element, where: str) -> PubMedRecord:
 def _heading(element: etree._Element) -> MeshHeading:
     descriptor = element.find("DescriptorName")
     qualifiers = element.findall("QualifierName")
+    # NLM marks the descriptor or one of its qualifiers as a main topic.
     major = any(part.get("MajorTopicYN") == "Y" for part in element)
     return MeshHeading(_term(descriptor), tuple(map(_term, qualifiers)), major)
 
 
 def _chemical(element: etree._Element) -> Chemical:
     number = _text(element.find("RegistryNumber"))
+    # PubMed prints 0 for a substance without a number.
     return Chemical(_term(element.find("NameOfSubstance")), "" if number == "0" else number)
 
 
@@ -196,4 +221,5 @@ def _term(element: etree._Element | None) -> MeshTerm:
 def _text(element: etree._Element | None) -> str:
     if element is None:
         return ""
+    # The text of mark-up within it (`<i>`, `<sub>`) belongs to the text.
     return _BLANKS.sub(" ", "".join(map(str, element.itertext()))).strip(" ")

@@ -1,14 +1,15 @@
-r"""PubTator text: ``PMID|t|title``, ``PMID|a|abstract``, one tab-separated row a mention, relation rows.
+r"""The reader and writer of PubTator text.
 
-Offsets count code points in ``title + " " + abstract``. What the reader does with what real files hold:
+A document is ``PMID|t|title``, ``PMID|a|abstract``, one tab-separated row per mention, and rows of relations. Offsets
+count code points in ``title + " " + abstract``. What the reader does with real files:
 
 ==========================================  ===========================================================================
 line ends, byte-order mark                  ``\n`` and ``\r\n`` end a line, nothing else does; a BOM is dropped
-blank lines                                 nothing: a title line starts a document, the next title line ends it
-a mention that is not at its offsets        repaired to the nearest place, at most `window` code points away, where its
+blank lines                                 ignored: a title line starts a document, the next title line ends it
+a mention that is not at its offsets        moved to the nearest position, at most `window` code points away, where its
                                             text stands, as printed or without the white space at its ends (the left
                                             one of two equally near); else set aside. Counted either way
-white space at the ends of a mention        is no part of it: trimmed, and counted as repaired; a mention that is blank
+white space at the ends of a mention        not part of it: trimmed, and counted as repaired; a mention that is blank
                                             throughout is set aside
 concept IDs                                 ``|``, ``+``, ``,`` and ``;`` separate the IDs of one mention, provided
                                             that each part looks like an ID: ``p|SUB|S|369|R`` is one ID. ``-1``, ``-``
@@ -16,7 +17,7 @@ concept IDs                                 ``|``, ``+``, ``,`` and ``;`` separa
 offsets that are no whole numbers           set aside and counted; blanks around a number do not matter
 (``0.0``, nothing, more than nine digits)
 columns after the concept IDs               ignored and counted
-relation rows (``PMID CID D.. D..``)        told by the name in their second column, which begins with a letter;
+relation rows (``PMID CID D.. D..``)        known by the name in their second column, which begins with a letter;
                                             skipped and counted
 no abstract, or an empty one                the text is the title alone; counted
 no title text                               the text starts with the blank before the abstract, so that offsets hold
@@ -35,13 +36,11 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from hf_bionerkd.corpora.files import CorpusError, read_lines
-from hf_bionerkd.corpora.offsets import locate, out_of_place
+from hf_bionerkd.corpora.mentions import ReaderOptions, SetAside, locate, out_of_place
 from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
 from hf_bionerkd.io import atomic_text
 
@@ -57,6 +56,7 @@ PUBTATOR_SCHEMES: Mapping[str, str] = {
 _OFFSET = re.compile(r"-?[0-9]{1,9}")
 # A letter begins the name of a relation and no offset, save the "nan" that tables print for a missing number.
 _RELATION = re.compile(r"(?!nan\b)[^\W\d_]", re.IGNORECASE)
+# What may separate the IDs of one mention, and what an ID looks like that is not itself full of separators.
 _SEPARATORS = re.compile(r"[|+,;]")
 _IDENTIFIER = re.compile(r"([^\s:]+:)?[A-Za-z]*_?[0-9]+")
 _NO_CONCEPT = ("", "-", "-1")
@@ -73,16 +73,6 @@ class _Block:
     rows: list[tuple[int, list[str]]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Options:
-    path: str | os.PathLike[str]
-    window: int
-    default_scheme: str | Mapping[str, str]
-    source: str
-    counts: Counter[str]
-    on_set_aside: Callable[[dict[str, Any]], None] | None
-
-
 def read_pubtator(
     path: str | os.PathLike[str],
     *,
@@ -90,7 +80,7 @@ def read_pubtator(
     window: int = 3,
     source: str = "gold",
     counts: Counter[str] | None = None,
-    on_set_aside: Callable[[dict[str, Any]], None] | None = None,
+    on_set_aside: SetAside | None = None,
 ) -> Iterator[Document]:
     """Stream the documents of a PubTator file; the policies are those of :mod:`hf_bionerkd.corpora.pubtator`.
 
@@ -108,7 +98,7 @@ def read_pubtator(
             -1. Without it such a mention is an error, so that none is lost unseen.
 
     Returns:
-        One :class:`Document` a PMID, with passages ``title`` and, unless empty, ``abstract``.
+        One :class:`Document` per PMID, with passages ``title`` and, unless empty, ``abstract``.
 
     Raises:
         CorpusError: The file is malformed or empty, or a mention needs setting aside and nobody takes it.
@@ -119,12 +109,12 @@ def read_pubtator(
         ...     print(document.id, [str(concept) for mention in document.mentions for concept in mention.concepts])
     """
     counts = Counter() if counts is None else counts
-    options = _Options(path, window, default_scheme, source, counts, on_set_aside)
-    found = False
+    options = ReaderOptions(path, window, default_scheme, source, counts, on_set_aside)
+    empty = True
     for block in _blocks(path, counts):
-        found = True
+        empty = False
         yield _document(block, options)
-    if not found:
+    if empty:
         raise CorpusError(f"{path}: the file holds no document; expected lines 'PMID|t|title'. Fetch it again.")
 
 
@@ -134,11 +124,13 @@ def _blocks(path: str | os.PathLike[str], counts: Counter[str]) -> Iterator[_Blo
         if not line.strip():
             continue
         pmid, part, rest = _parse_line(line, f"{path}:{number}")
+        # A title line starts a document and so ends the one before it.
         if part == "t":
             if block:
                 yield block
             block = _Block(pmid, rest)
             continue
+        # Every other row must belong to the document that is being read.
         if block is None or pmid != block.pmid:
             raise CorpusError(
                 f"{path}:{number}: {line[:80]!r} belongs to document {pmid!r}, but "
@@ -147,7 +139,7 @@ def _blocks(path: str | os.PathLike[str], counts: Counter[str]) -> Iterator[_Blo
             )
         if part == "a":
             if block.abstract is not None:
-                raise CorpusError(f"{path}:{number}: document {pmid!r} has a second abstract; remove one")
+                raise CorpusError(f"{path}:{number}: document {pmid!r} has two abstracts; remove one")
             block.abstract = rest
         elif part == "mention":
             block.rows.append((number, line.split("\t")))
@@ -158,12 +150,14 @@ def _blocks(path: str | os.PathLike[str], counts: Counter[str]) -> Iterator[_Blo
 
 
 def _parse_line(line: str, where: str) -> tuple[str, str, str]:
-    """PMID, what the line is (``t``, ``a``, ``mention``, ``relation``) and, for ``t`` and ``a``, the text."""
+    """Return the PMID, what the line is (``t``, ``a``, ``mention``, ``relation``) and the text of ``t`` and ``a``."""
+    # A tab before the bar: a mention whose own text holds one.
     pmid, bar, rest = line.partition("|")
     if bar and "\t" not in pmid and rest[:2] in ("t|", "a|"):
         if not pmid.strip():
             raise CorpusError(f"{where}: {line[:80]!r} has no document ID before the first '|'")
         return pmid.strip(), rest[0], rest[2:]
+    # A relation has no more columns than a mention without concept IDs; the second column tells them apart.
     columns = line.split("\t")
     if len(columns) >= 4 and _RELATION.match(columns[1].strip()):
         return columns[0].strip(), "relation", ""
@@ -175,7 +169,8 @@ def _parse_line(line: str, where: str) -> tuple[str, str, str]:
     )
 
 
-def _document(block: _Block, options: _Options) -> Document:
+def _document(block: _Block, options: ReaderOptions) -> Document:
+    # The text, in which offsets count: the title, one blank, the abstract.
     text = block.title
     passages = [Passage(0, len(text), "title")]
     if block.abstract:
@@ -183,51 +178,44 @@ def _document(block: _Block, options: _Options) -> Document:
         passages.append(Passage(len(block.title) + 1, len(text), "abstract"))
     else:
         options.counts["empty_abstracts" if text else "empty_documents"] += 1
+    # The mentions, each where its text stands; what stands nowhere is set aside.
     mentions = []
     for number, columns in block.rows:
         options.counts["rows_with_extra_columns"] += len(columns) > 6
         offsets = [column.strip() for column in columns[1:3]]
         if not all(map(_OFFSET.fullmatch, offsets)):
-            stated = f"{columns[1]!r:.40} and {columns[2]!r:.40}"
-            reason = f"its offsets {stated} are no whole numbers of at most nine digits"
+            printed_offsets = f"{columns[1]!r:.40} and {columns[2]!r:.40}"
+            reason = f"its offsets {printed_offsets} are no whole numbers of at most nine digits"
             _set_aside(number, columns, (-1, -1), reason, options)
             continue
         printed = (int(offsets[0]), int(offsets[1]), columns[3])
-        found = locate(text, *printed, options.window)
-        if found is None:
+        located = locate(text, *printed, options.window)
+        if located is None:
             _set_aside(number, columns, printed[:2], out_of_place(text, *printed, options.window), options)
             continue
-        options.counts["mentions_repaired"] += found != printed
+        options.counts["mentions_repaired"] += located != printed
         kind = columns[4].strip()
         concepts = parse_concepts(columns[5] if len(columns) > 5 else "", scheme_of(kind, options.default_scheme))
-        mentions.append(Mention(found[0], found[1], kind, found[2], concepts, options.source))
+        mentions.append(Mention(located[0], located[1], kind, located[2], concepts, options.source))
     return Document(block.pmid, text, tuple(mentions), (), tuple(passages), {"document_id": block.pmid})
 
 
-def _set_aside(number: int, columns: list[str], span: tuple[int, int], reason: str, options: _Options) -> None:
-    options.counts["mentions_set_aside"] += 1
-    if options.on_set_aside is None:
-        raise CorpusError(
-            f"{options.path}:{number}: {reason}. Correct the row, or give `on_set_aside` (list.append will do) to go "
-            "on without the mention."
-        )
-    options.on_set_aside(
-        {
-            "file": Path(options.path).name,
-            "line": number,
-            "document_id": columns[0].strip(),
-            "start": span[0],
-            "end": span[1],
-            "text": columns[3],
-            "type": columns[4],
-            "concept_ids": columns[5] if len(columns) > 5 else "",
-            "reason": reason,
-        }
+def _set_aside(number: int, columns: list[str], span: tuple[int, int], reason: str, options: ReaderOptions) -> None:
+    options.set_aside(
+        f"{options.path}:{number}",
+        reason,
+        line=number,
+        document_id=columns[0].strip(),
+        start=span[0],
+        end=span[1],
+        text=columns[3],
+        type=columns[4],
+        concept_ids=columns[5] if len(columns) > 5 else "",
     )
 
 
 def scheme_of(kind: str, default_scheme: str | Mapping[str, str]) -> str:
-    """Vocabulary of a type's IDs that name none, where there is one for all types or one a type."""
+    """Return the vocabulary of a type's IDs that name none, where there is one for all types or one per type."""
     return default_scheme if isinstance(default_scheme, str) else default_scheme.get(kind, "")
 
 
@@ -248,14 +236,14 @@ def write_pubtator(path: str | os.PathLike[str], documents: Iterable[Document]) 
 
     Args:
         path (`str` or `PathLike`): The file; gzipped where the name ends in ``.gz``.
-        documents (`Iterable[Document]`): What to write, one document in memory at a time.
+        documents (`Iterable[Document]`): The documents; one is in memory at a time.
 
     Returns:
-        Counts: ``documents`` and ``mentions``.
+        The counts ``documents`` and ``mentions``.
 
     Raises:
-        CorpusError: No document, or one with a line break in its text, a tab in a mention, or a mention or IDs that
-            would be read back as others. The format has no way to write these.
+        CorpusError: There is no document, or one with a line break in its text, a tab in a mention, or a mention or
+            IDs that would be read back as others. The format has no way to write these.
     """
     counts: Counter[str] = Counter()
     with atomic_text(path) as handle:
@@ -270,20 +258,20 @@ def write_pubtator(path: str | os.PathLike[str], documents: Iterable[Document]) 
 
 def _rows(document: Document, path: str) -> Iterator[str]:
     title, abstract = _title_and_abstract(document)
+    # A line break in the text would end the title or abstract there.
     if re.search(r"[\r\n\0]", document.text):
         raise CorpusError(
             f"{path}: the text of document {document.id!r} holds a line break or a NUL, which PubTator cannot; "
             "replace each by a blank (offsets stay)"
         )
     if not document.id or "|" in document.id or document.id != document.id.strip() or not document.id.isprintable():
-        raise CorpusError(
-            f"{path}: {document.id!r} cannot stand as a document ID in PubTator; give a PMID or the like"
-        )
+        raise CorpusError(f"{path}: {document.id!r} cannot be a document ID in PubTator; give a PMID or the like")
     yield f"{document.id}|t|{title}"
     yield f"{document.id}|a|{abstract}"
     for mention in document.mentions:
         concepts = "|".join(map(str, mention.concepts))
         columns = (document.id, str(mention.start), str(mention.end), mention.text, mention.type, concepts or "-")
+        # Readers trim texts, split columns at tabs and IDs at bars: refuse what would come back as another mention.
         padded = any(not text or text != text.strip() for text in (mention.text, mention.type))
         if padded or any(map(_UNWRITABLE.search, columns)) or parse_concepts(concepts, "") != mention.concepts:
             raise CorpusError(
@@ -294,6 +282,7 @@ def _rows(document: Document, path: str) -> Iterator[str]:
 
 
 def _title_and_abstract(document: Document) -> tuple[str, str]:
+    # Only a title and an abstract with exactly one blank between them come back with the same offsets.
     if [passage.kind for passage in document.passages] == ["title", "abstract"]:
         title, abstract = document.passages
         covered = title.start == 0 and title.end + 1 == abstract.start and abstract.end == len(document.text)

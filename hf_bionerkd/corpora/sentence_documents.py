@@ -1,8 +1,8 @@
-"""Which document each sentence of a corpus came from, where the corpus was published cut up and without saying so.
+"""The documents that the sentences of a corpus came from, where the corpus was published without naming them.
 
-The sentences of one document follow one another, and say together what the document says, white space aside. Knowing
-the documents matters: a validation split drawn by sentence holds half of each abstract that is trained on, and tests
-of significance count sentences of one abstract as if they had nothing to do with each other.
+The sentences of one document follow one another and together make up its text, white space aside. Knowing the
+documents matters: a validation split drawn by sentence shares abstracts with the training split, and tests of
+significance take sentences of one abstract for independent.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ def assign_documents(
     """Give every sentence the ``document_id`` of the document that holds it.
 
     A sentence that goes on where the one before it ended belongs to the same document. Otherwise it belongs to a
-    document that holds it, one that has not been left yet if there is any.
+    document that contains it, if possible to one whose sentences have not come by yet.
 
     Args:
         sentences (`Iterable[Document]`): In the order in which the corpus was published.
         documents (`Iterable[Document]`): Whole documents; their ids are the PMIDs.
-        counts (`Counter[str]`, *optional*): Gets ``sentences_of_no_document``.
+        counts (`Counter[str]`, *optional*): Receives ``sentences_of_no_document``.
 
     Returns:
-        The same sentences with ``metadata["document_id"]``; those of no document as they were.
+        The same sentences with ``metadata["document_id"]``; those of no document unchanged.
 
     Example:
         >>> whole = [Document("7", "Aspirin helps. It does."), Document("8", "It hurts.")]
@@ -37,22 +37,24 @@ def assign_documents(
         ['7', '8']
     """
     texts = [(document.id, _squeezed(document.text)) for document in documents]
-    left: set[int] = set()
-    current, place = -1, 0
+    finished: set[int] = set()  # documents whose sentences have come by
+    current, position = -1, 0  # the document being read, and how far
     for sentence in sentences:
         text = _squeezed(sentence.text)
-        start = texts[current][1].find(text, place) if current >= 0 else -1
+        start = texts[current][1].find(text, position) if current >= 0 else -1
         if start < 0:
+            # The sentence does not go on in this document: look for it in all of them.
             holding = [index for index, (_, whole) in enumerate(texts) if text in whole]
             if not holding:
                 if counts is not None:
                     counts["sentences_of_no_document"] += 1
                 yield sentence
                 continue
-            left.add(current)
-            current = next((index for index in holding if index not in left), holding[0])
+            # A sentence that several documents share, such as a heading, is more likely in one that is still to come.
+            finished.add(current)
+            current = next((index for index in holding if index not in finished), holding[0])
             start = texts[current][1].find(text)
-        place = start + len(text)
+        position = start + len(text)
         yield replace(sentence, metadata={**sentence.metadata, "document_id": texts[current][0]})
 
 

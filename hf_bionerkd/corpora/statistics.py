@@ -1,4 +1,4 @@
-"""Counts of a corpus, and what its splits share."""
+"""The counts of a corpus, and what its splits share."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from hf_bionerkd.documents import Document
 
 @dataclass
 class CorpusStatistics:
-    """Running counts of one split; feed it documents one by one, so that no corpus has to fit into memory.
+    """The running counts of one split, fed document by document, so that no corpus has to fit into memory.
 
     It keeps 8 bytes of each text, a digest of the name of each source document, and each distinct mention text;
     :func:`split_overlap` compares texts.
 
     Args:
-        documents (`int`, *optional*, defaults to 0): Documents, or sentences where a corpus has one a row.
+        documents (`int`, *optional*, defaults to 0): Documents, or sentences where a corpus has one per row.
         words (`int`, *optional*, defaults to 0): Words of all documents.
-        texts (`array`, *optional*): Digest of each document's text, see :func:`fold`.
-        mention_texts (`dict[str, Counter[str]]`, *optional*): Type to folded mention texts to how often each occurs.
+        texts (`array`, *optional*): A digest of each document's folded text (:func:`fold`).
+        mention_texts (`dict[str, Counter[str]]`, *optional*): How often each folded mention text occurs, by type.
         named (`int`, *optional*, defaults to 0): How many of `documents` say which document they are, or come from
             (``metadata["document_id"]``, a PMID).
         names (`set[int]`, *optional*): Digests of those documents' names.
-        sources (`Counter[tuple[str, str]]`, *optional*): Type and source of mentions to how many there are; mentions
-            of unknown source are left out.
+        sources (`Counter[tuple[str, str]]`, *optional*): The number of mentions by type and source; mentions of
+            unknown source are left out.
 
     Example:
         >>> from hf_bionerkd.documents import Mention
@@ -52,7 +52,9 @@ class CorpusStatistics:
         """Count one more document."""
         self.documents += 1
         self.words += len(document.words)
+        # Whole texts would take as much memory as the corpus.
         self.texts.append(digest(fold(document.text)))
+        # Only where every row names its document is the number of documents known.
         if name := document.metadata.get("document_id"):
             self.named += 1
             self.names.add(digest(name))
@@ -63,29 +65,29 @@ class CorpusStatistics:
 
     @property
     def mentions(self) -> dict[str, int]:
-        """Mentions by type, in order of the types' names."""
+        """The number of mentions by type, in order of the types' names."""
         return {kind: texts.total() for kind, texts in sorted(self.mention_texts.items())}
 
     @property
     def unique_mention_texts(self) -> dict[str, int]:
-        """Distinct mention texts by type, white space and case ignored."""
+        """The number of distinct mention texts by type; white space and case are ignored."""
         return {kind: len(texts) for kind, texts in sorted(self.mention_texts.items())}
 
     @property
     def source_documents(self) -> int | None:
-        """Distinct documents that the rows come from (abstracts, by PMID); None where a row does not say."""
+        """The number of distinct documents (abstracts, by PMID) behind the rows; None where a row does not say."""
         return len(self.names) if self.documents and self.named == self.documents else None
 
     @property
     def mention_sources(self) -> dict[str, dict[str, int]]:
-        """Where labels come from: type to source to mentions, in order of names; only sources that are known."""
-        found: dict[str, dict[str, int]] = {}
+        """The number of mentions by type and known source, in order of their names."""
+        by_type: dict[str, dict[str, int]] = {}
         for (kind, source), times in sorted(self.sources.items()):
-            found.setdefault(kind, {})[source] = times
-        return found
+            by_type.setdefault(kind, {})[source] = times
+        return by_type
 
     def as_dict(self) -> dict[str, Any]:
-        """The counts alone, for a manifest or a table; what is unknown has no key."""
+        """Return the counts alone, for a manifest or a table; what is unknown has no key."""
         counts: dict[str, Any] = {
             "documents": self.documents,
             "words": self.words,
@@ -101,7 +103,7 @@ class CorpusStatistics:
 
 @dataclass(frozen=True)
 class SplitOverlap:
-    """What an evaluation split shares with the training split.
+    """The overlap of an evaluation split with the training split.
 
     Args:
         shared_documents (`int`): Documents of the evaluation split whose text is also in the training split.
@@ -117,12 +119,12 @@ class SplitOverlap:
 
     @property
     def unseen_share(self) -> float:
-        """Share of the evaluation mentions that training never shows; 0 where there is none."""
+        """The share of the evaluation mentions that training never shows; 0 where there is none."""
         return self.unseen_mentions / self.mentions if self.mentions else 0.0
 
 
 def fold(text: str) -> str:
-    """The text without white space and case: equal for two spellings of one sentence, tokenised or not.
+    """Return a text without white space and case: equal for two spellings of one sentence, tokenised or not.
 
     Example:
         >>> fold("IL - 2 binds.") == fold("Il-2 binds .")
@@ -132,7 +134,7 @@ def fold(text: str) -> str:
 
 
 def digest(text: str) -> int:
-    """Eight bytes that stand for a text: two of ten million texts share theirs with a chance of 3 in a million."""
+    """Return eight bytes that stand for a text: any two of ten million texts share them with a chance of 3 in 10⁶."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
@@ -145,13 +147,15 @@ def corpus_statistics(documents: Iterable[Document]) -> CorpusStatistics:
 
 
 def split_overlap(train: CorpusStatistics, evaluation: CorpusStatistics) -> SplitOverlap:
-    """Compare an evaluation split with the training split, by texts with white space and case ignored."""
+    """Compare an evaluation split with the training split by their texts, ignoring white space and case."""
+    # A mention is seen where training has its text with the same type.
     unseen = sum(
         times
         for kind, texts in evaluation.mention_texts.items()
         for text, times in texts.items()
         if text not in train.mention_texts.get(kind, ())
     )
+    # Documents are compared by their digests, in arrays: a split has millions of them.
     return SplitOverlap(
         shared_documents=int(np.isin(_numbers(evaluation.texts), _numbers(train.texts)).sum()),
         documents=evaluation.documents,

@@ -1,17 +1,17 @@
-"""Stream the elements of an XML file of any size, with entities off.
+"""A reader that streams the elements of an XML file of any size, with entities off.
 
-Read by lxml's iterparse, which is maintained, fast and streams; its DTDs, entities and network are off. The standard
-library's parsers expand entities. The package `bioc` also reads through lxml, but with entities on, and keeps every
-element that it has read.
+It uses lxml's iterparse, which is maintained, fast and streams, and switches its DTDs, entities and network off. The
+standard library's parsers expand entities. The package `bioc` also reads through lxml, but with entities on, and
+keeps every element that it has read.
 
-What the reader does with what files hold:
+What the reader does with real files:
 
 =============================================  ========================================================================
 an entity that the file declares itself        error, before anything is expanded: a file of records needs none, and
                                                a few lines of them can stand for gigabytes or for another file
 an entity that the DTD would declare           error: DTDs are not fetched, so its text is not known
 (``&alpha;``)
-``&amp; &lt; &gt; &quot; &apos; &#945;``       are read
+``&amp; &lt; &gt; &quot; &apos; &#945;``       read
 a ``DOCTYPE``                                  ignored
 an encoding other than UTF-8                   read where the file's first line names it
 another root element than expected             error
@@ -30,6 +30,7 @@ from lxml import etree
 
 from hf_bionerkd.corpora.files import CorpusError, open_binary
 
+# What keeps a file from reaching outside itself or growing beyond its size; `huge_tree` would lift libxml2's limits.
 _SAFE: dict[str, Any] = {
     "resolve_entities": False,
     "no_network": True,
@@ -41,35 +42,41 @@ _SAFE: dict[str, Any] = {
 
 
 def read_elements(path: str | os.PathLike[str], root: str, tags: Collection[str]) -> Iterator[etree._Element]:
-    """Stream the elements of some names, each whole; one is in memory at a time.
+    """Stream the elements that have certain names, each whole; one is in memory at a time.
 
     Args:
         path (`str` or `PathLike`): The file, plain or ``.gz``.
         root (`str`): Name that the file's outermost element must have.
-        tags (`Collection[str]`): Names of the elements to give, none inside another.
+        tags (`Collection[str]`): Names of the elements to stream, none of them inside another.
 
     Returns:
         lxml elements. Each is emptied when the next one is asked for.
 
     Raises:
-        CorpusError: The file is no such XML, is cut off or declares entities.
+        CorpusError: The file is not such XML, is cut off or declares entities.
 
     Example:
         >>> for article in read_elements("pubmed.xml.gz", "PubmedArticleSet", ["PubmedArticle"]):  # doctest: +SKIP
         ...     print(article.findtext("MedlineCitation/PMID"))
     """
+    # First look at the beginning alone: a file that declares entities is refused before one is met.
     with open_binary(path) as stream:
         _, first = next(_events(stream, path, events=("start",)))
         _check_beginning(first, root, path)
+    # Then read the file, emptying each element once the caller has asked for the next.
     with open_binary(path) as stream:
         for _, element in _events(stream, path, events=("end",), tag=list(tags)):
             _refuse_entities(element, path)
             yield element
-            _forget(element)
+            element.clear()
+            # An empty element stays in its parent; a large file of them would still fill the memory.
+            parent = element.getparent()
+            while parent is not None and parent[0] is not element:
+                del parent[0]
 
 
-def _events(stream: BinaryIO, path: str | os.PathLike[str], **wanted: Any) -> Iterator[tuple[Any, etree._Element]]:
-    events: Any = etree.iterparse(stream, **wanted, **_SAFE)
+def _events(stream: BinaryIO, path: str | os.PathLike[str], **options: Any) -> Iterator[tuple[Any, etree._Element]]:
+    events: Any = etree.iterparse(stream, **options, **_SAFE)
     try:
         yield from events
     except etree.XMLSyntaxError as error:
@@ -83,7 +90,7 @@ def _events(stream: BinaryIO, path: str | os.PathLike[str], **wanted: Any) -> It
 
 
 def _check_beginning(first: etree._Element, root: str, path: str | os.PathLike[str]) -> None:
-    """Look at the first tag, where a file's own declarations are all known and none is used yet."""
+    """Refuse a file by its first tag, where its own declarations are all known and none has been used yet."""
     declared: Any = first.getroottree().docinfo.internalDTD
     names = [entity.name for entity in declared.entities()] if declared is not None else []
     if names:
@@ -101,11 +108,3 @@ def _refuse_entities(element: etree._Element, path: str | os.PathLike[str]) -> N
             f"{path}:{entity.sourceline}: {entity.text} stands for text that only the file's DTD knows, and DTDs are "
             "not read. Replace it by the character itself."
         )
-
-
-def _forget(element: etree._Element) -> None:
-    element.clear()
-    parent = element.getparent()
-    if parent is not None:
-        while parent[0] is not element:
-            del parent[0]

@@ -1,7 +1,7 @@
-"""Case studies: one sentence under several labellings, and what sets them apart; as text, and for :mod:`.case_page`.
+"""The case studies: one sentence under several labellings, and what sets them apart.
 
-The first reading of a case is what the others are held against: the corpus's own labels where models are shown, the
-labels before where a re-correction is.
+The other readings of a case are compared with the first: the corpus's own labels where models are shown, the labels
+before where a re-correction is. :func:`cases_text` lays cases out for a terminal, :mod:`.case_html` as a page.
 
 Source: Zhou et al. 2021, figures 4 to 6.
 """
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hf_bionerkd.documents import Document
-from hf_bionerkd.evaluation.mention_changes import Changes, mention_changes
+from hf_bionerkd.evaluation.similarity import Changes, mention_changes
 from hf_bionerkd.labels import WordSpan, tags_to_spans
 
 SIGNS = {
@@ -25,19 +25,19 @@ SIGNS = {
     "-": "in the first line alone: missing in one of the others",
 }
 
-_WIDTH = 110
+_WIDTH = 110  # characters of a line in the terminal
 _GLUE = "\xa0"  # a space at which no line is broken
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """One labelling of a sentence.
+    """A labelling of a sentence.
 
     Args:
-        name (`str`): Whose it is: ``"before"``, ``"T_c"``.
-        tags (`tuple[str, ...]`): One BIO tag a word.
+        name (`str`): The name of who gives it: ``"before"``, ``"T_c"``.
+        tags (`tuple[str, ...]`): One BIO tag per word.
         labels (`tuple[str, ...]`, *optional*): Names of the columns of `probabilities`.
-        probabilities (`np.ndarray`, *optional*): (words, labels), of a model.
+        probabilities (`np.ndarray`, *optional*): The probabilities of a model, (words, labels).
     """
 
     name: str
@@ -56,11 +56,11 @@ class Case:
     """A sentence and its readings.
 
     Args:
-        document (`Document`): The sentence with its words; its own mentions are not looked at.
-        readings (`tuple[Reading, ...]`): At least one; the others are held against the first.
+        document (`Document`): The sentence with its words; its own mentions do not count.
+        readings (`tuple[Reading, ...]`): At least one reading; the others are compared with the first.
 
     Raises:
-        ValueError: No reading, or one that has not one tag and one row of probabilities a word.
+        ValueError: There is no reading, or one does not have one tag and one row of probabilities per word.
     """
 
     document: Document
@@ -75,52 +75,55 @@ class Case:
             if not len(reading.tags) == rows == words:
                 raise ValueError(
                     f"sentence {self.document.id} has {words} words, but {reading.name} {len(reading.tags)} tags and "
-                    f"probabilities of {rows} words; give one of each a word"
+                    f"probabilities of {rows} words; give one of each per word"
                 )
 
     def changes(self, reading: Reading) -> Changes:
-        """What sets a reading apart from the first."""
+        """Return what sets a reading apart from the first."""
         return mention_changes(self.readings[0].spans, reading.spans)
 
-    def signs(self, place: int) -> dict[WordSpan, str]:
-        """The mentions of a reading, each with a sign of :data:`SIGNS` or none."""
-        reading, others = self.readings[place], self.readings[1:]
-        found = dict.fromkeys(reading.spans, "")
-        if place:
+    def signs(self, index: int) -> dict[WordSpan, str]:
+        """Return the mentions of the reading at an index, each with a sign of :data:`SIGNS` or none."""
+        reading, others = self.readings[index], self.readings[1:]
+        signs = dict.fromkeys(reading.spans, "")
+        if index:
             changes = self.changes(reading)
-            found |= dict.fromkeys(changes.added, "+") | {span: "~" for _, span in changes.changed}
+            signs |= dict.fromkeys(changes.added, "+") | {span: "~" for _, span in changes.changed}
         else:
+            # The first reading marks what one of the others lacks.
             for changes in map(self.changes, others):
-                found |= dict.fromkeys(changes.removed, "-")
-        return found
+                signs |= dict.fromkeys(changes.removed, "-")
+        return signs
 
     def words_in_question(self) -> list[int]:
-        """The words that have different tags in different readings; where there is none, those of mentions."""
+        """Return the words whose tags differ between readings; where there is none, the words of mentions."""
+        # Where all agree, the probabilities of the mentions are what there is to see.
         by_word = [{reading.tags[word] for reading in self.readings} for word in range(len(self.document.words))]
         differing = [word for word, tags in enumerate(by_word) if len(tags) > 1]
         return differing or [word for word, tags in enumerate(by_word) if tags != {"O"}]
 
     def label_columns(self) -> tuple[str, ...]:
-        """Labels of all readings' probabilities, ``O`` last."""
-        found = dict.fromkeys(label for reading in self.readings for label in reading.labels if label != "O")
-        return (*found, "O")
+        """Return the labels of all readings' probabilities, ``O`` last."""
+        labels = dict.fromkeys(label for reading in self.readings for label in reading.labels if label != "O")
+        return (*labels, "O")
 
     def probability(self, reading: Reading, word: int, label: str) -> float | None:
-        """The probability that a model gives a word's label; None where it does not know the label."""
+        """Return the probability that a model gives a word's label; None where it does not know the label."""
         if reading.probabilities is None or label not in reading.labels:
             return None
         return float(reading.probabilities[word, reading.labels.index(label)])
 
 
 def disagreement(readings: Sequence[Reading]) -> int:
-    """How instructive a sentence is: on how many words teachers disagree where the student is right.
+    """Count the words on which teachers disagree, which makes a sentence instructive where the student is right.
 
     Args:
-        readings (`Sequence[Reading]`): The corpus's labels, teachers, and last the student.
+        readings (`Sequence[Reading]`): The corpus's labels, the teachers, and last the student.
 
     Returns:
         The number of words that the teachers give different tags; 0 where the student misses or invents a mention.
     """
+    # Where the student is wrong, too, the disagreement of its teachers shows nothing that it has learned.
     truth, *teachers, student = readings
     if student.spans != truth.spans:
         return 0
@@ -128,24 +131,31 @@ def disagreement(readings: Sequence[Reading]) -> int:
 
 
 def letters_of(types: Iterable[str]) -> dict[str, str]:
-    """A short name for each type: as few of its first letters as set it apart.
+    """Return a short name for each type: as few of its first letters as set it apart.
 
     Example:
         >>> letters_of(["Disease", "Chemical", "CellLine"])
         {'CellLine': 'Ce', 'Chemical': 'Ch', 'Disease': 'D'}
     """
     kinds = sorted(set(types))
-    return {kind: _shortest(kind, [other for other in kinds if other != kind]) for kind in kinds}
+    letters = {}
+    for kind in kinds:
+        beginnings = (kind[:size] for size in range(1, len(kind)))
+        others = [other for other in kinds if other != kind]
+        # A type whose whole name begins another's is written out.
+        letters[kind] = next((b for b in beginnings if not any(other.startswith(b) for other in others)), kind)
+    return letters
 
 
 def types_of(cases: Iterable[Case]) -> list[str]:
-    """Every type that a reading of these cases mentions or could."""
+    """Return every type that a reading of these cases mentions or could mention."""
     tags = (tag for case in cases for reading in case.readings for tag in (*reading.tags, *reading.labels))
     return sorted({tag.partition("-")[2] for tag in tags} - {""})
 
 
 def pieces(document: Document, spans: Iterable[WordSpan]) -> Iterator[tuple[str, WordSpan | None]]:
-    """A sentence's text in pieces, with the mention that each is, if it is one."""
+    """Yield a sentence's text in pieces, each with the mention that it is, if it is one."""
+    # The text before each mention, then the mention; mentions are flat, so that none overlaps another.
     position = 0
     for span in sorted(spans):
         start, end = document.words[span[0]][0], document.words[span[1] - 1][1]
@@ -156,32 +166,32 @@ def pieces(document: Document, spans: Iterable[WordSpan]) -> Iterator[tuple[str,
 
 
 def words_of(document: Document, span: WordSpan) -> str:
-    """The text of a mention."""
+    """Return the text of a mention."""
     return document.text[document.words[span[0]][0] : document.words[span[1] - 1][1]]
 
 
 def title_of(document: Document) -> str:
-    """What a sentence is called: its id, and its document where it names one."""
+    """Return a sentence's id, with its document where it names one."""
     source = document.metadata.get("document_id", "")
     return f"{document.id} (document {source})" if source else document.id
 
 
 def describe(document: Document, changes: Changes) -> list[str]:
-    """Changes in words, one each: ``+ anastrozole (Chemical)``."""
-    found = [("+ {0} ({1})", [span]) for span in changes.added]
-    found += [("~ {0} ({1}) → {2} ({3})", list(pair)) for pair in changes.changed]
-    found += [("- {0} ({1})", [span]) for span in changes.removed]
-    return [form.format(*(part for s in spans for part in (words_of(document, s), s[2]))) for form, spans in found]
+    """Say each change in words: ``+ anastrozole (Chemical)``."""
+    forms = [("+ {0} ({1})", [span]) for span in changes.added]
+    forms += [("~ {0} ({1}) → {2} ({3})", list(pair)) for pair in changes.changed]
+    forms += [("- {0} ({1})", [span]) for span in changes.removed]
+    return [form.format(*(part for s in spans for part in (words_of(document, s), s[2]))) for form, spans in forms]
 
 
 def cases_text(cases: Sequence[Case]) -> str:
     """Lay cases out for a terminal.
 
-    Mentions stand in brackets with the letters of their type, behind a sign where they differ from the first line:
+    Mentions stand in brackets with the letters of their type, after a sign where they differ from the first line:
     ``[+C: anastrozole]``. Where models give probabilities, those of the words in question follow, in percent.
 
     Args:
-        cases (`Sequence[Case]`): In the order in which they are shown.
+        cases (`Sequence[Case]`): The cases in the order in which they are shown.
     """
     letters = letters_of(types_of(cases))
     legend = ", ".join(f"{letter} {kind}" for kind, letter in letters.items())
@@ -192,14 +202,16 @@ def cases_text(cases: Sequence[Case]) -> str:
 def _case_text(case: Case, letters: dict[str, str]) -> str:
     width = max(len(reading.name) for reading in case.readings)
     lines = [title_of(case.document)]
-    for place, reading in enumerate(case.readings):
-        signs = case.signs(place)
+    for index, reading in enumerate(case.readings):
+        # The text with its mentions in brackets, after the name of the reading.
+        signs = case.signs(index)
         shown = (
             text if span is None else f"[{signs[span]}{letters[span[2]]}:{_GLUE}{text}]"
             for text, span in pieces(case.document, reading.spans)
         )
         lines.append(_wrapped("".join(shown), f"  {reading.name:{width}}  ", width + 4))
-        if place and (changes := describe(case.document, case.changes(reading))):
+        # Below it, what sets it apart from the first reading.
+        if index and (changes := describe(case.document, case.changes(reading))):
             listed = "; ".join(change.replace(" ", _GLUE, 1) for change in changes)
             lines.append(_wrapped(listed, " " * (width + 6), width + 8))
     if any(reading.probabilities is not None for reading in case.readings):
@@ -219,13 +231,6 @@ def _probability_lines(case: Case, width: int) -> Iterator[str]:
     for word in case.words_in_question():
         yield f"  {case.document.tokens[word]} (word {word})"
         for reading in case.readings:
-            found = (case.probability(reading, word, label) for label in columns)
-            cells = "".join(" " * 12 if value is None else f"{100 * value:12.2f}" for value in found)
+            values = (case.probability(reading, word, label) for label in columns)
+            cells = "".join(" " * 12 if value is None else f"{100 * value:12.2f}" for value in values)
             yield f"    {reading.name:{width}}  {reading.tags[word]:{tag_width}}{cells}".rstrip()
-
-
-def _shortest(kind: str, others: Sequence[str]) -> str:
-    for size in range(1, len(kind)):
-        if not any(other.startswith(kind[:size]) for other in others):
-            return kind[:size]
-    return kind

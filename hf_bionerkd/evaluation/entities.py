@@ -1,7 +1,7 @@
-"""Entity-level precision, recall and F1: a mention counts only with its exact span and type.
+"""The entity-level precision, recall and F1, by which a mention counts only with its exact span and type.
 
 Rows (sentences or documents) are compared as sets of word spans ``(start, end, type)``, half-open: ``[0, 5)`` and
-``[5, 9)`` only touch, they never match. Every ratio is a fraction in [0, 1], and **a ratio whose denominator is zero
+``[5, 9)`` only touch and never match. Every ratio is a fraction in [0, 1], and **a ratio whose denominator is zero
 is 0.0** (no predictions: precision 0; no gold mentions: recall 0).
 
 Source: the scores that Moscato et al. 2023, section IV, and the corpora's own papers report (strict entity F1).
@@ -21,13 +21,14 @@ from hf_bionerkd.labels import LabelSpace, Orphans, Scheme, WordSpan, tags_to_sp
 
 Mode = Literal["strict", "lenient"]
 
+# How each mode reads a tag that nothing opens.
 _ORPHANS: dict[str, Orphans] = {"strict": "drop", "lenient": "start"}
 _Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Right, spurious and missed mentions, and the ratios that follow from them.
+    """The counts of right, spurious and missed mentions, and the ratios that follow from them.
 
     Args:
         tp (`int`, *optional*, defaults to 0): Predicted mentions that are in the gold standard.
@@ -48,27 +49,27 @@ class Counts:
 
     @property
     def support(self) -> int:
-        """Number of gold mentions."""
+        """The number of gold mentions."""
         return self.tp + self.fn
 
     @property
     def precision(self) -> float:
-        """``tp / (tp + fp)``; 0.0 when nothing was predicted."""
+        """The precision ``tp / (tp + fp)``; 0.0 when nothing was predicted."""
         return self.tp / (self.tp + self.fp) if self.tp else 0.0
 
     @property
     def recall(self) -> float:
-        """``tp / (tp + fn)``; 0.0 when there is no gold mention."""
+        """The recall ``tp / (tp + fn)``; 0.0 when there is no gold mention."""
         return self.tp / self.support if self.tp else 0.0
 
     @property
     def f1(self) -> float:
-        """``2 P R / (P + R)``; 0.0 when both are zero."""
+        """The F1 ``2 P R / (P + R)``; 0.0 when both are zero."""
         precision, recall = self.precision, self.recall
         return 2 * precision * recall / (precision + recall) if self.tp else 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Counts and ratios as plain JSON numbers."""
+        """Return counts and ratios as plain JSON numbers."""
         return {
             "tp": self.tp,
             "fp": self.fp,
@@ -82,11 +83,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class EntityScores:
-    """Scores of one model on one corpus.
+    """The scores of one model on one corpus.
 
     Args:
-        per_type (`dict[str, Counts]`): Counts of every type that was asked for, in that order, found or not.
-        other_types (`int`, *optional*, defaults to 0): Predicted mentions of types that were not asked for. They are
+        per_type (`dict[str, Counts]`): The counts of every type to score, in that order, also where they are zero.
+        other_types (`int`, *optional*, defaults to 0): Predicted mentions of types that are not scored. They are
             neither right nor wrong: a corpus says nothing about types it does not annotate.
     """
 
@@ -95,16 +96,16 @@ class EntityScores:
 
     @property
     def micro(self) -> Counts:
-        """Counts of all types pooled."""
+        """The counts of all types pooled."""
         return sum(self.per_type.values(), Counts())
 
     @property
     def macro_f1(self) -> float:
-        """Unweighted mean F1 over every type that was asked for, those without a gold mention included."""
+        """The unweighted mean F1 over all scored types, those without a gold mention included."""
         return sum(counts.f1 for counts in self.per_type.values()) / len(self.per_type)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain JSON numbers: ``per_type``, ``micro``, ``macro_f1``, ``other_types``."""
+        """Return everything as plain JSON numbers: ``per_type``, ``micro``, ``macro_f1``, ``other_types``."""
         return {
             "per_type": {name: counts.as_dict() for name, counts in self.per_type.items()},
             "micro": self.micro.as_dict(),
@@ -139,13 +140,13 @@ def count_spans(gold: Iterable[WordSpan], predicted: Iterable[WordSpan], types: 
 
 
 class EntityScorer:
-    """Counts mentions row by row, so that a corpus never has to be in memory.
+    """A scorer that counts mentions row by row, so that a corpus never has to be in memory.
 
     Args:
         types (`Sequence[str]`): The types that the corpus annotates; nothing else is scored.
 
     Raises:
-        ValueError: No type, a type twice, or a bare string instead of a list of types.
+        ValueError: There is no type, one comes twice, or `types` is a string instead of a list.
 
     Example:
         >>> scorer = EntityScorer(["Disease"])
@@ -155,6 +156,7 @@ class EntityScorer:
     """
 
     def __init__(self, types: Sequence[str]) -> None:
+        # A string is a sequence of types of one letter each.
         if isinstance(types, str) or not types or len(set(types)) != len(types):
             raise ValueError(
                 f"scoring needs a list of distinct entity types, got {types!r}: pass those that the corpus annotates"
@@ -167,18 +169,20 @@ class EntityScorer:
     def add(self, gold: Iterable[WordSpan], predicted: Iterable[WordSpan]) -> None:
         """Count one row; a span given twice counts once."""
         gold, predicted = set(gold), set(predicted)
+        # Spurious and missed mentions follow: what is predicted, or gold, and not right.
         self._right.update(name for _, _, name in gold & predicted)
         self._gold.update(name for _, _, name in gold)
         self._predicted.update(name for _, _, name in predicted)
 
     def scores(self) -> EntityScores:
-        """Scores of all rows so far."""
+        """Return the scores of all rows so far."""
         per_type = {
             name: Counts(
                 self._right[name], self._predicted[name] - self._right[name], self._gold[name] - self._right[name]
             )
             for name in self._types
         }
+        # What is predicted of types that the corpus does not annotate can be neither right nor wrong.
         return EntityScores(per_type, sum(n for name, n in self._predicted.items() if name not in per_type))
 
 
@@ -219,20 +223,20 @@ def score_tags(
     """Score tag sequences, row by row, on the types that a corpus annotates.
 
     Args:
-        gold_tags (`Iterable[Sequence[str]]`): Gold tags of every row, one a word.
+        gold_tags (`Iterable[Sequence[str]]`): Gold tags of every row, one per word.
         predicted_tags (`Iterable[Sequence[str]]`): Predicted tags of the same rows.
         types (`Sequence[str]`): The types that the corpus annotates.
         mode (`str`, *optional*, defaults to `"strict"`): How illegal transitions are read, on both sides. `"strict"`
             drops an ``I-`` that no ``B-`` of its type opens (in IOBES also a mention that never closes), as seqeval
             does with `mode="strict"`; `"lenient"` lets it open a mention, as conlleval and seqeval's default do.
-            IO has no illegal transitions: there the two agree.
+            IO has no illegal transitions, so that the two agree.
         scheme (`str`, *optional*, defaults to `"BIO"`): Scheme of both sides: `"BIO"` (IOB2), `"IO"` or `"IOBES"`.
 
     Returns:
         Counts per type, from which the micro and macro averages follow.
 
     Raises:
-        ValueError: Rows or tags differ in number, a tag does not belong to the scheme, or an unknown mode.
+        ValueError: Rows or tags differ in number, a tag does not belong to the scheme, or the mode is unknown.
 
     Example:
         >>> score_tags([["B-Gene", "O"]], [["I-Gene", "O"]], ["Gene"]).micro.tp
@@ -243,6 +247,7 @@ def score_tags(
     if mode not in _ORPHANS:
         raise ValueError(f"unknown scoring mode {mode!r}: use one of {', '.join(_ORPHANS)}")
     orphans = _ORPHANS[mode]
+    # The prefixes of the scheme, from the labels that it makes of any one type.
     prefixes = {label[0] for label in LabelSpace(("any",), scheme).labels} - {"O"}
     scorer = EntityScorer(types)
     for row, gold_row, predicted_row in _rows(gold_tags, predicted_tags):
@@ -251,21 +256,23 @@ def score_tags(
                 f"row {row}: {len(gold_row)} gold tags but {len(predicted_row)} predicted tags; give one tag for "
                 "every word on both sides, without special tokens and continuation pieces"
             )
+        # A tag of another scheme must not be read as no mention.
         for side, tags in (("gold", gold_row), ("predicted", predicted_row)):
             _check_tags(tags, prefixes, f"row {row}, {side}", scheme)
         scorer.add(tags_to_spans(gold_row, scheme, orphans), tags_to_spans(predicted_row, scheme, orphans))
     return scorer.scores()
 
 
-def _check_tags(tags: Sequence[str], prefixes: set[str], place: str, scheme: Scheme) -> None:
+def _check_tags(tags: Sequence[str], prefixes: set[str], where: str, scheme: Scheme) -> None:
     for word, tag in enumerate(tags):
         prefix, dash, name = tag.partition("-")
         if tag != "O" and not (prefix in prefixes and dash and name):
             expected = ", ".join(f"{known}-<type>" for known in sorted(prefixes))
-            raise ValueError(f"{place}, word {word}: {tag!r} is not a tag of scheme {scheme}; expected O, {expected}")
+            raise ValueError(f"{where}, word {word}: {tag!r} is not a tag of scheme {scheme}; expected O, {expected}")
 
 
 def _rows(gold: Iterable[_Row], predicted: Iterable[_Row]) -> Iterator[tuple[int, _Row, _Row]]:
+    # Both may be streams of unknown length: only at the end of one does it show that the other goes on.
     for row, (gold_row, predicted_row) in enumerate(zip_longest(gold, predicted)):
         if gold_row is None or predicted_row is None:
             missing = "gold" if gold_row is None else "predicted"

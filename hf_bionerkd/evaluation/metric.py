@@ -29,7 +29,7 @@ Returns:
 
 
 class EntityF1(evaluate.Metric):  # type: ignore[misc]  # `evaluate` ships no types
-    """Entity scores with the interface of every other `evaluate` metric; works without network.
+    """The entity scores as an `evaluate` metric that works without network.
 
     Args:
         mode (`str`, *optional*, defaults to `"strict"`): `"strict"` or `"lenient"`, see
@@ -37,7 +37,7 @@ class EntityF1(evaluate.Metric):  # type: ignore[misc]  # `evaluate` ships no ty
         scheme (`str`, *optional*, defaults to `"BIO"`): `"BIO"` (IOB2), `"IO"` or `"IOBES"`.
         types (`Sequence[str]`, *optional*): The types to score, those that the corpus annotates. Without them every
             type that occurs in the references or the predictions is scored.
-        **kwargs: What `evaluate.Metric` takes, e.g. `num_process`, `process_id`, `experiment_id`. One process keeps
+        **kwargs: Arguments of `evaluate.Metric`, e.g. `num_process`, `process_id`, `experiment_id`. One process keeps
             its rows in memory; several share them through files.
 
     Example:
@@ -51,6 +51,7 @@ class EntityF1(evaluate.Metric):  # type: ignore[misc]  # `evaluate` ships no ty
         self.mode = mode
         self.scheme = scheme
         self.types = types
+        # `evaluate` writes rows to files by default, which only several processes need.
         kwargs.setdefault("keep_in_memory", kwargs.get("num_process", 1) == 1)
         super().__init__(**kwargs)
 
@@ -64,7 +65,10 @@ class EntityF1(evaluate.Metric):  # type: ignore[misc]  # `evaluate` ships no ty
         )
 
     def _compute(self, predictions: list[list[str]], references: list[list[str]]) -> dict[str, float]:
-        types = self.types or _types_in(predictions + references)
+        # Without `types`, score those that occur on either side.
+        types = self.types or sorted(
+            {tag.partition("-")[2] for tags in predictions + references for tag in tags} - {""}
+        )
         if not types:
             raise ValueError(
                 "neither references nor predictions hold an entity, so there is no type to score: pass "
@@ -74,13 +78,10 @@ class EntityF1(evaluate.Metric):  # type: ignore[misc]  # `evaluate` ships no ty
 
     def results(self, scores: EntityScores) -> dict[str, float]:
         """Name scores that have been counted elsewhere, such as those of nested spans, as :meth:`compute` does."""
+        # `evaluate` wants one flat dictionary of numbers.
         result: dict[str, float] = {}
         for name, counts in scores.per_type.items():
             result |= {f"{name}_{key}": getattr(counts, key) for key in ("precision", "recall", "f1", "support")}
         for key in ("precision", "recall", "f1"):
             result[f"overall_{key}"] = getattr(scores.micro, key)
         return result | {"overall_macro_f1": scores.macro_f1, "overall_other_types": scores.other_types}
-
-
-def _types_in(rows: Sequence[Sequence[str]]) -> list[str]:
-    return sorted({tag.partition("-")[2] for tags in rows for tag in tags} - {""})

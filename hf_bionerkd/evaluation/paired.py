@@ -1,8 +1,8 @@
-"""Is one model better than another? Paired tests of two models on the same documents.
+"""The paired tests of whether one model is better than another on the same documents.
 
 Each document gives one pair. The t-test asks whether the mean difference of the documents' own F1 is zero; the
-bootstrap asks it of the F1 that tables show, all documents pooled. Both are two-tailed, and differences are the second
-model's less the first's.
+bootstrap asks the same of the F1 that tables show, with all documents pooled. Both are two-tailed, and differences
+are those of the second model from the first.
 
 Source: Zhou et al. 2021, footnote of table 5 (paired t-test); Efron and Tibshirani 1993, An Introduction to the
 Bootstrap, chapters 13 and 15 (percentile intervals, and tests that invert them).
@@ -29,12 +29,12 @@ _MOST_STEPS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class TTest:
-    """A paired two-tailed t-test.
+    """The result of a paired two-tailed t-test.
 
     Args:
         t (`float`): The statistic; infinite where all differences are the same and not zero.
-        p (`float`): Probability of one at least as far from zero, were there no difference.
-        pairs (`int`): Number of pairs, one more than the degrees of freedom.
+        p (`float`): The probability of a statistic at least as far from zero if there were no difference.
+        pairs (`int`): The number of pairs, one more than the degrees of freedom.
     """
 
     t: float
@@ -44,12 +44,13 @@ class TTest:
 
 @dataclass(frozen=True, slots=True)
 class F1Difference:
-    """A difference of two F1, all documents pooled, and what a paired bootstrap says of it.
+    """The difference of two F1, with all documents pooled, and the result of a paired bootstrap.
 
     Args:
-        difference (`float`): The second model's F1 less the first's.
-        interval (`tuple[float, float]`): Percentile interval of the difference.
-        p (`float`): Two-tailed: twice the share of resamples in which the difference is zero or has the other sign.
+        difference (`float`): The second model's F1 minus the first's.
+        interval (`tuple[float, float]`): The percentile interval of the difference.
+        p (`float`): The two-tailed probability: twice the share of resamples in which the difference is zero or has
+            the other sign.
     """
 
     difference: float
@@ -60,17 +61,17 @@ class F1Difference:
 def paired_t_test(differences: Sequence[float] | Floats) -> TTest:
     """Test whether paired differences have mean zero.
 
-    `t = Σd / √((n Σd² − (Σd)²) / (n − 1))` with `n − 1` degrees of freedom, computed from the deviations of `d` from
-    their mean, where that is the same and loses no digits.
+    `t = Σd / √((n Σd² − (Σd)²) / (n − 1))` with `n − 1` degrees of freedom, computed in the equivalent form from
+    the deviations of `d` from their mean, which loses no digits.
 
     Args:
-        differences (`Sequence[float]`): One number a pair.
+        differences (`Sequence[float]`): One number per pair.
 
     Returns:
         The statistic and its two-tailed probability. Where every difference is zero, `t` is 0 and `p` is 1.
 
     Raises:
-        ValueError: Fewer than two pairs, or a difference that is no finite number.
+        ValueError: There are fewer than two pairs, or a difference is not a finite number.
 
     Example:
         >>> test = paired_t_test([1.0, 2.0, 3.0])
@@ -84,6 +85,7 @@ def paired_t_test(differences: Sequence[float] | Floats) -> TTest:
         raise ValueError(f"a paired t-test needs at least two pairs, got {d.size}: score more documents")
     if not np.isfinite(d).all():
         raise ValueError(f"pair {int(np.flatnonzero(~np.isfinite(d))[0])} has no finite difference: leave it out")
+    # Equal differences have no variance: the limit is infinite, or 0 where all of them are zero.
     if (d == d[0]).all():
         return TTest(math.copysign(math.inf, d[0]), 0.0, len(d)) if d[0] else TTest(0.0, 1.0, len(d))
     t = float(d.mean() / math.sqrt(d.var(ddof=1) / len(d)))
@@ -91,11 +93,11 @@ def paired_t_test(differences: Sequence[float] | Floats) -> TTest:
 
 
 def two_tailed_probability(t: float, freedom: int) -> float:
-    """P(|T| ≥ |t|) of Student's t-distribution: the regularised incomplete beta I_x(ν/2, 1/2), x = ν / (ν + t²).
+    """Return P(|T| ≥ |t|) of Student's t-distribution, the incomplete beta I_x(ν/2, 1/2) with x = ν / (ν + t²).
 
     Args:
         t (`float`): The statistic.
-        freedom (`int`): Degrees of freedom ν, at least 1.
+        freedom (`int`): The degrees of freedom ν, at least 1.
 
     Example:
         >>> round(two_tailed_probability(2.228, 10), 3)  # the 5 % value of printed tables
@@ -112,40 +114,41 @@ def pooled_by(documents: Sequence[Hashable], rows: Integers) -> Integers:
 
     Args:
         documents (`Sequence[Hashable]`): The document of every row.
-        rows (`np.ndarray`): (rows, …) integers.
+        rows (`np.ndarray`): Integers, (rows, …).
 
     Returns:
-        (documents, …), in order of first appearance.
+        The sums, (documents, …), in order of first appearance.
 
     Raises:
-        ValueError: Not one document a row.
+        ValueError: The documents are not one per row.
     """
     if len(documents) != len(rows):
-        raise ValueError(f"{len(documents)} names of documents for {len(rows)} rows: give one a row")
-    place: dict[Hashable, int] = {}
-    places = [place.setdefault(document, len(place)) for document in documents]
-    pooled = np.zeros((len(place), *rows.shape[1:]), dtype=np.int64)
-    np.add.at(pooled, places, rows)
+        raise ValueError(f"{len(documents)} names of documents for {len(rows)} rows: give one per row")
+    number: dict[Hashable, int] = {}
+    numbers = [number.setdefault(document, len(number)) for document in documents]
+    pooled = np.zeros((len(number), *rows.shape[1:]), dtype=np.int64)
+    np.add.at(pooled, numbers, rows)  # unlike `pooled[numbers] += rows`, it adds every row of a document
     return pooled
 
 
 def document_f1(first: Integers, second: Integers) -> Floats:
-    """F1 of both models on every document that has a mention.
+    """Compute the F1 of both models on every document that has a mention, gold or predicted.
 
-    A document without gold mentions on which neither model predicts one is left out: there is nothing to score. Where
-    only one of them predicts some there, the other is right to be silent, and its F1 is 1.
+    A document without gold mentions on which neither model predicts one is left out: there is nothing to score. If
+    only one of them predicts mentions there, the other is right to be silent, and its F1 is 1.
 
     Args:
         first (`np.ndarray`): (documents, 3) integers: right, spurious and missed mentions of the first model.
         second (`np.ndarray`): The same of the second.
 
     Returns:
-        (documents with a mention, 2) fractions in [0, 1].
+        Fractions in [0, 1], (documents with a mention, 2).
 
     Raises:
         ValueError: The arrays have other shapes, or gold mentions differ between them.
     """
     both = _side_by_side(first, second).reshape(-1, 2, 3)
+    # F1 is 2 tp / (2 tp + fp + fn); the denominator is zero where a model has no mention to score.
     mentions = 2 * both[..., 0] + both[..., 1] + both[..., 2]
     kept = mentions.any(axis=1)
     with np.errstate(invalid="ignore"):
@@ -156,14 +159,14 @@ def document_f1(first: Integers, second: Integers) -> Floats:
 def paired_bootstrap(first: Integers, second: Integers, bootstrap: Bootstrap) -> F1Difference:
     """Resample documents, the same ones for both models, and compare their pooled F1.
 
-    The share of resamples that contradict the difference is doubled because the test is two-tailed, and both of its
-    numbers are raised by one, so that no finite number of resamples gives a probability of zero. Resamples in which a
-    model has no F1 (0/0) are left out.
+    The share of resamples that contradict the difference is doubled because the test is two-tailed. Its numerator and
+    denominator are raised by one, so that no finite number of resamples gives a probability of zero. Resamples in
+    which a model has no F1 (0/0) are left out.
 
     Args:
         first (`np.ndarray`): (documents, 3) integers: right, spurious and missed mentions of the first model.
         second (`np.ndarray`): The same of the second.
-        bootstrap (`Bootstrap`): Number of resamples, seed, and level of the interval.
+        bootstrap (`Bootstrap`): The number of resamples, the seed, and the level of the interval.
 
     Raises:
         ValueError: The arrays have other shapes, gold mentions differ between them, or no document has a mention.
@@ -177,9 +180,11 @@ def paired_bootstrap(first: Integers, second: Integers, bootstrap: Bootstrap) ->
     if not rows.any():
         raise ValueError("no document has a mention, gold or predicted: there is no F1 to compare")
     before, after = (Counts(*map(int, counts.sum(axis=0))).f1 for counts in (first, second))
+    # The counts of both models stand side by side, so that both are resampled with the same documents.
     totals = resampled_totals(rows, bootstrap).reshape(-1, 2, 3)
     mentions = 2 * totals[..., 0] + totals[..., 1] + totals[..., 2]
     known = (mentions > 0).all(axis=1)
+    # Hardly ever: all resamples miss the few documents that have mentions.
     if not known.any():
         return F1Difference(after - before, (after - before, after - before), 1.0)
     drawn = np.diff(2 * totals[known, :, 0] / mentions[known], axis=1)[:, 0]
@@ -190,12 +195,12 @@ def paired_bootstrap(first: Integers, second: Integers, bootstrap: Bootstrap) ->
 
 
 def marks(p: float) -> str:
-    """``**`` for p < 0.01, ``*`` for p < 0.05, nothing else, as in Zhou et al. 2021, table 5."""
+    """Return ``**`` for p < 0.01, ``*`` for p < 0.05, otherwise nothing, as in Zhou et al. 2021, table 5."""
     return "**" if p < 0.01 else "*" if p < 0.05 else ""
 
 
 def rounded(p: float) -> str:
-    """A probability for a table: four decimals, and below them only that it is below."""
+    """Write a probability for a table: with four decimals, or as ``<0.0001``."""
     return "<0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
@@ -205,6 +210,7 @@ def _side_by_side(first: Integers, second: Integers) -> Integers:
             "expected two arrays of (documents, 3) with tp, fp and fn of the same documents; got shapes "
             f"{first.shape} and {second.shape}"
         )
+    # Right and missed mentions together are the gold ones, which both models must share.
     gold = (first.astype(np.int64) - second)[:, [0, 2]].sum(axis=1)
     if gold.any():
         raise ValueError(
@@ -215,15 +221,16 @@ def _side_by_side(first: Integers, second: Integers) -> Integers:
 
 
 def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
-    """I_x(a, b) by its continued fraction, where `rest` is 1 − x: exact where x is near 1.
+    """Compute I_x(a, b) by its continued fraction; `rest` is 1 − x, given apart because it is exact where x is near 1.
 
-    Lentz's method for the fraction of NIST DLMF 8.17.22, which converges fast for x < (a + 1) / (a + b + 2); beyond,
-    I_x(a, b) = 1 − I_{1−x}(b, a).
+    The fraction is that of NIST DLMF 8.17.22, evaluated by Lentz's method. It converges fast for
+    x < (a + 1) / (a + b + 2); beyond that, I_x(a, b) = 1 − I_{1−x}(b, a).
     """
     if x <= 0.0 or rest <= 0.0:
         return float(x > 0.0)
     if x > (a + 1) / (a + b + 2):
         return 1.0 - _incomplete_beta(b, a, rest, x)
+    # Lentz: `ratio` and `fraction` are the ratios of successive denominators and numerators of the convergents.
     value = fraction = _TINY
     ratio = 0.0
     for step in range(_MOST_STEPS):
@@ -237,8 +244,10 @@ def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
         ratio = 1.0 / (_off_zero(1.0 + numerator * ratio))
         fraction = _off_zero(1.0 + numerator / fraction)
         value *= fraction * ratio
+        # A factor of one changes the value no more.
         if step and abs(fraction * ratio - 1.0) < _NEGLIGIBLE:
             break
+    # x^a (1 − x)^b / (a B(a, b)) in logarithms, since the factors leave the range of floats.
     scale = a * math.log(x) + b * math.log(rest) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
     return math.exp(scale) * value / a
 

@@ -1,9 +1,9 @@
-"""What a run measured: one row per model, corpus and type; tables of them; and `metrics.json`.
+"""The measurements of a run: one row per model, corpus and type; tables of them; and `metrics.json`.
 
-Tables show percent, the file holds fractions in [0, 1]. Both close with one macro average per model, the mean over its
-(corpus, type) rows. Teachers, which answer for one corpus each, are averaged together as ``mean teacher``: every model
-named ``teacher`` or ``teacher …`` is one. Where rows were resampled, each result carries the bootstrap interval of its
-F1; macro averages have none, because their rows come from corpora of their own.
+Tables show percent, the file holds fractions in [0, 1]. Both end with one macro average per model, the mean over its
+(corpus, type) rows. Teachers, each of which answers for one corpus, are averaged together as ``mean teacher``: every
+model named ``teacher`` or ``teacher …`` is one. Where rows were resampled, each result carries the bootstrap interval
+of its F1; macro averages have none, because their rows come from corpora of their own.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _NAME_WIDTH = 68  # with four columns of eight characters: 100, a common termina
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Counts of one model on one type of one corpus.
+    """The counts of one model on one type of one corpus.
 
     Args:
-        model (`str`): What the tables call it: ``"student"``, ``"merged"``, ``"partial"``, ``"teacher disease"``.
-        corpus (`str`): Name of the corpus.
+        model (`str`): The model's name in tables: ``"student"``, ``"merged"``, ``"partial"``, ``"teacher disease"``.
+        corpus (`str`): The name of the corpus.
         type (`str`): A type that the corpus annotates.
-        counts (`Counts`): Right, spurious and missed mentions.
-        interval (`tuple[float, float]`, *optional*): Bootstrap interval of F1, as fractions in [0, 1].
+        counts (`Counts`): The right, spurious and missed mentions.
+        interval (`tuple[float, float]`, *optional*): The bootstrap interval of F1, as fractions in [0, 1].
     """
 
     model: str
@@ -44,13 +44,13 @@ class Result:
 
     @property
     def is_teacher(self) -> bool:
-        """Whether the row belongs to a teacher."""
+        """Return whether the row belongs to a teacher."""
         return self.model.split(" ")[0] == "teacher"
 
 
 @dataclass(frozen=True, slots=True)
 class Average:
-    """Means over `rows` results: fractions in [0, 1]."""
+    """The means over `rows` results, as fractions in [0, 1]."""
 
     precision: float
     recall: float
@@ -58,22 +58,22 @@ class Average:
     rows: int
 
     def as_dict(self) -> dict[str, Any]:
-        """The means and the number of rows as plain JSON numbers."""
+        """Return the means and the number of rows as plain JSON numbers."""
         return {"precision": self.precision, "recall": self.recall, "f1": self.f1, "rows": self.rows}
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Everything a run measured, as `metrics.json` holds it.
+    """The measurements of a run, as `metrics.json` holds them.
 
     Args:
-        strict (`tuple[Result, ...]`): Strict scores; see :func:`~hf_bionerkd.evaluation.entities.score_tags`.
+        strict (`tuple[Result, ...]`): The strict scores; see :func:`~hf_bionerkd.evaluation.entities.score_tags`.
         lenient (`tuple[Result, ...]`, *optional*): Lenient (conlleval) scores of the same predictions.
         scheme (`str`, *optional*, defaults to `"BIO"`): Tag scheme of the scored tags.
         bootstrap (`Bootstrap`, *optional*): How the results' intervals were computed.
 
     Raises:
-        ValueError: Results have intervals, and `bootstrap` does not say how they were computed.
+        ValueError: Results have intervals, but `bootstrap` does not say how they were computed.
     """
 
     strict: tuple[Result, ...]
@@ -86,7 +86,7 @@ class Metrics:
             raise ValueError("results have intervals, but bootstrap does not say how they were computed; give it too")
 
     def __add__(self, other: Metrics) -> Metrics:
-        """The rows of both, these first.
+        """Join the rows of both, these first.
 
         Raises:
             ValueError: Their intervals were computed in different ways.
@@ -95,11 +95,12 @@ class Metrics:
             raise ValueError(
                 f"one table cannot hold intervals of {self.bootstrap} and of {other.bootstrap}; score both alike"
             )
+        # One of the two may have no intervals.
         bootstrap = self.bootstrap or other.bootstrap
         return Metrics(self.strict + other.strict, self.lenient + other.lenient, self.scheme, bootstrap)
 
     def of(self, *models: str) -> Metrics:
-        """The rows of some models."""
+        """Select the rows of some models."""
         return Metrics(
             tuple(row for row in self.strict if row.model in models),
             tuple(row for row in self.lenient if row.model in models),
@@ -109,14 +110,14 @@ class Metrics:
 
 
 def macro_averages(results: Iterable[Result]) -> dict[str, Average]:
-    """Mean precision, recall and F1 of every model over its (corpus, type) rows.
+    """Compute the mean precision, recall and F1 of every model over its (corpus, type) rows.
 
     Args:
         results (`Iterable[Result]`): Rows in any order.
 
     Returns:
-        Model to means, in order of first appearance; all teachers together under ``mean teacher``. Models may cover
-        different numbers of rows: compare `rows` before comparing means.
+        The means by model, in order of first appearance; all teachers together under ``mean teacher``. Models may
+        cover different numbers of rows: compare `rows` before comparing means.
 
     Example:
         >>> teacher = Result("teacher gene", "BC2GM", "Gene", Counts(tp=1, fp=1, fn=1))
@@ -124,6 +125,7 @@ def macro_averages(results: Iterable[Result]) -> dict[str, Average]:
         >>> {model: average.f1 for model, average in macro_averages(rows).items()}
         {'mean teacher': 0.5, 'student': 1.0}
     """
+    # All teachers share one entry.
     rows: dict[str, list[Counts]] = {}
     for result in results:
         rows.setdefault(MEAN_TEACHER if result.is_teacher else result.model, []).append(result.counts)
@@ -139,23 +141,24 @@ def macro_averages(results: Iterable[Result]) -> dict[str, Average]:
 
 
 def text_table(results: Iterable[Result], caption: str = "strict, percent") -> str:
-    """Lay results out for a terminal of 100 columns: a block per corpus and type, a line per model, one decimal.
+    """Lay results out for a terminal of 100 columns: one block per corpus and type, one line per model, one decimal.
 
     Intervals are left to :func:`markdown_table`: there is no room for them beside names.
 
     Args:
         results (`Iterable[Result]`): Rows in any order; corpora, types and models keep the order of their first row.
-        caption (`str`, *optional*, defaults to `"strict, percent"`): What stands over the names.
+        caption (`str`, *optional*, defaults to `"strict, percent"`): The heading over the names.
 
     Returns:
         The table, without a final line break. The last column is the number of gold mentions and, under the macro
         average, of rows averaged.
 
     Raises:
-        ValueError: No results, or two for one model, corpus and type.
+        ValueError: There are no results, or two for one model, corpus and type.
     """
     results = list(results)
     blocks = _blocks(results)
+    # The column of names is as wide as the longest one, within what a terminal has room for.
     averages = macro_averages(results)
     names = [caption, *(f"{corpus} / {kind}" for corpus, kind in blocks)]
     names += [f"  {model}" for model in (*averages, *(result.model for result in results))]
@@ -164,6 +167,7 @@ def text_table(results: Iterable[Result], caption: str = "strict, percent") -> s
     def line(name: str, *cells: str) -> str:
         return (_shorten(name, width).ljust(width) + "".join(cell.rjust(8) for cell in cells)).rstrip()
 
+    # A block per corpus and type, then the macro averages.
     lines = [line(caption, "P", "R", "F1", "gold"), "-" * (width + 32)]
     for (corpus, kind), rows in blocks.items():
         lines.append(line(f"{corpus} / {kind}"))
@@ -179,13 +183,14 @@ def markdown_table(results: Iterable[Result], level: float = 0.95) -> str:
     """Lay results out as a GitHub table with two decimals, in the order of :func:`text_table`.
 
     Args:
-        results (`Iterable[Result]`): Rows in any order. The column of intervals is there when one of them has one.
-        level (`float`, *optional*, defaults to 0.95): Level of the intervals, for their column's name.
+        results (`Iterable[Result]`): Rows in any order. There is a column of intervals if one of them has one.
+        level (`float`, *optional*, defaults to 0.95): The level of the intervals, for their column's name.
 
     Raises:
-        ValueError: No results, or two for one model, corpus and type.
+        ValueError: There are no results, or two for one model, corpus and type.
     """
     results = list(results)
+    # No interval, no column for them.
     shown = any(result.interval for result in results)
     header, rule = ["corpus", "type", "model", "P", "R", "F1"], ["---"] * 3 + ["---:"] * 3
     if shown:
@@ -194,8 +199,10 @@ def markdown_table(results: Iterable[Result], level: float = 0.95) -> str:
     for (corpus, kind), rows in _blocks(results).items():
         for result in rows:
             cells = [corpus, kind, result.model, *_percent(result.counts, 2)]
-            cells += [_interval(result)] if shown else []
+            if shown:
+                cells.append(" – ".join(f"{100 * end:.2f}" for end in result.interval or ()))
             lines.append(markdown_row([*cells, result.counts.support]))
+    # Averages close the table; they have no intervals and count rows in place of mentions.
     for model, mean in macro_averages(results).items():
         cells = ["**macro average**", f"rows: {mean.rows}", model, *_percent(mean, 2)]
         lines.append(markdown_row([*cells, *([""] if shown else []), ""]))
@@ -203,12 +210,13 @@ def markdown_table(results: Iterable[Result], level: float = 0.95) -> str:
 
 
 def markdown_row(cells: Iterable[object]) -> str:
-    """One line of a GitHub table; bars are escaped and line breaks become spaces."""
+    """Join one line of a GitHub table; bars are escaped and line breaks become spaces."""
     return "| " + " | ".join(" ".join(str(cell).split()).replace("|", r"\|") for cell in cells) + " |"
 
 
 def write_metrics(path: str | Path, metrics: Metrics) -> None:
-    """Write `metrics.json`: counts and ratios of every row, and the macro averages. All of it or nothing."""
+    """Write `metrics.json` atomically: counts and ratios of every row, and the macro averages."""
+    # The order of the keys is that in which people read the file: how it was scored, then what came out.
     content: dict[str, Any] = {"scheme": metrics.scheme}
     if metrics.bootstrap:
         content["bootstrap"] = metrics.bootstrap.as_dict()
@@ -222,7 +230,7 @@ def read_metrics(path: str | Path) -> Metrics:
     """Read what :func:`write_metrics` wrote, files without intervals included; ratios follow again from the counts.
 
     Raises:
-        ValueError: The file is no such JSON; the message names the file and the key.
+        ValueError: The file is not such JSON. The message names the file and the key.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -240,11 +248,12 @@ def read_metrics(path: str | Path) -> Metrics:
 
 
 def _blocks(results: Sequence[Result]) -> dict[tuple[str, str], list[Result]]:
-    """Rows by (corpus, type), the types of one corpus next to each other, all in order of first appearance."""
+    """Group rows by (corpus, type), the types of one corpus next to each other, in order of first appearance."""
     if not results:
         raise ValueError("there are no results to lay out: score at least one model on one corpus")
     corpora = list(dict.fromkeys(result.corpus for result in results))
     blocks: dict[tuple[str, str], list[Result]] = {}
+    # Sorting is stable: within a corpus, types and models keep their order.
     for result in sorted(results, key=lambda r: corpora.index(r.corpus)):
         rows = blocks.setdefault((result.corpus, result.type), [])
         if any(row.model == result.model for row in rows):
@@ -261,25 +270,20 @@ def _percent(scores: Counts | Average, decimals: int) -> Iterator[str]:
 
 
 def _shorten(name: str, width: int) -> str:
-    """Cut out the middle, because the ends of long names are what tells them apart."""
+    """Cut the middle out of a long name, since its ends tell it from others."""
     if len(name) <= width:
         return name
     tail = (width - 1) // 2
     return f"{name[: width - 1 - tail]}…{name[len(name) - tail :]}"
 
 
-def _interval(result: Result) -> str:
-    return "" if result.interval is None else "{:.2f} – {:.2f}".format(*(100 * end for end in result.interval))
-
-
-def _row(result: Result) -> dict[str, Any]:
-    row = {"model": result.model, "corpus": result.corpus, "type": result.type, **result.counts.as_dict()}
-    return row if result.interval is None else {**row, "f1_interval": list(result.interval)}
-
-
 def _section(results: Sequence[Result]) -> dict[str, Any]:
+    rows = []
+    for result in results:
+        row = {"model": result.model, "corpus": result.corpus, "type": result.type, **result.counts.as_dict()}
+        rows.append(row if result.interval is None else {**row, "f1_interval": list(result.interval)})
     return {
-        "results": [_row(result) for result in results],
+        "results": rows,
         "macro": {model: mean.as_dict() for model, mean in macro_averages(results).items()},
     }
 
@@ -288,36 +292,38 @@ def _read_section(content: Mapping[str, Any], name: str, path: str | Path) -> tu
     rows = _get(_get(content, name, dict, f"{path}: "), "results", list, f"{path}: {name}.")
     results = []
     for index, row in enumerate(rows):
-        place = f"{path}: {name}.results[{index}]."
-        model, corpus, kind = (_get(row, key, str, place) for key in ("model", "corpus", "type"))
-        tp, fp, fn = (_get(row, key, int, place) for key in ("tp", "fp", "fn"))
-        results.append(Result(model, corpus, kind, Counts(tp, fp, fn), _read_interval(row, place)))
+        where = f"{path}: {name}.results[{index}]."
+        model, corpus, kind = (_get(row, key, str, where) for key in ("model", "corpus", "type"))
+        # Ratios and macro averages follow from the counts; those of the file are not read.
+        tp, fp, fn = (_get(row, key, int, where) for key in ("tp", "fp", "fn"))
+        results.append(Result(model, corpus, kind, Counts(tp, fp, fn), _read_interval(row, where)))
     return tuple(results)
 
 
-def _read_interval(row: Mapping[str, Any], place: str) -> tuple[float, float] | None:
+def _read_interval(row: Mapping[str, Any], where: str) -> tuple[float, float] | None:
+    # Files of runs that did not resample have none. `bool` is an `int` in Python, but no end of an interval.
     ends = row.get("f1_interval")
     if ends is None:
         return None
     if not isinstance(ends, list) or len(ends) != 2 or not all(type(end) in (int, float) for end in ends):
-        raise ValueError(f"{place}f1_interval is {ends!r}; expected two numbers. Write the file with write_metrics.")
+        raise ValueError(f"{where}f1_interval is {ends!r}; expected two numbers. Write the file with write_metrics.")
     return float(ends[0]), float(ends[1])
 
 
 def _read_bootstrap(content: Mapping[str, Any], path: str | Path) -> Bootstrap | None:
     if "bootstrap" not in content:
         return None
-    found, place = _get(content, "bootstrap", dict, f"{path}: "), f"{path}: bootstrap."
-    level, unit = _get(found, "level", float, place), _get(found, "unit", str, place)
-    samples, seed = (_get(found, key, int, place) for key in ("samples", "seed"))
+    settings, where = _get(content, "bootstrap", dict, f"{path}: "), f"{path}: bootstrap."
+    level, unit = _get(settings, "level", float, where), _get(settings, "unit", str, where)
+    samples, seed = (_get(settings, key, int, where) for key in ("samples", "seed"))
     try:
         return Bootstrap(level, samples, seed, unit)
     except ValueError as error:
         raise ValueError(f"{path}: bootstrap: {error}") from None
 
 
-def _get(mapping: object, key: str, kind: type, place: str) -> Any:
+def _get(mapping: object, key: str, kind: type, where: str) -> Any:
     value = mapping.get(key) if isinstance(mapping, dict) else None
     if not isinstance(value, kind):
-        raise ValueError(f"{place}{key} is {value!r}; expected {kind.__name__}. Write the file with write_metrics.")
+        raise ValueError(f"{where}{key} is {value!r}; expected {kind.__name__}. Write the file with write_metrics.")
     return value

@@ -1,6 +1,6 @@
-"""Label similarity: how alike two labellings of the same documents are, word by word.
+"""The similarity of two labellings of the same documents, word by word, and what sets their mentions apart.
 
-`label_similarity = #same labels / #words` of one document; drawn as a histogram over documents in ten bins. Most words
+`label_similarity = #same labels / #words` of one document; a histogram counts documents in ten bins. Most words
 are ``O`` in any labelling, so that even 0.95 may mean that most mentions differ.
 
 Source: Zhou et al. 2021, equation 3 and figure 3.
@@ -8,9 +8,14 @@ Source: Zhou et al. 2021, equation 3 and figure 3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from hf_bionerkd.labels import WordSpan
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 BINS = 10
 
@@ -19,11 +24,10 @@ _BAR = 40  # characters of the longest bar in a terminal
 
 @dataclass
 class LabelSimilarity:
-    """Same and all words of every document, counted sentence by sentence.
+    """The numbers of words with the same label and of all words, counted sentence by sentence.
 
     Args:
-        documents (`dict[str, tuple[int, int]]`, *optional*): Document to its number of words with the same label, and
-            of words.
+        documents (`dict[str, tuple[int, int]]`, *optional*): These two numbers of every document.
 
     Example:
         >>> similarity = LabelSimilarity()
@@ -38,8 +42,8 @@ class LabelSimilarity:
         """Count one sentence of a document.
 
         Args:
-            document (`str`): Which document it belongs to.
-            first (`Sequence[str]`): One label a word.
+            document (`str`): The document that it belongs to.
+            first (`Sequence[str]`): One label per word.
             second (`Sequence[str]`): The other labelling of the same words.
 
         Raises:
@@ -53,12 +57,12 @@ class LabelSimilarity:
         self.count(document, sum(one == other for one, other in zip(first, second, strict=True)), len(first))
 
     def count(self, document: str, same: int, words: int) -> None:
-        """Count one sentence of a document, of which the words with the same label have been counted already."""
+        """Count one sentence of a document by its number of words with the same label and of all words."""
         before = self.documents.get(document, (0, 0))
         self.documents[document] = before[0] + same, before[1] + words
 
     def histogram(self) -> list[int]:
-        """Documents in ten bins: [0, 0.1), [0.1, 0.2), … [0.9, 1]. One without words is in none."""
+        """Count documents in ten bins: [0, 0.1), [0.1, 0.2), … [0.9, 1]. A document without words is in none."""
         counts = [0] * BINS
         for same, words in self.documents.values():
             if words:
@@ -67,17 +71,17 @@ class LabelSimilarity:
 
     @property
     def identical(self) -> int:
-        """Documents in which every word has the same label."""
+        """The number of documents in which every word has the same label."""
         return sum(same == words for same, words in self.documents.values() if words)
 
     @property
     def counted(self) -> int:
-        """Documents with at least one word."""
+        """The number of documents with at least one word."""
         return sum(words > 0 for _, words in self.documents.values())
 
     @property
     def mean(self) -> float:
-        """Mean similarity of documents.
+        """The mean similarity of the documents.
 
         Raises:
             ValueError: No document has a word.
@@ -87,12 +91,13 @@ class LabelSimilarity:
         return sum(same / words for same, words in self.documents.values() if words) / self.counted
 
     def least_alike(self, most: int = 10) -> list[tuple[str, float]]:
-        """The documents that differ most, and their similarity."""
-        found = [(same / words, document) for document, (same, words) in self.documents.items() if words]
-        return [(document, similarity) for similarity, document in sorted(found)[:most]]
+        """Return the documents that differ most, with their similarity."""
+        similarities = [(same / words, document) for document, (same, words) in self.documents.items() if words]
+        return [(document, similarity) for similarity, document in sorted(similarities)[:most]]
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything but the documents' own counts, as plain JSON values."""
+        """Return everything but the documents' own counts, as plain JSON values."""
+        # Without the pair of zeros there would be nothing to sum where no document has been counted.
         same, words = (sum(column) for column in zip(*self.documents.values(), (0, 0), strict=True))
         return {
             "documents": self.counted,
@@ -105,41 +110,91 @@ class LabelSimilarity:
         }
 
 
-def sentence_ids(rows: Any) -> list[str]:
-    """The id of every sentence of a corpus; the number of its row where the corpus has no ids."""
+@dataclass(frozen=True)
+class Changes:
+    """The mentions that set one labelling of some words apart from another.
+
+    Args:
+        added (`tuple[WordSpan, ...]`): Mentions of the second labelling alone that have no partner.
+        removed (`tuple[WordSpan, ...]`): Mentions of the first labelling alone that have no partner.
+        changed (`tuple[tuple[WordSpan, WordSpan], ...]`): Partners: each is in one labelling alone, and they overlap.
+    """
+
+    added: tuple[WordSpan, ...]
+    removed: tuple[WordSpan, ...]
+    changed: tuple[tuple[WordSpan, WordSpan], ...]
+
+    def __len__(self) -> int:
+        return len(self.added) + len(self.removed) + len(self.changed)
+
+
+def mention_changes(before: Iterable[WordSpan], after: Iterable[WordSpan]) -> Changes:
+    """Compare two flat labellings of the same words.
+
+    A mention has at most one partner, the leftmost that is free, which gives as many pairs as there can be. The time
+    grows with the mentions alone, so that a whole corpus may be one run of words.
+
+    Example:
+        >>> changes = mention_changes([(0, 1, "Disease"), (4, 5, "Disease")], [(3, 5, "Disease"), (7, 8, "Chemical")])
+        >>> changes.removed, changes.changed
+        (((0, 1, 'Disease'),), (((4, 5, 'Disease'), (3, 5, 'Disease')),))
+    """
+    first, second = set(before), set(after)
+    old, new = sorted(first - second), sorted(second - first)
+    added, removed, changed = [], [], []
+    # Both are in order and without overlaps: go through them side by side, as in a merge.
+    i = j = 0
+    while i < len(old) and j < len(new):
+        if old[i][1] <= new[j][0]:
+            removed.append(old[i])
+            i += 1
+        elif new[j][1] <= old[i][0]:
+            added.append(new[j])
+            j += 1
+        else:
+            changed.append((old[i], new[j]))
+            i, j = i + 1, j + 1
+    return Changes((*added, *new[j:]), (*removed, *old[i:]), tuple(changed))
+
+
+def sentence_ids(rows: Dataset) -> list[str]:
+    """Return the id of every sentence of a corpus, or the number of its row where the corpus has no ids."""
     return list(rows["id"]) if "id" in rows.column_names else [str(row) for row in range(len(rows))]
 
 
-def partners(first: Any, second: Any, names: Sequence[str]) -> list[int | None]:
-    """For each row of one labelled corpus, the row of the other that has the same sentence by its id; None: no row.
+def partners(first: Dataset, second: Dataset, names: Sequence[str]) -> list[int | None]:
+    """Find for each row of one labelled corpus the row of the other that has the same sentence by its id.
 
     Args:
         first (`Dataset`): The one labelling.
-        second (`Dataset`): The other one.
-        names (`Sequence[str]`): What the two are called, for errors.
+        second (`Dataset`): The other labelling.
+        names (`Sequence[str]`): Names of the two, for errors.
+
+    Returns:
+        Row numbers of `second`; None where it has no such sentence.
 
     Raises:
         ValueError: They have no sentence in common.
     """
-    place = {name: row for row, name in enumerate(sentence_ids(second))}
+    rows = {name: row for row, name in enumerate(sentence_ids(second))}
     ids = sentence_ids(first)
-    found = [place.get(name) for name in ids]
-    if all(row is None for row in found):
+    matched = [rows.get(name) for name in ids]
+    if all(row is None for row in matched):
         raise ValueError(
             f"{names[0]} and {names[1]} have no sentence id in common, such as {ids[:2]} of the one and "
-            f"{list(place)[:2]} of the other: give two labellings of one corpus"
+            f"{list(rows)[:2]} of the other: give two labellings of one corpus"
         )
-    return found
+    return matched
 
 
 def check_same_words(name: str, first: Sequence[str], second: Sequence[str], names: Sequence[str]) -> None:
-    """Refuse sentences of one id and other words: their labels cannot be compared.
+    """Refuse two sentences of one id that have different words: their labels cannot be compared.
 
     Args:
         name (`str`): The id.
         first (`Sequence[str]`): Words of the sentence in the one corpus.
-        second (`Sequence[str]`): Those in the other one.
-        names (`Sequence[str]`): What the two are called.
+        second (`Sequence[str]`): Its words in the other corpus.
+        names (`Sequence[str]`): Names of the two corpora.
 
     Raises:
         ValueError: The words differ.
@@ -152,18 +207,20 @@ def check_same_words(name: str, first: Sequence[str], second: Sequence[str], nam
 
 
 def bin_names() -> list[str]:
-    """What the bins are called: ``0.0–0.1`` … ``0.9–1.0``."""
-    return [f"{place / BINS:.1f}–{(place + 1) / BINS:.1f}" for place in range(BINS)]
+    """Return the names of the bins: ``0.0–0.1`` … ``0.9–1.0``."""
+    return [f"{number / BINS:.1f}–{(number + 1) / BINS:.1f}" for number in range(BINS)]
 
 
 def similarity_table(similarity: LabelSimilarity) -> str:
-    """The histogram for a terminal: a line a bin with its number and share of documents, and the mean below."""
+    """Lay the histogram out for a terminal: one line per bin with the documents in it, and the mean below."""
     counts, total = similarity.histogram(), similarity.counted
     mean = similarity.mean
     lines = [f"{'similarity':10}  {'documents':>9}  {'share':>7}"]
     for name, count in zip(bin_names(), counts, strict=True):
+        # A bin that is not empty shows a thin bar, however small its share.
         bar = "█" * round(_BAR * count / max(counts))
         lines.append(f"{name:10}  {count:9,}  {100 * count / total:5.1f} %  {bar or ('▏' if count else '')}".rstrip())
+    # The last bin also holds documents that are nearly the same.
     identical = similarity.identical
     lines.append(f"{'1 exactly':10}  {identical:9,}  {100 * identical / total:5.1f} %")
     lines.append(f"mean of {total:,} documents: {mean:.4f}")

@@ -1,20 +1,20 @@
-"""Which concepts an article is about, as curators say: <PMID, concept ID> from CTD, MeSH and RGD.
+"""The concepts that an article is about, as curators say: <PMID, concept ID> from CTD, MeSH and RGD.
 
 ===========================  ==========================================================================================
 CTD                          tables with ``PubMedIDs`` and IDs of chemicals or diseases. Rows that name what they are
                              inferred through, a gene or a chemical, and no direct evidence are inferred: their PMIDs
                              stand for that one's relations, so they are left out and counted, unless asked for
 MeSH, by identifier          headings, supplementary concepts and chemical lists of PubMed records
-MeSH, by name                heading names through the names of the descriptors; names that none has are counted
+MeSH, by name                heading names, looked up among those of the descriptors; unknown names are counted
 RGD with terms               columns ``TERM_ACC_ID``, ``REFERENCES`` and ``MESH_OMIM_ID``, and where it is there
                              ``ORIGINAL_REFERENCE``, which has the PMIDs of annotations that RGD imports
 RGD as GAF                   lines of 15 to 17 columns after ``!`` comments: term in the fifth, references in the sixth
-an identifier that is none   error in CTD's and MeSH's files; counted in RGD's, which mixes vocabularies
-a PMID that is none          error that names the file and the line
+a malformed identifier       error in CTD's and MeSH's files; counted in RGD's, which mixes vocabularies
+a malformed PMID             error that names the file and the line
 ===========================  ==========================================================================================
 
-Stored in Parquet and joined by DuckDB (:mod:`hf_bionerkd.knowledge.pmid_tables`), as tens of millions of rows do not
-belong into Python's dictionaries.
+The pairs are stored in Parquet and joined by DuckDB (:mod:`hf_bionerkd.knowledge.pmid_tables`), since tens of millions
+of rows do not belong in Python's dictionaries.
 
 Source: Zhou et al. 2021, "Weakly labeled dataset construction", steps 1 and 3.
 """
@@ -29,28 +29,29 @@ from typing import Any, NamedTuple
 
 from hf_bionerkd.corpora.articles import Article
 from hf_bionerkd.corpora.files import CorpusError, read_lines
-from hf_bionerkd.corpora.pmids import parse_pmid
-from hf_bionerkd.corpora.pubmed import PubMedRecord
+from hf_bionerkd.corpora.pubmed import PubMedRecord, parse_pmid
 from hf_bionerkd.documents import ConceptRef
 from hf_bionerkd.knowledge.ctd import read_ctd_table
-from hf_bionerkd.knowledge.identifiers import MESH, IdentifierError, normalise, normalise_known
+from hf_bionerkd.knowledge.identifiers import MESH, normalise_at, normalise_known
 from hf_bionerkd.knowledge.pmid_tables import MEMORY_MB, PmidTable, write_pmid_table
 from hf_bionerkd.knowledge.vocabularies import ConceptNames
 
 CTD, RGD, MESH_HEADINGS = "CTD", "RGD", "MeSH"
 COLUMNS = ("concept", "source")
 
+# CTD writes MeSH identifiers of chemicals without their vocabulary.
 _CTD_SCHEMES = {"ChemicalID": MESH}
 _RGD_COLUMNS = ("TERM_ACC_ID", "REFERENCES", "MESH_OMIM_ID")
 _RGD_ORIGINAL = "ORIGINAL_REFERENCE"
-# RGD separates references by bars; how those are separated that it takes over from elsewhere is not documented.
+# RGD separates references by bars; how it separates those that it takes over from elsewhere is not documented.
 _BETWEEN_REFERENCES = re.compile(r"[|;,\s]+")
+# The gene association format: its numbers of columns, and two of them counted from 0.
 _GAF_COLUMNS = range(15, 18)
 _GAF_REFERENCES, _GAF_TERM = 5, 4
 
 
 class Association(NamedTuple):
-    """A knowledge base says that an article is about a concept."""
+    """A statement of a knowledge base that an article is about a concept."""
 
     pmid: int
     concept: ConceptRef
@@ -76,7 +77,7 @@ def read_ctd_associations(
             ``ctd_rows_without_pmid``.
 
     Raises:
-        CorpusError: A column is missing or renamed, or a row holds an unknown identifier or no PMID.
+        CorpusError: A column is missing or renamed, or a row holds a malformed identifier or PMID.
 
     Example:
         >>> for pmid, concept, _ in read_ctd_associations("CTD_chemicals_diseases.tsv.gz"):  # doctest: +SKIP
@@ -85,6 +86,7 @@ def read_ctd_associations(
     counts = Counter() if counts is None else counts
     optional = ["DirectEvidence", "InferenceGeneSymbol", "InferenceChemicalName"]
     for number, (pmids, *rest) in read_ctd_table(path, ["PubMedIDs", *columns], optional):
+        # Evidence is stated, or the row names the gene or chemical that it is inferred through.
         concepts, (evidence, *through) = rest[: len(columns)], rest[len(columns) :]
         counts["ctd_rows"] += 1
         if any(through) and not evidence and not inferred:
@@ -92,11 +94,12 @@ def read_ctd_associations(
             continue
         counts["ctd_rows_without_pmid"] += not pmids
         where = f"{path}:{number}"
-        found = [
-            _concept(value, _CTD_SCHEMES.get(name, ""), where) for name, value in zip(columns, concepts, strict=True)
+        references = [
+            normalise_at(where, value, _CTD_SCHEMES.get(name, ""))
+            for name, value in zip(columns, concepts, strict=True)
         ]
         for pmid in filter(None, pmids.split("|")):
-            for concept in found:
+            for concept in references:
                 yield Association(_pmid(pmid, where), concept, CTD)
 
 
@@ -111,11 +114,12 @@ def read_rgd_associations(
             ``identifiers_not_understood``.
 
     Raises:
-        CorpusError: The file is of neither layout, or a reference is no PMID.
+        CorpusError: The file is of neither layout, or a PMID is malformed.
     """
     counts = Counter() if counts is None else counts
     for where, terms, references in _rgd_rows(path):
         counts["rgd_rows"] += 1
+        # A reference may be one of RGD's own, beside or in place of a PMID.
         entries = dict.fromkeys(_BETWEEN_REFERENCES.split(references))
         pmids = [_pmid(entry[5:], where) for entry in entries if entry.startswith("PMID:")]
         counts["rgd_rows_without_pmid"] += not pmids
@@ -124,18 +128,20 @@ def read_rgd_associations(
 
 
 def _rgd_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str], str]]:
-    """Where a row stands, its terms and its references."""
-    places: tuple[int, int] | None = None
-    reference_places: list[int] = []
-    width, gaf, found = 0, False, False
+    """Yield where a row stands, its terms and its references."""
+    term_columns: tuple[int, int] | None = None
+    reference_columns: list[int] = []
+    width, gaf, empty = 0, False, True
     for number, line in read_lines(path):
+        # Only the gene association format has comments that begin so.
         if line.startswith("!"):
             gaf = True
             continue
         if not line.strip() or line.startswith("#"):
             continue
         fields = line.split("\t")
-        if not gaf and places is None:
+        # The first line of a file with terms names its columns.
+        if not gaf and term_columns is None:
             missing = [name for name in _RGD_COLUMNS if name not in fields]
             if missing:
                 raise CorpusError(
@@ -143,8 +149,8 @@ def _rgd_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str], st
                     f"comments names the columns ({missing} are not among {fields[:20]}), nor in the gene association "
                     "format, which begins with '!gaf-version'"
                 )
-            places, width = (fields.index("TERM_ACC_ID"), fields.index("MESH_OMIM_ID")), len(fields)
-            reference_places = [fields.index(name) for name in ("REFERENCES", _RGD_ORIGINAL) if name in fields]
+            term_columns, width = (fields.index("TERM_ACC_ID"), fields.index("MESH_OMIM_ID")), len(fields)
+            reference_columns = [fields.index(name) for name in ("REFERENCES", _RGD_ORIGINAL) if name in fields]
             continue
         if (len(fields) not in _GAF_COLUMNS) if gaf else (len(fields) != width):
             expected = "15 to 17" if gaf else str(width)
@@ -152,25 +158,27 @@ def _rgd_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str], st
                 f"{path}:{number}: the row has {len(fields)} fields, expected {expected}. The file is damaged; fetch "
                 "it again."
             )
-        found = True
+        empty = False
         where = f"{path}:{number}"
-        if places is None:
+        if term_columns is None:
             yield where, [fields[_GAF_TERM].strip()], fields[_GAF_REFERENCES]
         else:
-            mapped = [value.strip() for value in fields[places[1]].split("|") if value.strip()]
-            yield where, mapped or [fields[places[0]].strip()], "|".join(fields[place] for place in reference_places)
-    if not found:
+            # RGD's own term counts only where RGD maps it to neither MeSH nor OMIM.
+            own, mapped = (fields[column] for column in term_columns)
+            terms = [value.strip() for value in mapped.split("|") if value.strip()] or [own.strip()]
+            yield where, terms, "|".join(fields[column] for column in reference_columns)
+    if empty:
         raise CorpusError(f"{path}: the file holds no annotation; fetch it again")
 
 
 def heading_ids(descriptors: Iterable[ConceptNames]) -> dict[str, ConceptRef]:
-    """Descriptors by name, for headings that are known by name alone.
+    """Map names to descriptors, for headings that are known by name alone.
 
     Args:
         descriptors (`Iterable[ConceptNames]`): From :func:`~hf_bionerkd.knowledge.vocabularies.read_mesh_table`.
 
     Returns:
-        Preferred names and entry terms without case, a preferred name before an equal entry term.
+        Preferred names and entry terms, case folded; where the two are equal, the preferred name counts.
     """
     ids: dict[str, ConceptRef] = {}
     terms: dict[str, ConceptRef] = {}
@@ -199,20 +207,23 @@ def mesh_associations(
             ``mesh_names_unknown``.
 
     Raises:
-        CorpusError: A PMID or an identifier is none, or there are names alone and no `headings`; names the article.
+        CorpusError: A PMID or an identifier is malformed, or there are names alone and no `headings`.
+            The message names the article.
     """
     counts = Counter() if counts is None else counts
     for article in articles:
+        # Records have identifiers, articles only names; each has one of the two.
         names = article.mesh if isinstance(article, Article) else ()
         identifiers = () if isinstance(article, Article) else article.mesh_ids
         if not names and not identifiers:
             continue
         counts["mesh_articles"] += 1
+        # Without a PMID nothing can be joined with it.
         if not article.pmid:
             counts["mesh_articles_without_pmid"] += 1
             continue
         where = f"article {article.pmid}" if path is None else f"{path}: article {article.pmid}"
-        concepts = [_concept(value, MESH, where) for value in identifiers]
+        concepts = [normalise_at(where, value, MESH) for value in identifiers]
         for name in names:
             if headings is None:
                 raise CorpusError(
@@ -240,10 +251,10 @@ def write_associations(
     Args:
         path (`str` or `PathLike`): The Parquet file to make.
         associations (`Iterable[Association]`): From the readers of this module; read once.
-        identity (`Mapping[str, Any]`): What they come from; see
+        identity (`Mapping[str, Any]`): What the associations come from; see
             :func:`~hf_bionerkd.knowledge.pmid_tables.write_pmid_table`.
-        counts (`Mapping[str, int]`, *optional*): What the readers count; kept with the table.
-        memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use.
+        counts (`Mapping[str, int]`, *optional*): What the readers count; it is kept with the table.
+        memory_mb (`int`, *optional*, defaults to 512): The memory that DuckDB may use, in MB.
 
     Returns:
         The number of distinct associations.
@@ -252,53 +263,40 @@ def write_associations(
     return write_pmid_table(path, COLUMNS, rows, identity, counts=counts, memory_mb=memory_mb)
 
 
-class Associations:
+class Associations(PmidTable):
     """The stored associations.
 
     Args:
-        path (`str` or `PathLike`): What :func:`write_associations` wrote.
-        memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use.
+        path (`str` or `PathLike`): The file that :func:`write_associations` wrote.
+        memory_mb (`int`, *optional*, defaults to 512): The memory that DuckDB may use, in MB.
 
     Example:
         >>> Associations("associations.parquet").of([6893628])  # doctest: +SKIP
         {6893628: {ConceptRef(scheme='MESH', identifier='D003620'): ('CTD', 'MeSH')}}
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, memory_mb: int = MEMORY_MB) -> None:
-        self._table = PmidTable(path, memory_mb=memory_mb)
-
-    def __len__(self) -> int:
-        return len(self._table)
-
     def counts(self) -> dict[str, int]:
-        """Associations by the knowledge base that says so."""
-        return self._table.count_by("source")
+        """Return the number of associations of each knowledge base."""
+        return self.count_by("source")
 
     def of(self, pmids: Iterable[int]) -> dict[int, dict[ConceptRef, tuple[str, ...]]]:
-        """What some articles are about; give thousands at once, since a call for one costs as much.
+        """Look up what some articles are about; give thousands at once, since a call for one costs as much.
 
         Returns:
-            PMID to concept to the knowledge bases that say so; PMIDs with no association are left out.
+            The knowledge bases that say so, by PMID and concept; PMIDs with no association are left out.
         """
-        found: defaultdict[int, dict[ConceptRef, tuple[str, ...]]] = defaultdict(dict)
-        for pmid, concept, source in self._table.lookup(pmids):
+        bases: defaultdict[int, dict[ConceptRef, tuple[str, ...]]] = defaultdict(dict)
+        for pmid, concept, source in self.lookup(pmids):
             reference = ConceptRef.parse(concept)
-            found[pmid][reference] = (*found[pmid].get(reference, ()), source)
-        return dict(found)
-
-
-def _concept(value: str, default_scheme: str, where: str) -> ConceptRef:
-    try:
-        return normalise(value, default_scheme)
-    except IdentifierError as error:
-        raise CorpusError(f"{where}: {error}") from None
+            bases[pmid][reference] = (*bases[pmid].get(reference, ()), source)
+        return dict(bases)
 
 
 def _pmid(value: str, where: str) -> int:
     pmid = parse_pmid(value)
     if pmid is None:
         raise CorpusError(
-            f"{where}: {value[:80]!r} is no PMID; expected 1 to 9 digits alone. Correct the row, or fetch the "
-            "file again."
+            f"{where}: {value[:80]!r} is no PMID; expected 1 to 9 digits alone. Correct the row, or fetch the file "
+            "again."
         )
     return pmid

@@ -1,4 +1,4 @@
-"""What PubTator found in each abstract: its bulk rows, which tell no places, stored out of core and found in the text.
+"""The store of PubTator's bulk rows, and the search for the mentions that they name without offsets.
 
 The rows of all PubMed are hundreds of millions: they are kept in Parquet and joined by DuckDB
 (:mod:`hf_bionerkd.knowledge.pmid_tables`).
@@ -14,9 +14,10 @@ from typing import Any
 
 from hf_bionerkd.corpora.pubtator_bulk import BulkRow
 from hf_bionerkd.documents import ConceptRef, Mention
-from hf_bionerkd.knowledge.matching import FreePlaces
+from hf_bionerkd.knowledge.matching import FreeText
 from hf_bionerkd.knowledge.pmid_tables import MEMORY_MB, PmidTable, write_pmid_table
 
+# Joins the parts of a list in one column: unlike a bar it never stands in an ID or a text.
 _SEPARATOR = "\x1f"
 COLUMNS = ("type", "concepts", "mentions", "resources")
 
@@ -35,11 +36,11 @@ def write_bulk_annotations(
     Args:
         path (`str` or `PathLike`): The Parquet file to make.
         rows (`Iterable[BulkRow]`): From :func:`~hf_bionerkd.corpora.pubtator_bulk.read_bulk_rows`.
-        types (`Collection[str]`): Types to store; rows of others are passed over.
-        identity (`Mapping[str, Any]`): What they come from; see
+        types (`Collection[str]`): Types to store; rows of other types are skipped.
+        identity (`Mapping[str, Any]`): What the rows come from; see
             :func:`~hf_bionerkd.knowledge.pmid_tables.write_pmid_table`.
-        counts (`Mapping[str, int]`, *optional*): What the readers count; kept with the table.
-        memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use.
+        counts (`Mapping[str, int]`, *optional*): What the readers count; it is kept with the table.
+        memory_mb (`int`, *optional*, defaults to 512): The memory that DuckDB may use, in MB.
 
     Returns:
         The number of distinct rows.
@@ -52,32 +53,26 @@ def write_bulk_annotations(
     return write_pmid_table(path, COLUMNS, stored, identity, counts=counts, memory_mb=memory_mb)
 
 
-class BulkAnnotations:
+class BulkAnnotations(PmidTable):
     """The stored rows.
 
     Args:
-        path (`str` or `PathLike`): What :func:`write_bulk_annotations` wrote.
-        memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use.
+        path (`str` or `PathLike`): The file that :func:`write_bulk_annotations` wrote.
+        memory_mb (`int`, *optional*, defaults to 512): The memory that DuckDB may use, in MB.
     """
-
-    def __init__(self, path: str | os.PathLike[str], *, memory_mb: int = MEMORY_MB) -> None:
-        self._table = PmidTable(path, memory_mb=memory_mb)
-
-    def __len__(self) -> int:
-        return len(self._table)
 
     @cached_property
     def types(self) -> frozenset[str]:
-        """The types of the rows, whatever abstract they are of."""
-        return frozenset(self._table.count_by("type"))
+        """The types of all rows, of whatever abstract."""
+        return frozenset(self.count_by("type"))
 
     def of(self, pmids: Iterable[int]) -> dict[int, list[BulkRow]]:
-        """The rows of some abstracts; give thousands at once, since a call for one costs as much."""
-        found: defaultdict[int, list[BulkRow]] = defaultdict(list)
-        for pmid, type_, concepts, mentions, resources in self._table.lookup(pmids):
+        """Look up the rows of some abstracts; give thousands at once, since a call for one costs as much."""
+        by_pmid: defaultdict[int, list[BulkRow]] = defaultdict(list)
+        for pmid, type_, concepts, mentions, resources in self.lookup(pmids):
             references = tuple(map(ConceptRef.parse, _parts(concepts)))
-            found[pmid].append(BulkRow(str(pmid), type_, references, _parts(mentions), _parts(resources)))
-        return dict(found)
+            by_pmid[pmid].append(BulkRow(str(pmid), type_, references, _parts(mentions), _parts(resources)))
+        return dict(by_pmid)
 
 
 def _join(parts: Iterable[str]) -> str:
@@ -91,18 +86,18 @@ def _parts(column: str) -> tuple[str, ...]:
 def find_mentions(
     text: str, words: Sequence[tuple[int, int]], rows: Iterable[BulkRow], *, counts: Counter[str] | None = None
 ) -> tuple[Mention, ...]:
-    """Find the mentions of bulk rows in their abstract, wherever they stand as whole words in the spelling of the row.
+    """Find the mentions of bulk rows in their abstract: whole words in the spelling of the row.
 
     Args:
         text (`str`): The abstract.
         words (`Sequence[tuple[int, int]]`): Its words as half-open spans.
         rows (`Iterable[BulkRow]`): Its rows.
-        counts (`Counter`, *optional*): Receives ``bulk_mentions_not_found``: texts that rows name and that stand
-            nowhere, as PubTator read another edition of the abstract.
+        counts (`Counter`, *optional*): Receives ``bulk_mentions_not_found``: texts that rows name and the abstract
+            does not have, since PubTator read another edition of it.
 
     Returns:
-        Mentions in order. Of those that overlap the longest, of equally long ones the leftmost; two types for one span
-        are both kept, two rows of one type become one mention with the concepts of both.
+        Mentions in order. Of those that overlap, the longest is kept, and of equally long ones the leftmost. Two types
+        for one span are both kept; two rows of one type become one mention with the concepts of both.
 
     Example:
         >>> row = BulkRow("1", "Disease", (ConceptRef("MESH", "D006073"),), ("gout",), ("DNorm",))
@@ -110,9 +105,11 @@ def find_mentions(
         [(3, 'pubtator:DNorm/bulk')]
     """
     counts = Counter() if counts is None else counts
+    # Texts count as whole words only: "gout" does not stand in "gouty".
     starts, ends = {start for start, _ in words}, {end for _, end in words}
     concepts: defaultdict[tuple[int, int, str], dict[ConceptRef, None]] = defaultdict(dict)
     resources: dict[tuple[int, int, str], str] = {}
+    # Gather what all rows say of a span: the concepts of all, the resources of the first.
     for row in rows:
         for mention in dict.fromkeys(row.mentions):
             spans = [span for span in _occurrences(text, mention) if span[0] in starts and span[1] in ends]
@@ -120,18 +117,19 @@ def find_mentions(
             for start, end in spans:
                 concepts[start, end, row.type].update(dict.fromkeys(row.concepts))
                 resources.setdefault((start, end, row.type), "+".join(row.resources) or "unknown")
-    free = FreePlaces(len(text))
+    # Give the text away, longest span first.
+    free = FreeText(len(text))
     ranked = sorted({span[:2] for span in concepts}, key=lambda span: (span[0] - span[1], span[0]))
     kept = {span for span in ranked if free.take(*span)}
     return tuple(
-        Mention(start, end, type_, text[start:end], tuple(found), f"pubtator:{resources[start, end, type_]}/bulk")
-        for (start, end, type_), found in sorted(concepts.items(), key=lambda item: item[0])
+        Mention(start, end, type_, text[start:end], tuple(references), f"pubtator:{resources[start, end, type_]}/bulk")
+        for (start, end, type_), references in sorted(concepts.items(), key=lambda item: item[0])
         if (start, end) in kept
     )
 
 
-def _occurrences(text: str, wanted: str) -> Iterator[tuple[int, int]]:
-    place = text.find(wanted) if wanted else -1
-    while place >= 0:
-        yield place, place + len(wanted)
-        place = text.find(wanted, place + 1)
+def _occurrences(text: str, mention: str) -> Iterator[tuple[int, int]]:
+    start = text.find(mention) if mention else -1
+    while start >= 0:
+        yield start, start + len(mention)
+        start = text.find(mention, start + 1)

@@ -1,4 +1,4 @@
-r"""Tables of the Comparative Toxicogenomics Database as it distributes them.
+r"""The reader of the tables that the Comparative Toxicogenomics Database distributes.
 
 =====================================  ================================================================================
 separator                              tabs, or commas with quoted fields; the line with the column names tells
@@ -6,13 +6,13 @@ comment block                          lines that start with ``#``; the names of
                                        after ``# Fields:``
 no comment block                       the first line holds the names of the columns (as in extracts of the tables)
 lists                                  separated by ``|``
-gzip                                   known by its first bytes
-a column that is not there             error that names it, the nearest column there is, and all of them
-an optional column that is not there   nothing; an error where the table has a column that CTD's have not, which may be
-                                       the missing one under a new name
+gzip                                   recognised by its first bytes
+a missing column                       error that names it, the nearest one, and all columns
+a missing optional column              ignored; an error where the table has a column that CTD's tables do not have,
+                                       which may be the missing one under a new name
 a row with too few or too many fields  error that names the file and the line
-a lone carriage return between commas  the same: it ends the row of a comma-separated table
-fields of any length                   read
+a lone carriage return between commas  the same error: it ends the row of a comma-separated table
+fields of any length                   accepted
 =====================================  ================================================================================
 
 Source: the file formats that ctdbase.org documents with its downloads (Davis et al. 2019).
@@ -40,7 +40,7 @@ _KNOWN_COLUMNS = frozenset(
 class _Layout(NamedTuple):
     separator: str
     width: int
-    places: tuple[int, ...]
+    columns: tuple[int, ...]
 
 
 def read_ctd_table(
@@ -50,27 +50,29 @@ def read_ctd_table(
 
     Args:
         path (`str` or `PathLike`): The file, plain or ``.gz``.
-        columns (`Sequence[str]`): Names of the columns to read, in the order wanted.
-        optional (`Sequence[str]`, *optional*): Columns to read after these where the table has them; `""` elsewhere.
+        columns (`Sequence[str]`): Names of the columns to read, in the order in which they are given back.
+        optional (`Sequence[str]`, *optional*): Columns to read after these; their fields are `""` where the table has
+            no such column.
 
     Returns:
-        The line's number and its fields.
+        Pairs of line number and fields.
 
     Raises:
-        CorpusError: A column is missing, or may be an optional one renamed; a row has another number of fields; or the
-            file holds no row.
+        CorpusError: A column is missing, or an optional one may have been renamed; a row has another number of fields;
+            or the file holds no row.
 
     Example:
         >>> for line, (chemical, pmids) in read_ctd_table("chems.tsv", ["ChemicalID", "PubMedIDs"]):  # doctest: +SKIP
         ...     print(line, chemical, pmids.split("|"))
     """
     layout: _Layout | None = None
-    found = names_follow = False
+    names_follow, empty = False, True
     for number, line in read_lines(path):
         comment = line.startswith("#")
         text = line[1:].strip() if comment else line
         if not text.strip():
             continue
+        # The names of the columns stand in the comment after `# Fields:`, or in the first line that is no comment.
         if comment:
             if names_follow:
                 layout = _layout(text, columns, optional, f"{path}:{number}")
@@ -84,15 +86,16 @@ def read_ctd_table(
                     f"{path}:{number}: the row has {len(fields)} fields where the table has {layout.width} columns. "
                     "The file is damaged or of another layout; fetch it again."
                 )
-            found = True
-            yield number, tuple(fields[place].strip() if place >= 0 else "" for place in layout.places)
-    if not found:
+            empty = False
+            yield number, tuple(fields[column].strip() if column >= 0 else "" for column in layout.columns)
+    if empty:
         raise CorpusError(f"{path}: the table holds no row; expected columns {', '.join(columns)}. Fetch it again.")
 
 
 def _layout(names: str, columns: Sequence[str], optional: Sequence[str], where: str) -> _Layout:
     separator = "\t" if "\t" in names else ","
     header = [name.strip() for name in _split(names, separator, where)]
+    # Every column that is asked for must be there under its name.
     for name in columns:
         if name not in header:
             near = difflib.get_close_matches(name, header, n=1)
@@ -104,16 +107,16 @@ def _layout(names: str, columns: Sequence[str], optional: Sequence[str], where: 
             )
     absent = [name for name in optional if name not in header]
     unknown = [name for name in header if name not in _KNOWN_COLUMNS and name not in columns]
-    # Without its evidence an inferred row counts as curated, without its synonyms a concept is hardly ever found, and
-    # neither would be noticed: do not guess that a new column is not the missing one.
+    # Without its evidence an inferred row counts as curated, and without its synonyms a concept is hardly matched.
+    # Neither would be noticed: do not guess that a new column is not the missing one.
     if absent and unknown:
         raise CorpusError(
-            f"{where}: the table has the columns {unknown}, which CTD's have not, and lacks {absent}, which are read "
-            f"where they are there; its columns are {header}. If one of those is one of these, correct the line with "
-            "the names; otherwise take the unknown columns out of the table."
+            f"{where}: the table has the columns {unknown}, which CTD's tables do not have, and lacks {absent}, which "
+            f"are read where a table has them; its columns are {header}. If an unknown column is a missing one under "
+            "a new name, correct the line with the names; otherwise take the unknown columns out of the table."
         )
-    places = tuple(header.index(name) if name in header else -1 for name in (*columns, *optional))
-    return _Layout(separator, len(header), places)
+    indices = tuple(header.index(name) if name in header else -1 for name in (*columns, *optional))
+    return _Layout(separator, len(header), indices)
 
 
 def _split(line: str, separator: str, where: str) -> list[str]:

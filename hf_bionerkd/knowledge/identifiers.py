@@ -1,4 +1,4 @@
-"""Concept identifiers in one spelling: the only place where the package reads one as another.
+"""The one spelling of concept identifiers: the only module that reads one identifier as another.
 
 ``MESH:D003620``, ``mesh:d003620`` and a bare ``D003620`` are the same :class:`~hf_bionerkd.documents.ConceptRef`, and
 an identifier that MEDIC lists as an alternative (mostly OMIM numbers) stands for the one it lists first. Files are
@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.documents import ConceptRef
 
 MESH = "MESH"
 OMIM = "OMIM"
 
-# What an identifier of each vocabulary looks like. MeSH: descriptors (D) and supplementary records (C).
+# The form of an identifier in each vocabulary. MeSH: descriptors (D) and supplementary records (C).
 _FORMS: dict[str, re.Pattern[str]] = {
     MESH: re.compile(r"[CD]\d{6}(?:\d{3})?"),
     OMIM: re.compile(r"(?:PS)?\d{6}"),
@@ -34,6 +35,7 @@ _FORMS: dict[str, re.Pattern[str]] = {
     "RGD": re.compile(r"\d+"),
     "UMLS": re.compile(r"C\d{7}"),
 }
+# Other names of these vocabularies, in capitals, as corpora and knowledge bases write them.
 _OTHER_NAMES = {
     "CELLOSAURUS": "CVCL",
     "DO": "DOID",
@@ -61,14 +63,14 @@ def normalise(concept: str | ConceptRef, default_scheme: str = "") -> ConceptRef
 
     Args:
         concept (`str` or `ConceptRef`): ``"MESH:D003620"``, ``"D003620"``, ``"omim:125853"``, ``"DO:DOID:0050700"``.
-        default_scheme (`str`, *optional*): Vocabulary of an identifier that names none; without it only MeSH is known
-            by its looks.
+        default_scheme (`str`, *optional*): Vocabulary of an identifier that names none; without it only MeSH is
+            recognised, by the form of its identifiers.
 
     Returns:
         The identifier with its vocabulary, both in the one spelling that the package compares.
 
     Raises:
-        IdentifierError: The vocabulary is unknown or not named, or the identifier is none of its vocabulary.
+        IdentifierError: The vocabulary is unknown or not named, or the identifier does not have its form.
 
     Example:
         >>> normalise("D003620") == normalise("mesh:d003620") == ConceptRef("MESH", "D003620")
@@ -77,7 +79,7 @@ def normalise(concept: str | ConceptRef, default_scheme: str = "") -> ConceptRef
     return _normalise(str(concept), default_scheme)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 16)  # a table of associations repeats some ten thousand identifiers in millions of rows
 def _normalise(text: str, default_scheme: str) -> ConceptRef:
     named, colon, identifier = text.strip().partition(":")
     if not colon:
@@ -85,6 +87,7 @@ def _normalise(text: str, default_scheme: str) -> ConceptRef:
     identifier = identifier.strip()
     if ":" in identifier:  # as CTD writes "DO:DOID:0050700"
         named, _, identifier = identifier.rpartition(":")
+    # The vocabulary: the one named, else the caller's, else MeSH where the identifier has its form.
     if named or default_scheme:
         scheme = _SCHEMES.get((named or default_scheme).strip().upper())
         if scheme is None:
@@ -111,14 +114,31 @@ def _normalise(text: str, default_scheme: str) -> ConceptRef:
 _EXAMPLES = {MESH: "MESH:D003620", OMIM: "OMIM:125853", "CVCL": "CVCL:0030", "UMLS": "UMLS:C0003467"}
 
 
+def normalise_at(where: str, concept: str, default_scheme: str = "") -> ConceptRef:
+    """Read an identifier of a file; see :func:`normalise`.
+
+    Args:
+        where (`str`): The file and line, for the error.
+        concept (`str`): The identifier.
+        default_scheme (`str`, *optional*): The vocabulary of an identifier that names none.
+
+    Raises:
+        CorpusError: The identifier is unknown or malformed.
+    """
+    try:
+        return normalise(concept, default_scheme)
+    except IdentifierError as error:
+        raise CorpusError(f"{where}: {error}") from None
+
+
 def normalise_known(
     concepts: Iterable[str | ConceptRef], counts: Counter[str], default_scheme: str = ""
 ) -> Iterator[ConceptRef]:
-    """Normalise what can be, for sources that mix vocabularies; what cannot is left out.
+    """Normalise the identifiers of sources that mix vocabularies, leaving out those that cannot be.
 
     Args:
         concepts (`Iterable[str | ConceptRef]`): Identifiers.
-        counts (`Counter`): ``identifiers_not_understood`` counts those left out.
+        counts (`Counter`): Receives ``identifiers_not_understood``, the number left out.
         default_scheme (`str`, *optional*): See :func:`normalise`.
     """
     for concept in concepts:
@@ -129,7 +149,7 @@ def normalise_known(
 
 
 class Alternatives:
-    """Identifiers that stand for others, as MEDIC lists them.
+    """The identifiers that stand for others, as MEDIC lists them.
 
     Args:
         pairs (`Iterable[tuple[ConceptRef, ConceptRef]]`, *optional*): An alternative and the identifier that it stands
@@ -142,6 +162,7 @@ class Alternatives:
     """
 
     def __init__(self, pairs: Iterable[tuple[ConceptRef, ConceptRef]] = ()) -> None:
+        # An identifier that others stand for is never resolved further: that would merge two concepts.
         pairs = list(pairs)
         primary = {to for _, to in pairs}
         self._stands_for: dict[ConceptRef, ConceptRef] = {}
@@ -150,7 +171,7 @@ class Alternatives:
                 self._stands_for.setdefault(alternative, concept)
 
     def resolve(self, concept: ConceptRef) -> ConceptRef:
-        """The identifier that `concept` stands for; itself where it is no alternative."""
+        """Return the identifier that `concept` stands for; itself where it is no alternative."""
         return self._stands_for.get(concept, concept)
 
     def __len__(self) -> int:

@@ -1,8 +1,8 @@
-"""A lexicon: which names stand for which concepts, and under which conditions a text is taken to use them.
+"""The lexicon: which names stand for which concepts, and when a text is taken to use them.
 
 Names are compared word by word in a *folded* form, in which case, hyphens, plurals, Greek letters and British spelling
 do not count: ``Alpha-methyldopa`` = ``α-Methyldopa``, ``Parkinson's diseases`` = ``parkinson disease``, ``oedema`` =
-``edema``. What folding would confuse is kept apart by rules:
+``edema``. Rules keep apart what folding would confuse:
 
 ======================  ===============================================================================================
 acronyms                a short name written mostly in capitals (``AIDS``, ``5-FU``) is matched in that spelling alone,
@@ -11,8 +11,9 @@ unspelled acronyms      a short name known in lower case only (``5fu``) is match
 short names             names with fewer letters and digits than `min_length` are left out
 numbers                 names without two letters in a row are left out
 stop names              left out, in folded form, so that ``disease`` stops ``Diseases`` too
-several concepts        all are kept, in the order of the sources; more than `max_concepts` of one type: left out
-several types           the name is of the type that comes first in `types`
+several concepts        all are kept, in the order of the sources; names of more than `max_concepts` concepts of one
+                        type are left out
+several types           the name belongs to the type that comes first in `types`
 ======================  ===============================================================================================
 """
 
@@ -29,7 +30,7 @@ from hf_bionerkd.knowledge.vocabularies import ConceptNames
 
 Case = Literal["any", "exact", "capitals"]
 
-SEPARATOR = "\x1f"
+SEPARATOR = "\x1f"  # between folded words; it is white space to Python, so that no word holds it
 
 _DROPPED = frozenset("-‐‑‒–—'’`´")
 _APOSTROPHES = frozenset("'’`´")
@@ -37,15 +38,18 @@ _GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi"
 )
 _LETTERS = dict(zip("αβγδεζηθικλμνξοπρστυφ", _GREEK.split(), strict=True)) | {"χ": "chi", "ψ": "psi", "ω": "omega"}
+# British spellings and their American ones, within a word.
 _SPELLINGS = (("ae", "e"), ("oe", "e"), ("tumour", "tumor"), ("sulph", "sulf"), ("leuco", "leuko"))
+# Endings whose s is no plural: -ss, -us, -os; -as, but for -ias and -mas ("carcinomas"); -is.
 _SINGULAR = re.compile(r"(?:[suo]|(?<![mi])a|i)s\Z")
 _TWO_LETTERS = re.compile(r"[^\W\d_]{2}")
+# The words folded so far: a text repeats a few thousand words all the time.
 _folded_words: dict[str, str] = {}
 _MOST_WORDS = 1 << 18
 
 
 def fold_word(word: str) -> str:
-    """A word in the form in which names are compared; `""` for a hyphen or apostrophe.
+    """Return a word in the form in which names are compared; `""` for a hyphen or apostrophe.
 
     Example:
         >>> [fold_word(word) for word in ("Seizures", "α", "Oedema", "-", "virus")]
@@ -53,7 +57,7 @@ def fold_word(word: str) -> str:
     """
     folded = _folded_words.get(word)
     if folded is None:
-        if len(_folded_words) >= _MOST_WORDS:  # words of a language never end; the memory for them does
+        if len(_folded_words) >= _MOST_WORDS:  # new words never end, but the memory for them does
             _folded_words.clear()
         folded = _folded_words[word] = _fold(word)
     return folded
@@ -62,11 +66,13 @@ def fold_word(word: str) -> str:
 def _fold(word: str) -> str:
     if word in _DROPPED:
         return ""
+    # The micro sign looks like a mu and is another character.
     lower = word.lower().replace("µ", "μ")
     folded = _LETTERS.get(lower, lower)
     if len(folded) > 4:
         for british, american in _SPELLINGS:
             folded = folded.replace(british, american)
+    # Plurals, by their endings; short words and those with digits keep their s.
     if len(folded) > 3 and folded.isalpha() and folded.endswith("s") and not _SINGULAR.search(folded):
         if len(folded) > 5 and folded.endswith("ies"):
             return folded[:-3] + "y"
@@ -75,28 +81,31 @@ def _fold(word: str) -> str:
 
 
 def fold_words(words: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Folded words that count, and the place of each in `words`; a possessive s does not count.
+    """Fold words, leaving out hyphens, apostrophes and a possessive s.
+
+    Returns:
+        The folded words, and the index of each in `words`.
 
     Example:
         >>> fold_words(["Parkinson", "'", "s", "disease"])
         (['parkinson', 'disease'], [0, 3])
     """
     folded: list[str] = []
-    places: list[int] = []
+    indices: list[int] = []
     previous = ""
-    for place, word in enumerate(words):
-        form = _folded_words.get(word)
+    for index, word in enumerate(words):
+        form = _folded_words.get(word)  # looked up here, since a call for every word of a corpus takes its time
         if form is None:
             form = fold_word(word)
         if form and not (word == "s" and previous in _APOSTROPHES):
             folded.append(form)
-            places.append(place)
+            indices.append(index)
         previous = word
-    return folded, places
+    return folded, indices
 
 
 def fold_name(name: str) -> str:
-    """The folded words of a name as one key.
+    """Return the folded words of a name as one key.
 
     Example:
         >>> fold_name("Parkinson's Diseases") == fold_name("parkinson disease")
@@ -106,13 +115,13 @@ def fold_name(name: str) -> str:
 
 
 def plain_spelling(text: str) -> str:
-    """The letters, digits and signs of a text without blanks, hyphens and apostrophes, by which acronyms compare."""
+    """Return a text without blanks, hyphens and apostrophes, the form in which acronyms are compared."""
     return "".join(character for character in text if not character.isspace() and character not in _DROPPED)
 
 
 @dataclass(frozen=True)
 class LexiconRules:
-    """What names a lexicon takes in; see :mod:`hf_bionerkd.knowledge.lexicon`.
+    """The rules for what names a lexicon takes in; see :mod:`hf_bionerkd.knowledge.lexicon`.
 
     Args:
         min_length (`int`, *optional*, defaults to 3): Letters and digits of the shortest name.
@@ -137,11 +146,11 @@ class LexiconRules:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a name stands for.
+    """The meaning of a name.
 
     Args:
         type (`str`): Its entity type.
-        concepts (`tuple[ConceptRef, ...]`): What it may mean, in the order of the sources.
+        concepts (`tuple[ConceptRef, ...]`): The concepts that it may mean, in the order of the sources.
         source (`str`): The first source that has it.
         case (`str`): `"any"`, `"exact"` (one of `spellings`) or `"capitals"` (no small letter).
         spellings (`frozenset[str]`): For `"exact"`: the spellings, see :func:`plain_spelling`.
@@ -154,7 +163,7 @@ class Entry:
     spellings: frozenset[str] = frozenset()
 
     def accepts(self, text: str) -> bool:
-        """Whether a text with the folded form of this name is written as this name may be."""
+        """Return whether a text with the folded form of this name is written as this name may be."""
         if self.case == "any":
             return True
         spelled = plain_spelling(text)
@@ -165,6 +174,8 @@ class Entry:
 
 @dataclass
 class _Gathered:
+    """The facts about one name of one type, gathered from all vocabularies."""
+
     concepts: dict[ConceptRef, None] = field(default_factory=dict)
     source: str = ""
     acronyms: set[str] = field(default_factory=set)
@@ -173,14 +184,14 @@ class _Gathered:
 
 
 class Lexicon:
-    """Names of several types, folded, with the rules' verdicts.
+    """The names of several types, folded and judged by the rules.
 
     Args:
-        types (`Sequence[str]`): Entity types; a name of several types is taken to be of the first.
-        rules (`LexiconRules`, *optional*): What to take in.
+        types (`Sequence[str]`): Entity types; a name of several types belongs to the first.
+        rules (`LexiconRules`, *optional*): Which names to take in.
 
     Attributes:
-        counts (`Counter[str]`): Names read, and left out by rule.
+        counts (`Counter[str]`): The names read, and those left out by each rule.
 
     Example:
         >>> from hf_bionerkd.knowledge.identifiers import normalise
@@ -204,10 +215,10 @@ class Lexicon:
 
         Args:
             type_ (`str`): The type of its concepts.
-            source (`str`): What to call it in the provenance of a mention.
+            source (`str`): The vocabulary's name in the provenance of a mention.
             concepts (`Iterable[ConceptNames]`): From the readers of :mod:`hf_bionerkd.knowledge.vocabularies`.
             acronyms (`bool`, *optional*, defaults to `True`): Whether to take in its acronyms, too. Where a vocabulary
-                has many rare ones, a text that does not say what one means mostly means something else.
+                has many rare ones, a text that does not define one mostly means something else by it.
 
         Raises:
             ValueError: The lexicon does not hold the type.
@@ -223,6 +234,7 @@ class Lexicon:
                 if verdict:
                     self.counts[verdict] += 1
                     continue
+                # How the name is spelt here decides later in which spelling a text must have it.
                 gathered = self._names.setdefault(key, {}).setdefault(type_, _Gathered(source=source))
                 gathered.concepts[concept.concept] = None
                 if not concept.cased:
@@ -233,6 +245,7 @@ class Lexicon:
                     gathered.as_word = True
 
     def _left_out(self, key: str, name: str) -> str:
+        """Return the rule that leaves a name out; `""` where none does."""
         if sum(map(str.isalnum, name)) < self.rules.min_length:
             return "names_too_short"
         if not _TWO_LETTERS.search(name) and not (sum(map(str.isalpha, name)) and self._is_acronym(name)):
@@ -244,7 +257,7 @@ class Lexicon:
         return capitals >= 2 and small <= capitals and sum(map(str.isalnum, name)) <= self.rules.acronym_length
 
     def entries(self) -> Iterator[tuple[str, Entry]]:
-        """Every name in folded form with what it stands for; all conditions but those on the text are met."""
+        """Yield every name that the rules take in, in folded form, with what it stands for."""
         several = too_many = 0
         for name, by_type in self._names.items():
             type_ = next(type_ for type_ in self.types if type_ in by_type)
@@ -258,6 +271,7 @@ class Lexicon:
 
     def _entry(self, type_: str, gathered: _Gathered, name: str) -> Entry:
         concepts = tuple(gathered.concepts)
+        # A spelling as a word allows every spelling; an acronym only its own; a lower-case list says neither.
         if gathered.as_word:
             return Entry(type_, concepts, gathered.source)
         if gathered.acronyms:

@@ -1,13 +1,13 @@
-"""Dictionary matching: the names of a lexicon in running text.
+"""The dictionary matcher, which finds the names of a lexicon in running text.
 
 All names are looked for at once by an Aho-Corasick automaton over *folded words*
 (:mod:`hf_bionerkd.knowledge.lexicon`) with a separator around each, so that a match begins and ends at word boundaries
-by construction. Of matches that overlap the longest is kept, whatever its type; of equally long ones the leftmost. An
-abbreviation that the text defines means what its long form means, and nothing where that is unknown.
+by construction. Of matches that overlap, the longest is kept, whatever its type, and of equally long ones the
+leftmost. An abbreviation that the text defines means what its long form means, and nothing where that is unknown.
 
-The automaton is that of ``ahocorasick_rs`` (the Rust crate aho-corasick, which ripgrep uses): 211,000 names are built
-in 5 s and 135 MiB and matched at some thousands of abstracts a second. pyahocorasick over word numbers, the other
-maintained library, took six times as long to build and matched 63 abstracts a second.
+The automaton is that of ``ahocorasick_rs`` (the Rust crate aho-corasick, which ripgrep uses): building it for 211,000
+names takes 5 s and 135 MiB, and it matches some thousands of abstracts per second. pyahocorasick over word numbers,
+the other maintained library, took six times as long to build and matched 63 abstracts per second.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from hf_bionerkd.knowledge.abbreviations import Definition, find_definitions
 from hf_bionerkd.knowledge.lexicon import SEPARATOR, Entry, Lexicon, fold_words
 
 Words = Sequence[tuple[int, int]]
+# How provenance names the condition under which a name was matched.
 _RULES = {"any": "word", "exact": "acronym", "capitals": "capitals"}
 
 
 class Match(NamedTuple):
-    """A name found in a text, by which rule."""
+    """A name in a text, and the rule by which it was matched."""
 
     start: int
     end: int
@@ -38,12 +39,14 @@ class Match(NamedTuple):
 
 
 class Matcher:
-    """Finds the names of a lexicon.
+    """The matcher for the names of a lexicon.
 
     Args:
         lexicon (`Lexicon`): The names; later additions to it are not seen.
-        source (`str`, *optional*, defaults to `"dictionary"`): How the provenance of a mention begins. The rest says
-            which vocabulary and which rule: ``dictionary:medic/word``.
+        source (`str`, *optional*, defaults to `"dictionary"`): How the provenance of a mention begins. The rest names
+            the vocabulary and the rule: ``dictionary:medic/word``.
+        abbreviations (`bool`, *optional*, defaults to `True`): Whether abbreviations that a text defines mean what
+            their long forms mean.
 
     Raises:
         ValueError: The lexicon holds no name.
@@ -75,7 +78,7 @@ class Matcher:
         return len(self._entries)
 
     def find(self, text: str, words: Words) -> tuple[Mention, ...]:
-        """The mentions of a text, none overlapping another.
+        """Find the mentions of a text, none overlapping another.
 
         Args:
             text (`str`): The text.
@@ -85,68 +88,67 @@ class Matcher:
         Returns:
             Mentions in order, with concepts and provenance.
         """
-        found = self._names(text, words)
+        matches = self._names(text, words)
         for definition in find_definitions(text) if self._abbreviations else ():
-            found = self._with_abbreviation(text, words, found, definition)
-        return tuple(self._mention(text, *match) for match in longest(found))
+            matches = self._with_abbreviation(text, words, matches, definition)
+        return tuple(
+            Mention(start, end, entry.type, text[start:end], entry.concepts, f"{self._source}:{entry.source}/{rule}")
+            for start, end, entry, rule in longest(matches)
+        )
 
     def _names(self, text: str, words: Words) -> list[Match]:
-        folded, places = fold_words([text[start:end] for start, end in words])
+        """Return every name in the text that is written as it may be, overlapping or not."""
+        folded, indices = fold_words([text[start:end] for start, end in words])
         joined = f"{SEPARATOR}{SEPARATOR.join(folded)}{SEPARATOR}"
         # Where each folded word starts in `joined`: after the separator that the word before it ends with.
         starts = list(accumulate((len(word) + 1 for word in folded), initial=1))
-        found = []
+        matches = []
         for pattern, begin, end in self._automaton.find_matches_as_indexes(joined, overlapping=True):
-            first = words[places[bisect_right(starts, begin + 1) - 1]][0]
-            last = words[places[bisect_right(starts, end - 2) - 1]][1]
+            # A pattern has a separator at either end: its words begin one behind it and end one before it.
+            first = words[indices[bisect_right(starts, begin + 1) - 1]][0]
+            last = words[indices[bisect_right(starts, end - 2) - 1]][1]
             entry = self._entries[pattern]
             if entry.accepts(text[first:last]):
-                found.append(Match(first, last, entry, _RULES[entry.case]))
-        return found
+                matches.append(Match(first, last, entry, _RULES[entry.case]))
+        return matches
 
-    def _with_abbreviation(self, text: str, words: Words, found: list[Match], definition: Definition) -> list[Match]:
+    def _with_abbreviation(self, text: str, words: Words, matches: list[Match], definition: Definition) -> list[Match]:
         """Let a short form mean what its long form means, wherever it stands; nothing where that is not known."""
         short = text[definition.short_start : definition.short_end]
-        entry = _meaning(found, definition)
+        # "renal failure" gives "acute renal failure" its meaning: take the longest name that ends with the long form.
+        ending = [match for match in matches if match.end == definition.long_end]
+        entry = max(ending, key=lambda match: match.end - match.start).entry if ending else None
+        # Every occurrence as a whole word, with or without a plural s.
         starts, ends = {start for start, _ in words}, {end for _, end in words}
         spans = [match.span() for match in re.finditer(re.escape(short) + "(?:s(?![^\\W_]))?", text)]
-        places = {(start, end) for start, end in spans if start in starts and end in ends}
-        found = [match for match in found if (match.start, match.end) not in places]
-        return found + [Match(start, end, entry, "abbreviation") for start, end in places if entry is not None]
-
-    def _mention(self, text: str, start: int, end: int, entry: Entry, rule: str) -> Mention:
-        source = f"{self._source}:{entry.source}/{rule}"
-        return Mention(start, end, entry.type, text[start:end], entry.concepts, source)
+        whole = {(start, end) for start, end in spans if start in starts and end in ends}
+        # What the lexicon says of the short form there is taken back, whatever the long form means.
+        others = [match for match in matches if (match.start, match.end) not in whole]
+        return others + [Match(start, end, entry, "abbreviation") for start, end in whole if entry is not None]
 
 
-def _meaning(found: Iterable[Match], definition: Definition) -> Entry | None:
-    """What the longest name means that ends where the long form ends: "renal failure" for "acute renal failure"."""
-    ending = [match for match in found if match.end == definition.long_end]
-    return max(ending, key=lambda match: match.end - match.start).entry if ending else None
-
-
-class FreePlaces:
-    """Which characters of a text no mention has yet; a span costs its own length, however many there are.
+class FreeText:
+    """The characters of a text that no mention has yet; a span costs its own length, however many there are.
 
     Args:
-        length (`int`): Characters of the text.
+        length (`int`): The number of characters of the text.
     """
 
     def __init__(self, length: int) -> None:
         self._taken = bytearray(length)
 
     def take(self, start: int, end: int) -> bool:
-        """Take a half-open span, unless one of its characters is taken; whether it was."""
+        """Take a half-open span unless one of its characters is taken, and return whether it was free."""
         if 1 in self._taken[start:end]:
             return False
         self._taken[start:end] = b"\1" * (end - start)
         return True
 
 
-def longest(found: Iterable[Match]) -> list[Match]:
-    """Of matches that overlap the longest, of equally long ones the leftmost; in order of their starts."""
-    ranked = sorted(found, key=lambda match: (match.start - match.end, match.start))
-    free, kept = FreePlaces(max((match.end for match in ranked), default=0)), list[Match]()
+def longest(matches: Iterable[Match]) -> list[Match]:
+    """Keep of matches that overlap the longest, of equally long ones the leftmost; in order of their starts."""
+    ranked = sorted(matches, key=lambda match: (match.start - match.end, match.start))
+    free, kept = FreeText(max((match.end for match in ranked), default=0)), list[Match]()
     for match in ranked:
         if free.take(match.start, match.end):
             kept.append(match)

@@ -1,9 +1,9 @@
-"""Tables keyed by PMID that may be far larger than memory: Parquet in order of PMID, written and joined by DuckDB.
+"""The tables keyed by PMID, which may be far larger than memory: Parquet in order of PMID, by way of DuckDB.
 
-DuckDB because it sorts, removes duplicates and joins out of core inside this process (no server), within a memory
-limit that one sets, and ships for every platform under the MIT licence. Parquet because the table is then a plain
-columnar file that everything reads, and whose row groups, being in order, say which PMIDs they hold: a lookup skips
-the others. ``python recipes/bench_associations.py`` prints time and memory.
+DuckDB sorts, removes duplicates and joins out of core inside this process (no server), within a memory limit that one
+sets, and ships for every platform under the MIT licence. Parquet is a plain columnar file that everything reads, and
+its row groups, being in order, say which PMIDs they hold, so that a lookup skips the others.
+``python recipes/bench_associations.py`` prints time and memory.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.io import atomic_path
 
 MEMORY_MB = 512
-_ROWS_AT_ONCE = 100_000
-_ROW_GROUP = 65_536
+_ROWS_AT_ONCE = 100_000  # rows in Python's memory at a time
+_ROW_GROUP = 65_536  # small enough that a lookup of some PMIDs skips nearly all of a large table
+# Keys of the metadata in the Parquet file's footer.
 _IDENTITY = "hf_bionerkd"
 _COUNTS = "hf_bionerkd_counts"
-_HIGHEST = 2**63 - 1
+_HIGHEST = 2**63 - 1  # of the column's type, a signed integer of 64 bits
 
 
 def write_pmid_table(
@@ -46,23 +47,26 @@ def write_pmid_table(
     Args:
         path (`str` or `PathLike`): The Parquet file to make. The folder beside it needs room for the rows twice.
         columns (`Sequence[str]`): Names of the columns after ``pmid``, all of them text.
-        rows (`Iterable[tuple]`): PMID and texts; read once.
-        identity (`Mapping[str, Any]`): What makes two tables the same, as JSON can hold it; see
+        rows (`Iterable[tuple]`): The PMID and the texts of each row; read once.
+        identity (`Mapping[str, Any]`): What makes two tables the same, as plain JSON values; see
             :func:`read_identity`.
-        counts (`Mapping[str, int]`, *optional*): What was counted while the rows were read; looked at after them, and
-            kept with the table (:func:`read_counts`).
-        memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use; beyond that it works on disk.
+        counts (`Mapping[str, int]`, *optional*): What is counted while the rows are read. It is looked at after the
+            last row and kept with the table (:func:`read_counts`).
+        memory_mb (`int`, *optional*, defaults to 512): The memory that DuckDB may use, in MB; beyond that it works on
+            disk.
 
     Returns:
         The number of distinct rows.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A folder of this process alone for what DuckDB spills, on the disk that has room for the table.
     folder = path.with_name(f".{path.name}.{os.getpid()}.work")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
         with atomic_path(path) as table, _engine(folder / "rows.duckdb", folder, memory_mb) as engine:
+            # Gather: batch by batch into a table on disk.
             texts = "".join(f', "{name}" VARCHAR' for name in columns)
             engine.execute(f"CREATE TABLE rows (pmid BIGINT{texts})")
             schema = pa.schema([("pmid", pa.int64()), *((name, pa.string()) for name in columns)])
@@ -75,12 +79,13 @@ def write_pmid_table(
                 engine.register("batch", pa.Table.from_arrays(values, schema=schema))
                 engine.execute("INSERT INTO rows SELECT * FROM batch")
                 engine.unregister("batch")
-            stated = {_IDENTITY: identity, _COUNTS: dict(counts or {})}
+            # Write: sorted and without duplicates, with what is known of the table in its metadata.
+            metadata = {_IDENTITY: identity, _COUNTS: dict(counts or {})}
             engine.execute(
                 f"COPY (SELECT DISTINCT * FROM rows ORDER BY ALL) TO '{_quoted(table)}' "
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}, "
                 f"KV_METADATA {{{_IDENTITY}: ${_IDENTITY}, {_COUNTS}: ${_COUNTS}}})",
-                {key: json.dumps(value, sort_keys=True) for key, value in stated.items()},
+                {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()},
             )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -88,12 +93,12 @@ def write_pmid_table(
 
 
 def read_identity(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """What a table says it was made of; None where there is no such table."""
+    """Read what a table says that it was made of; None where there is no such table."""
     return _read_metadata(path, _IDENTITY)
 
 
 def read_counts(path: str | os.PathLike[str]) -> dict[str, int]:
-    """What was counted when a table was made."""
+    """Read what was counted when a table was made."""
     return _read_metadata(path, _COUNTS) or {}
 
 
@@ -101,19 +106,19 @@ def _read_metadata(path: str | os.PathLike[str], key: str) -> dict[str, Any] | N
     if not Path(path).is_file():
         return None
     try:
-        stated = (pq.read_metadata(path).metadata or {}).get(key.encode())
-    except pa.ArrowInvalid:
+        encoded = (pq.read_metadata(path).metadata or {}).get(key.encode())
+    except pa.ArrowInvalid:  # no Parquet, or half of one: as good as no table
         return None
-    found = json.loads(stated) if stated else None
-    return found if isinstance(found, dict) else None
+    value = json.loads(encoded) if encoded else None
+    return value if isinstance(value, dict) else None
 
 
 class PmidTable:
-    """Looks PMIDs up in a table, batch by batch.
+    """A table in which PMIDs are looked up, batch by batch.
 
     Args:
-        path (`str` or `PathLike`): What :func:`write_pmid_table` wrote.
-        memory_mb (`int`, *optional*, defaults to 512): What DuckDB may use.
+        path (`str` or `PathLike`): The file that :func:`write_pmid_table` wrote.
+        memory_mb (`int`, *optional*, defaults to 512): The memory that DuckDB may use, in MB.
 
     Raises:
         CorpusError: There is no such table.
@@ -130,30 +135,31 @@ class PmidTable:
         return int(pq.read_metadata(self.path).num_rows)
 
     def lookup(self, pmids: Iterable[int]) -> Iterator[tuple[Any, ...]]:
-        """Every row of these PMIDs, in order of PMID.
+        """Stream every row of these PMIDs, in order of PMID.
 
         Args:
             pmids (`Iterable[int]`): PMIDs; those that the table does not hold give nothing. A call costs about the
                 same for one as for some thousands.
         """
         # A number beyond what the column holds stands in no table; an article may state it all the same.
-        wanted = sorted({pmid for pmid in pmids if pmid <= _HIGHEST})
-        if not wanted:
+        distinct = sorted({pmid for pmid in pmids if pmid <= _HIGHEST})
+        if not distinct:
             return
         with _engine(":memory:", None, self._memory_mb) as engine:
-            engine.register("wanted", pa.table({"pmid": pa.array(wanted, pa.int64())}))
-            found = engine.execute(
+            engine.register("wanted", pa.table({"pmid": pa.array(distinct, pa.int64())}))
+            # The range is what lets DuckDB skip row groups; a join alone reads all of them.
+            result = engine.execute(
                 f"SELECT t.* FROM {self._source} t JOIN wanted USING (pmid) "
-                f"WHERE t.pmid BETWEEN {wanted[0]} AND {wanted[-1]} ORDER BY ALL"
+                f"WHERE t.pmid BETWEEN {distinct[0]} AND {distinct[-1]} ORDER BY ALL"
             )
-            while rows := found.fetchmany(_ROWS_AT_ONCE):
+            while rows := result.fetchmany(_ROWS_AT_ONCE):
                 yield from rows
 
     def count_by(self, column: str) -> dict[str, int]:
-        """Rows by the values of a column."""
+        """Count the rows by the values of a column."""
         with _engine(":memory:", None, self._memory_mb) as engine:
-            found = engine.execute(f'SELECT "{column}", count(*) FROM {self._source} GROUP BY ALL ORDER BY ALL')
-            return dict(found.fetchall())
+            result = engine.execute(f'SELECT "{column}", count(*) FROM {self._source} GROUP BY ALL ORDER BY ALL')
+            return dict(result.fetchall())
 
 
 @contextmanager
@@ -169,4 +175,5 @@ def _engine(database: str | Path, spill: Path | None, memory_mb: int) -> Iterato
 
 
 def _quoted(path: Path) -> str:
+    # Paths cannot be parameters of COPY and read_parquet: they stand in the statement as SQL strings.
     return str(path).replace("'", "''")

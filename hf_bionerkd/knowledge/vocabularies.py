@@ -1,12 +1,13 @@
-"""Readers of the vocabularies that give concepts their names: MEDIC, CTD's tables, MeSH, plain lists of terms.
+"""The readers of the vocabularies that give concepts their names: MEDIC, CTD's tables, MeSH, plain lists of terms.
 
 ==============================  =======================================================================================
-MEDIC (2012 edition)            ``ID|alternative||name|synonym|…`` a line; bare numbers are OMIM's
+MEDIC (2012 edition)            one ``ID|alternative||name|synonym|…`` per line; bare numbers are OMIM's
 CTD_diseases, CTD_chemicals     CTD tables (:mod:`hf_bionerkd.knowledge.ctd`) with names, synonyms, alternative IDs
 roots of MEDIC and CTD's        left out: the branches ``C`` Diseases and ``D`` Chemicals of MeSH's trees are no
                                 concepts
 MeSH table                      ``ID<tab>name<tab>entry term|entry term…``, no header
-MeSH tree numbers               ``mesh_id<tab>mesh_name<tab>mesh_tree_number``, one row a place in the tree
+MeSH tree numbers               ``mesh_id<tab>mesh_name<tab>mesh_tree_number``, one row per position in the
+                                trees
 MeSH XML                        DescriptorRecord and SupplementalRecord elements with all their terms
 lists of terms                  ``term<tab>MeSH ID``, lower-case
 RGD genes                       ``ID<tab>symbol<tab>synonym;synonym…<tab>…`` with header
@@ -26,7 +27,7 @@ from hf_bionerkd.corpora.files import CorpusError, read_lines
 from hf_bionerkd.corpora.xml_elements import read_elements
 from hf_bionerkd.documents import ConceptRef
 from hf_bionerkd.knowledge.ctd import read_ctd_table
-from hf_bionerkd.knowledge.identifiers import MESH, OMIM, IdentifierError, normalise
+from hf_bionerkd.knowledge.identifiers import MESH, OMIM, normalise_at
 
 Path = str | os.PathLike[str]
 
@@ -58,20 +59,21 @@ def read_medic(path: Path) -> Iterator[ConceptNames]:
         path (`str` or `PathLike`): The file, plain or ``.gz``.
 
     Raises:
-        CorpusError: A line of another form; names the file and the line.
+        CorpusError: A line has another form. The message names the file and the line.
     """
     for number, line in _rows(path):
         identifiers, bars, names = line.partition("||")
         if not bars or not names.strip("| "):
             raise CorpusError(f"{path}:{number}: {line[:80]!r} is not 'ID|alternative IDs||name|synonym|…'")
+        # The root of the hierarchy is no disease.
         if identifiers == _ROOTS["Disease"]:
             continue
-        first, *others = (_medic_id(value, f"{path}:{number}") for value in identifiers.split("|"))
+        # This edition writes OMIM's numbers without a vocabulary.
+        first, *others = (
+            normalise_at(f"{path}:{number}", value, OMIM if value.strip().isdigit() else "")
+            for value in identifiers.split("|")
+        )
         yield ConceptNames(first, _distinct(names.split("|")), tuple(others))
-
-
-def _medic_id(value: str, where: str) -> ConceptRef:
-    return _normalised(value, where, OMIM if value.strip().isdigit() else "")
 
 
 def read_ctd_vocabulary(path: Path, kind: Literal["Disease", "Chemical"]) -> Iterator[ConceptNames]:
@@ -79,12 +81,13 @@ def read_ctd_vocabulary(path: Path, kind: Literal["Disease", "Chemical"]) -> Ite
 
     Args:
         path (`str` or `PathLike`): The table, tab- or comma-separated, plain or ``.gz``.
-        kind (`str`): `"Disease"` or `"Chemical"`: which of the two.
+        kind (`str`): Which of the two: `"Disease"` or `"Chemical"`.
 
     Raises:
         CorpusError: The table is not this one (:func:`~hf_bionerkd.knowledge.ctd.read_ctd_table`), or an identifier is
             unknown.
     """
+    # Editions differ in how they split synonyms over columns; each table has some of these.
     lists = ["Synonyms", "MESHSynonyms", "CTDCuratedSynonyms"]
     rows = read_ctd_table(path, [f"{kind}ID", f"{kind}Name"], ["AltDiseaseIDs", *lists])
     for number, (identifier, name, alternatives, *synonyms) in rows:
@@ -92,8 +95,8 @@ def read_ctd_vocabulary(path: Path, kind: Literal["Disease", "Chemical"]) -> Ite
             continue
         where = f"{path}:{number}"
         names = [name, *(synonym for column in synonyms for synonym in column.split("|"))]
-        others = tuple(_normalised(value, where) for value in alternatives.split("|") if value)
-        yield ConceptNames(_normalised(identifier, where), _distinct(names), others)
+        others = tuple(normalise_at(where, value) for value in alternatives.split("|") if value)
+        yield ConceptNames(normalise_at(where, identifier), _distinct(names), others)
 
 
 def read_mesh_table(path: Path) -> Iterator[ConceptNames]:
@@ -103,13 +106,13 @@ def read_mesh_table(path: Path) -> Iterator[ConceptNames]:
         path (`str` or `PathLike`): The file, plain or ``.gz``.
 
     Raises:
-        CorpusError: A line of another form, or an identifier that is not MeSH's.
+        CorpusError: A line has another form, or an identifier is not MeSH's.
     """
     for number, line in _rows(path):
         columns = line.split("\t")
         if len(columns) != 3 or not columns[1].strip():
             raise CorpusError(f"{path}:{number}: {line[:80]!r} is not 'ID<tab>name<tab>entry term|entry term|…'")
-        concept = _normalised(columns[0], f"{path}:{number}", MESH)
+        concept = normalise_at(f"{path}:{number}", columns[0], MESH)
         yield ConceptNames(concept, _distinct([columns[1], *columns[2].split("|")]))
 
 
@@ -120,9 +123,10 @@ def read_mesh_xml(path: Path) -> Iterator[ConceptNames]:
         path (`str` or `PathLike`): A DescriptorRecordSet or SupplementalRecordSet, plain or ``.gz``.
 
     Raises:
-        CorpusError: The file is neither, is damaged, or a record has no identifier or name.
+        CorpusError: The file is neither of the two or is damaged, or a record has no identifier or name.
     """
     kind = _mesh_kind(path)
+    # The fields of a DescriptorRecord begin with Descriptor, those of a SupplementalRecord with the whole name.
     field = "Descriptor" if kind == "Descriptor" else "SupplementalRecord"
     for record in read_elements(path, f"{kind}RecordSet", [f"{kind}Record"]):
         identifier, name = record.findtext(f"{field}UI"), record.findtext(f"{field}Name/String")
@@ -130,10 +134,11 @@ def read_mesh_xml(path: Path) -> Iterator[ConceptNames]:
         if not identifier or not name:
             raise CorpusError(f"{where}: a {kind}Record without {field}UI or {field}Name/String; fetch the file again")
         terms = [term.text or "" for term in record.iterfind("ConceptList/Concept/TermList/Term/String")]
-        yield ConceptNames(_normalised(identifier, where, MESH), _distinct([name, *terms]))
+        yield ConceptNames(normalise_at(where, identifier, MESH), _distinct([name, *terms]))
 
 
 def _mesh_kind(path: Path) -> str:
+    # The root element tells which of the two it is; it stands before the first record.
     for _, line in read_lines(path):
         for kind in ("Descriptor", "Supplemental"):
             if f"<{kind}RecordSet" in line:
@@ -144,20 +149,20 @@ def _mesh_kind(path: Path) -> str:
 
 
 def read_terms(path: Path, default_scheme: str = MESH) -> Iterator[ConceptNames]:
-    """Stream a list of lower-case terms; a concept comes as often as it has terms.
+    """Stream a list of lower-case terms; a concept comes once per term.
 
     Args:
         path (`str` or `PathLike`): Lines of ``term<tab>identifier``, plain or ``.gz``.
         default_scheme (`str`, *optional*, defaults to `"MESH"`): Vocabulary of identifiers that name none.
 
     Raises:
-        CorpusError: A line of another form, or an unknown identifier.
+        CorpusError: A line has another form, or an identifier is unknown.
     """
     for number, line in _rows(path):
         term, tab, identifier = line.rpartition("\t")
         if not tab or not term.strip():
             raise CorpusError(f"{path}:{number}: {line[:80]!r} is not 'term<tab>identifier'")
-        yield ConceptNames(_normalised(identifier, f"{path}:{number}", default_scheme), (term.strip(),), cased=False)
+        yield ConceptNames(normalise_at(f"{path}:{number}", identifier, default_scheme), (term.strip(),), cased=False)
 
 
 def read_rgd_genes(path: Path) -> Iterator[ConceptNames]:
@@ -173,11 +178,11 @@ def read_rgd_genes(path: Path) -> Iterator[ConceptNames]:
     for number, (identifier, symbol, synonyms) in read_ctd_table(path, ["ID", "symbol", "synonyms"]):
         names = _distinct([symbol, *synonyms.split(";")])
         if names:
-            yield ConceptNames(_normalised(identifier, f"{path}:{number}", "RGD"), names)
+            yield ConceptNames(normalise_at(f"{path}:{number}", identifier, "RGD"), names)
 
 
 def read_tree_numbers(path: Path) -> dict[ConceptRef, tuple[str, ...]]:
-    """The places of every descriptor in MeSH's trees.
+    """Read the positions of every descriptor in MeSH's trees.
 
     Args:
         path (`str` or `PathLike`): Tab-separated with the columns ``mesh_id`` and ``mesh_tree_number``.
@@ -185,18 +190,18 @@ def read_tree_numbers(path: Path) -> dict[ConceptRef, tuple[str, ...]]:
     Raises:
         CorpusError: A column is missing, or a row has another number of fields.
     """
-    places: defaultdict[ConceptRef, list[str]] = defaultdict(list)
-    for number, (identifier, place) in read_ctd_table(path, ["mesh_id", "mesh_tree_number"]):
-        places[_normalised(identifier, f"{path}:{number}", MESH)].append(place)
-    return {concept: tuple(numbers) for concept, numbers in places.items()}
+    positions: defaultdict[ConceptRef, list[str]] = defaultdict(list)
+    for number, (identifier, tree_number) in read_ctd_table(path, ["mesh_id", "mesh_tree_number"]):
+        positions[normalise_at(f"{path}:{number}", identifier, MESH)].append(tree_number)
+    return {concept: tuple(numbers) for concept, numbers in positions.items()}
 
 
 @dataclass(frozen=True)
 class Branches:
-    """A choice of MeSH's trees, for taking some kinds of concept out of a vocabulary.
+    """A choice of branches of MeSH's trees, for taking some kinds of concept out of a vocabulary.
 
-    Each place of a descriptor is decided by the longest branch that holds it; a place in no branch decides nothing. A
-    descriptor is taken when one of its places is taken and none is left out.
+    Each position of a descriptor is decided by the longest branch that holds it; a position in no branch decides
+    nothing. A descriptor is taken when one of its positions is taken and none is left out.
 
     Args:
         take (`tuple[str, ...]`, *optional*): Branches to take, e.g. ``("D02", "D12.125")``; `()` takes all that is not
@@ -204,12 +209,12 @@ class Branches:
         leave (`tuple[str, ...]`, *optional*): Branches to leave out.
         unplaced (`bool`, *optional*, defaults to `True`): Whether to take concepts that stand in no tree, such as
             supplementary records and descriptors newer than the tree numbers.
-        unplaced_endings (`tuple[str, ...]`, *optional*): Take those all the same whose preferred name is one word with
-            one of these endings (the stems of drug names, such as ``"taxel"``).
+        unplaced_endings (`tuple[str, ...]`, *optional*): Endings of preferred names of one word that are taken all
+            the same (the stems of drug names, such as ``"taxel"``).
 
     Example:
         >>> branches = Branches(take=("D09", "D12.125"), leave=("D12",))
-        >>> [branches.holds(places) for places in (["D09.698"], ["D09.698", "D12.776"], ["D12.125.067"], ["C04"])]
+        >>> [branches.holds(p) for p in (["D09.698"], ["D09.698", "D12.776"], ["D12.125.067"], ["C04"])]
         [True, False, True, False]
     """
 
@@ -222,21 +227,24 @@ class Branches:
         for name in ("take", "leave", "unplaced_endings"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
-    def holds(self, places: Sequence[str], name: str = "") -> bool:
-        """Whether a concept with these tree numbers and this preferred name is taken."""
-        if not places:
+    def holds(self, positions: Sequence[str], name: str = "") -> bool:
+        """Return whether a concept with these tree numbers and this preferred name is taken."""
+        if not positions:
             return self.unplaced or (name.isalpha() and name.lower().endswith(self.unplaced_endings))
-        decisions = {self._decide(place) for place in places}
+        decisions = {self._decide(position) for position in positions}
         return False not in decisions and (True in decisions or not self.take)
 
     def select(
-        self, concepts: Iterable[ConceptNames], places: Mapping[ConceptRef, Sequence[str]]
+        self, concepts: Iterable[ConceptNames], positions: Mapping[ConceptRef, Sequence[str]]
     ) -> Iterator[ConceptNames]:
-        """The concepts of a vocabulary that are taken; `places` as from :func:`read_tree_numbers`."""
-        return (concept for concept in concepts if self.holds(places.get(concept.concept, ()), concept.names[0]))
+        """Yield the concepts of a vocabulary that are taken; `positions` are those of :func:`read_tree_numbers`."""
+        for concept in concepts:
+            if self.holds(positions.get(concept.concept, ()), concept.names[0]):
+                yield concept
 
-    def _decide(self, place: str) -> bool | None:
-        branch = place
+    def _decide(self, position: str) -> bool | None:
+        # From the position itself up to its tree: D12.125.067, D12.125, D12, D.
+        branch = position
         while branch:
             if branch in self.take:
                 return True
@@ -247,20 +255,13 @@ class Branches:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str]]:
-    found = False
+    empty = True
     for number, line in read_lines(path):
         if line.strip():
-            found = True
+            empty = False
             yield number, line
-    if not found:
+    if empty:
         raise CorpusError(f"{path}: the file holds no line; fetch it again")
-
-
-def _normalised(value: str, where: str, default_scheme: str = "") -> ConceptRef:
-    try:
-        return normalise(value, default_scheme)
-    except IdentifierError as error:
-        raise CorpusError(f"{where}: {error}") from None
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:

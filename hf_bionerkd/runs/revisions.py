@@ -21,7 +21,7 @@ from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import to_dict
 from hf_bionerkd.runs.loading import load_corpora
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
-from hf_bionerkd.weak.first_round import first_documents, sentence_keys
+from hf_bionerkd.weak.recorrection import first_documents, sentence_keys
 from hf_bionerkd.weak.relabelled_rows import RelabelledRows
 from hf_bionerkd.weak.relabelling import relabel
 from hf_bionerkd.weak.round_tables import relabelling_report, scores_table

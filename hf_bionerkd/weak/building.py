@@ -1,9 +1,10 @@
-"""A weak corpus from its configuration: abstracts in, labelled sentences out, one batch in memory at a time.
+"""The making of a weak corpus: abstracts in, labelled sentences out, with one batch in memory at a time.
 
-For each abstract, in order: left out when a gold standard holds it, when nothing is associated with it and an
-association is required, or when one with its PMID or text has entered before; labelled; cut into sentences; sentences
-that a gold standard holds are left out. Both views of a corpus come from the same walk, so that they hold the same
-abstracts and sentences. Of every abstract that enters two keys are remembered, in some 170 bytes.
+Each abstract, in order, is left out when a gold standard holds it, when nothing is associated with it and an
+association is required, or when one with its PMID or text has entered before. Else it is labelled and cut into
+sentences, of which those that a gold standard holds are left out. Both views of a corpus come from the same walk, so
+that they hold the same abstracts and sentences. Two keys of every abstract that enters are remembered, in some 170
+bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from hf_bionerkd.corpora.pmids import parse_pmid
+from hf_bionerkd.corpora.pubmed import parse_pmid
 from hf_bionerkd.documents import Document, Mention
 from hf_bionerkd.weak.labelling import Associated, Labeller, View, WeakLabels
 from hf_bionerkd.weak.leakage import LeakFinder, text_key
@@ -37,20 +38,20 @@ _BATCH = 1000
 
 
 class WeakCorpus:
-    """A weak corpus, read from its sources while its sentences are asked for. Use it in a ``with`` statement.
+    """A weak corpus, read from its sources while its sentences are asked for; to be used in a ``with`` statement.
 
     Args:
-        config (`WeakConfig`): Sources and rules.
+        config (`WeakConfig`): The sources and rules.
 
     Attributes:
         counts (`Counter[str]`): What was read, repaired and left out, and why; filled while sentences are read.
-        set_aside (`Iterable[dict]`): Documents left out for a gold standard's sake, and mentions or rows that readers
-            could not keep; to be read after the sentences. Kept on disk.
-        sources (`list[Path]`): Every file that the corpus is made of.
-        settings (`dict[str, Any]`): What else makes two corpora the same, as JSON can hold it.
+        set_aside (`Iterable[dict]`): The documents left out because a gold standard holds them, and the mentions or
+            rows that readers could not keep. They are kept on disk, to be read after the sentences.
+        sources (`list[Path]`): All files that the corpus is made of.
+        settings (`dict[str, Any]`): What else makes two corpora the same, as plain JSON values.
 
     Raises:
-        WeakConfigError: A file is not there.
+        WeakConfigError: A file is missing.
 
     Example:
         >>> with WeakCorpus(load_weak_config("weak.yaml")) as corpus:  # doctest: +SKIP
@@ -63,6 +64,7 @@ class WeakCorpus:
         self.counts: Counter[str] = Counter()
         self.set_aside = _Spool()
         self.sources = [config.path(file) for file in config.files()]
+        # Where files lie and how much memory joins may take has no influence on the corpus.
         kept = {name: value for name, value in asdict(config).items() if name not in ("root", "cache", "memory_mb")}
         self.settings: dict[str, Any] = json.loads(json.dumps(kept))
         self._open = ExitStack()
@@ -77,7 +79,7 @@ class WeakCorpus:
         self._open.close()
 
     def sentences(self, view: View) -> Iterator[Document]:
-        """The sentences of one view, in the order of the sources.
+        """Stream the sentences of one view, in the order of the sources.
 
         Args:
             view (`str`): `"coverage"` or `"accuracy"`.
@@ -89,6 +91,7 @@ class WeakCorpus:
         leaks = make_leak_finder(self.config)
         labeller = make_labeller(self.config, self.counts)
         for document, mentions, associated in self._covered(leaks, labeller):
+            # Both views are cut around the mentions of coverage, so that they have the same sentences.
             spans = [(mention.start, mention.end) for mention in mentions]
             if view == "accuracy":
                 mentions = labeller.accuracy(mentions, associated)
@@ -99,10 +102,11 @@ class WeakCorpus:
                     continue
                 written += 1
                 yield sentence
+            # An abstract all of whose sentences are gold ones is not in the corpus.
             self.counts["abstracts"] += bool(written)
 
     def abstracts(self) -> Iterator[WeakLabels]:
-        """The abstracts whole, with both views' mentions."""
+        """Stream whole abstracts with the mentions of both views."""
         labeller = make_labeller(self.config, self.counts)
         for document, mentions, associated in self._covered(make_leak_finder(self.config), labeller):
             yield WeakLabels(document, mentions, labeller.accuracy(mentions, associated))
@@ -110,25 +114,28 @@ class WeakCorpus:
     def _covered(
         self, leaks: LeakFinder, labeller: Labeller
     ) -> Iterator[tuple[Document, tuple[Mention, ...], Associated]]:
-        """Abstracts that belong into the corpus, their mentions for coverage, and what they are associated with."""
+        """Yield the abstracts of the corpus, their mentions for coverage, and what they are associated with."""
         config = self.config
         folder = self._tables()
         associations = open_associations(config, folder, self.counts)
         bulk = open_bulk_annotations(config, folder, self.counts, self.set_aside.append)
-        taken = 0
+        taken = 0  # abstracts that have entered, for the limit
         stream = self._clean_abstracts(leaks)
         entered: set[bytes] = set()
+        # The tables are joined batch by batch: a lookup of one abstract costs as much as one of thousands.
         while batch := list(islice(stream, _BATCH)):
             pmids = [pmid for document, _ in batch if (pmid := _pmid_of(document)) is not None]
             associated = associations.of(pmids) if associations is not None else {}
             rows = bulk.of(pmids) if bulk is not None else {}
             for document, given in batch:
+                # No PMID is 0: no table has it.
                 pmid = _pmid_of(document) or 0
                 if config.require_association and pmid not in associated:
                     self.counts["abstracts_left_out_without_association"] += 1
                     continue
-                # Only now: a copy that does not enter, as it has no PMID, must not keep out the one that has.
-                keys = _keys_of(document)
+                # Only now: a copy that does not enter, for lack of a PMID, must not keep out the one that has it.
+                # Two copies of an abstract have the text or the PMID in common.
+                keys = {text_key(document.text)} | ({b"%d" % pmid} if pmid else set())
                 if entered & keys:
                     self.counts["abstracts_left_out_as_repeated"] += 1
                     self.counts["mentions_left_out_with_repeated_abstracts"] += len(document.mentions) if given else 0
@@ -144,13 +151,14 @@ class WeakCorpus:
                     return
 
     def _clean_abstracts(self, leaks: LeakFinder) -> Iterator[tuple[Document, tuple[str, ...]]]:
-        """Abstracts that no gold standard holds, and the types that an annotator has labelled in them."""
+        """Yield the abstracts that no gold standard holds, with the types that an annotator has labelled in them."""
         for source in self.config.abstracts:
             for document in read_abstracts(self.config, source, self.counts, self.set_aside.append):
                 self.counts["abstracts_read"] += 1
                 if not document.words:
                     self.counts["abstracts_left_out_without_text"] += 1
                     continue
+                # Before anything is labelled: what a gold standard holds must leave no trace but its record.
                 leak = leaks.find(document)
                 if leak is not None:
                     self.counts[f"abstracts_left_out_as_gold_by_{leak.rule}"] += 1
@@ -160,7 +168,7 @@ class WeakCorpus:
                 yield document, (source.types or self.config.types) if source.has_labels else ()
 
     def _tables(self) -> Path:
-        """The folder of the joined tables: the configuration's, or one that goes with this object."""
+        """Return the folder of the joined tables: the configuration's, or one that goes with this object."""
         if self.config.cache is not None:
             return Path(self.config.cache)
         return Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="weak-corpus-")))
@@ -170,16 +178,11 @@ def _pmid_of(document: Document) -> int | None:
     return parse_pmid(document.metadata.get("document_id", ""))
 
 
-def _keys_of(document: Document) -> set[bytes]:
-    """What two copies of an abstract have in common: the text, or the PMID."""
-    pmid = _pmid_of(document)
-    return {text_key(document.text)} | ({b"%d" % pmid} if pmid is not None else set())
-
-
 class _Spool:
-    """Entries kept on disk, in the order in which they came, so that many of them take no memory."""
+    """A list of entries that is kept on disk, so that many of them take no memory."""
 
     def __init__(self) -> None:
+        # A file without a name, which is gone when it is closed, even by a kill.
         self._file = tempfile.TemporaryFile("w+", encoding="utf-8")
 
     def append(self, entry: Mapping[str, Any]) -> None:

@@ -1,10 +1,10 @@
-"""Documents of the gold standards among the unlabelled ones: found by PMID, by whole text and by sentence.
+"""The search for documents of the gold standards among unlabelled ones, by PMID, whole text and sentence.
 
 A text is compared by its letters and digits alone: neither case nor white space nor punctuation counts, so that a
 tokenised sentence, its original and one with other quotation marks are the same. Sentences are looked for anywhere in
 an abstract, across whatever ends sentences there: the two need not be cut alike.
 
-Rules, of which a finding names the first that applies:
+The rules, of which a leak names the first that applies:
 
 ============  =========================================================================================================
 ``pmid``      the PMID is that of a gold document
@@ -15,7 +15,8 @@ Rules, of which a finding names the first that applies:
 Shorter gold sentences stand in many abstracts (``A double-blind placebo-controlled crossover study.``) and make none
 of them a gold document; :meth:`LeakFinder.is_gold_sentence` finds those, so that the sentence alone can be left out.
 
-Memory goes with the gold standards, of which a 16-byte digest a sentence is kept, not with the unlabelled abstracts.
+Memory grows with the gold standards, of which a digest of 16 bytes per sentence is kept, not with the unlabelled
+abstracts.
 """
 
 from __future__ import annotations
@@ -33,17 +34,18 @@ from hf_bionerkd.weak.sentences import sentence_spans
 Rule = Literal["pmid", "text", "sentence"]
 
 MIN_LENGTH = 50
-_ANCHOR = 24
+_ANCHOR = 24  # letters and digits by which sentences are looked up before they are compared whole
+# What counts of a text: runs of letters and digits.
 _PIECES = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Why an unlabelled document must be left out.
+    """The reason why an unlabelled document must be left out.
 
     Args:
         rule (`str`): `"pmid"`, `"text"` or `"sentence"`.
-        gold_set (`str`): The gold standard it was found in.
+        gold_set (`str`): The gold standard that it is in.
         gold_id (`str`): The document or sentence there.
     """
 
@@ -53,13 +55,13 @@ class Leak:
 
 
 class LeakFinder:
-    """Finds documents of gold standards among others.
+    """The finder of documents of gold standards among others.
 
     Args:
         min_length (`int`, *optional*, defaults to 50): Letters and digits of the shortest sentence that counts.
 
     Raises:
-        ValueError: `min_length` is below 24, where sentences are told apart by their beginnings no more.
+        ValueError: `min_length` is below 24, the length of the beginnings by which sentences are looked up.
 
     Example:
         >>> finder = LeakFinder()
@@ -75,19 +77,19 @@ class LeakFinder:
             raise ValueError(f"min_length must be at least {_ANCHOR} letters and digits, not {min_length}")
         self.min_length = min_length
         self._pmids: dict[str, Leak] = {}
-        # By the first letters and digits of a text: the lengths that such texts have. By a text's digest: what it is.
+        # The lengths of the texts that begin with certain letters and digits, and the texts by their digests.
         self._lengths: dict[str, set[int]] = {}
         self._texts: dict[bytes, Leak] = {}
 
     def __len__(self) -> int:
-        """Texts and sentences that are looked for."""
+        """Return the number of texts and sentences that are looked for."""
         return len(self._texts)
 
     def add_documents(self, name: str, documents: Iterable[Document], *, pmids: bool = True) -> None:
         """Take in a gold standard of whole documents.
 
         Args:
-            name (`str`): What findings call it, such as ``"bc5cdr-test"``.
+            name (`str`): What leaks call it, such as ``"bc5cdr-test"``.
             documents (`Iterable[Document]`): Its documents; read once.
             pmids (`bool`, *optional*, defaults to `True`): Whether ``metadata["document_id"]``, or the id where there
                 is none, is a PMID.
@@ -96,6 +98,7 @@ class LeakFinder:
             if pmids:
                 pmid = document.metadata.get("document_id") or document.id
                 self._pmids.setdefault(_plain(pmid), Leak("pmid", name, document.id))
+            # Collections differ in whether they have the title: look for the abstract alone, too.
             abstracts = [document.text[p.start : p.end] for p in document.passages if p.kind == "abstract"]
             for text in (document.text, *abstracts):
                 self._add(text, Leak("text", name, document.id))
@@ -115,39 +118,41 @@ class LeakFinder:
             self._lengths.setdefault(letters[:_ANCHOR], set()).add(len(letters))
 
     def is_gold_sentence(self, sentence: str) -> bool:
-        """Whether a sentence, however short, is one of a gold standard."""
-        letters = "".join(_PIECES.findall(sentence.casefold()))
-        return _digest(letters) in self._texts
+        """Return whether a sentence, however short, is one of a gold standard."""
+        return text_key(sentence) in self._texts
 
     def find(self, document: Document) -> Leak | None:
-        """Why a document must be left out; None where it shares nothing with the gold standards.
+        """Return why a document must be left out; None where it shares nothing with the gold standards.
 
         Args:
             document (`Document`): An unlabelled document, whose PMID stands in ``metadata["document_id"]`` or is its
                 id.
         """
+        # The cheapest rule first.
         for identifier in (document.metadata.get("document_id", ""), document.id):
             if (leak := self._pmids.get(_plain(identifier))) is not None:
                 return leak
-        found: Leak | None = None
+        # A text or sentence may begin at any word: compare what begins like one, in each length that it may have.
+        sentence_leak: Leak | None = None
         pieces = _PIECES.findall(document.text.casefold())
         letters = "".join(pieces)
         for start in accumulate(map(len, pieces), initial=0):
             for length in self._lengths.get(letters[start : start + _ANCHOR], ()):
                 leak = self._texts.get(_digest(letters[start : start + length]))
+                # A whole text is the stronger reason: a sentence counts only where there is none.
                 if leak is not None and leak.rule == "text":
                     return leak
-                found = found or leak
-        return found
+                sentence_leak = sentence_leak or leak
+        return sentence_leak
 
 
 def _plain(pmid: str) -> str:
-    """A PMID in the one spelling, as numbers are compared: without zeros before it."""
+    """Return a PMID without leading zeros, as numbers are compared."""
     return pmid.strip().lstrip("0")
 
 
 def text_key(text: str) -> bytes:
-    """A digest that is equal for two texts with the same letters and digits."""
+    """Return a digest that is equal for two texts with the same letters and digits."""
     return _digest("".join(_PIECES.findall(text.casefold())))
 
 

@@ -1,12 +1,13 @@
-"""Label a whole corpus with a model: in parts on disk, which processes share and a killed run goes on with."""
+"""The labelling of a whole corpus with a model, in parts on disk that processes share and a killed run keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm.auto import tqdm
 
@@ -15,22 +16,25 @@ from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import ALONE, Processes
 from hf_bionerkd.weak.relabelling import LabelChanges
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 Tagging = Callable[[Sequence[Sequence[str]]], list[np.ndarray]]
 
 
 class RelabelledRows:
-    """New labels for the rows of a corpus, kept as one small file for each part of them.
+    """The new labels for the rows of a corpus, kept as one small file for each part of them.
 
     The split into parts does not depend on the number of processes. A part is written under a temporary name and
-    renamed, so that a kill leaves whole parts alone; one that a power loss cut or emptied is made again.
+    renamed, so that a kill leaves only whole parts; one that a power loss cut or emptied is made again.
 
     Args:
         rows (`Dataset`): A split of a corpus that `build_corpus` made, in the model's own label space.
-        folder (`Path`): Where the parts are.
-        rows_per_part (`int`): Sentences a part.
+        folder (`Path`): The folder of the parts.
+        rows_per_part (`int`): The number of sentences per part.
     """
 
-    def __init__(self, rows: Any, folder: Path, rows_per_part: int) -> None:
+    def __init__(self, rows: Dataset, folder: Path, rows_per_part: int) -> None:
         self.rows = rows.with_format("arrow")
         self.folder = folder
         self.bounds = [(start, min(start + rows_per_part, len(rows))) for start in range(0, len(rows), rows_per_part)]
@@ -39,22 +43,24 @@ class RelabelledRows:
         """Label this process's share of the parts that are missing or cannot be read.
 
         Args:
-            tagging (`Callable`): Words of sentences to one array of label ids per sentence.
-            processes (`Processes`, *optional*): Who shares the parts.
+            tagging (`Callable`): Maps the words of sentences to one array of label ids per sentence.
+            processes (`Processes`, *optional*): The processes that share the parts.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         mine = processes.share(range(len(self.bounds)))
         todo = [index for index in mine if not _is_whole(self._path(index))]
         for index in tqdm(todo, desc="labelling anew", unit="part", disable=not (processes.is_main and todo)):
             start, end = self.bounds[index]
-            found = tagging(self.rows[start:end]["tokens"].to_pylist())
+            labels = tagging(self.rows[start:end]["tokens"].to_pylist())
+            # Label ids of all sentences in one array; how long each is, the corpus knows.
             with atomic_path(self._path(index)) as temporary, open(temporary, "wb") as handle:
-                np.save(handle, np.concatenate(found).astype(np.int16))
+                np.save(handle, np.concatenate(labels).astype(np.int16))
 
     def changes(self, space: LabelSpace) -> LabelChanges:
-        """What all parts together change."""
+        """Count what all parts together change."""
         changes = LabelChanges(space)
         for table, labels in self._parts():
+            # A sentence of no known document counts as one of its own.
             old = pc.list_flatten(table["ner_tags"]).to_numpy()
             names = [
                 name or own for name, own in zip(*(table[c].to_pylist() for c in ("document_id", "id")), strict=True)
@@ -63,15 +69,16 @@ class RelabelledRows:
         return changes
 
     def __iter__(self) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-        """Every row with its new label ids."""
+        """Yield every row with its new label ids."""
         for table, labels in self._parts():
             ends = np.cumsum(_lengths(table))
             yield from zip(table.to_pylist(), np.split(labels, ends[:-1]), strict=True)
 
-    def _parts(self) -> Iterator[tuple[Any, np.ndarray]]:
+    def _parts(self) -> Iterator[tuple[pa.Table, np.ndarray]]:
         for index, (start, end) in enumerate(self.bounds):
             table = self.rows[start:end]
             labels = np.load(self._path(index), allow_pickle=False)
+            # The folder may be one of another corpus.
             if len(labels) != _lengths(table).sum():
                 raise ValueError(
                     f"{self._path(index)} holds {len(labels)} labels for {_lengths(table).sum()} words: it belongs to "
@@ -86,11 +93,11 @@ class RelabelledRows:
 def _is_whole(path: Path) -> bool:
     try:
         np.load(path, allow_pickle=False)
-    except (FileNotFoundError, EOFError, ValueError):  # not there; empty; cut, or zeros
+    except (FileNotFoundError, EOFError, ValueError):  # missing; empty; cut off, or zeros
         return False
     return True
 
 
-def _lengths(table: Any) -> np.ndarray:
+def _lengths(table: pa.Table) -> np.ndarray:
     lengths: np.ndarray = pc.list_value_length(table["tokens"]).to_numpy()
     return lengths

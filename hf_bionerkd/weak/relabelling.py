@@ -1,6 +1,6 @@
-"""New labels for a weak corpus: documents that carry them, and what they change.
+"""The new labels of a weak corpus: documents that carry them, and what they change.
 
-Changes are counted on the flat view (one label a word, BIO ids of one label space), which is what models learn from,
+Changes are counted on the flat view (one label per word, BIO ids of one label space), which is what models learn from,
 in arrays: a corpus of millions of words takes seconds.
 """
 
@@ -14,34 +14,34 @@ from typing import Any
 import numpy as np
 
 from hf_bionerkd.documents import Document, Mention
-from hf_bionerkd.evaluation.mention_changes import mention_changes
-from hf_bionerkd.evaluation.similarity import LabelSimilarity
+from hf_bionerkd.evaluation.similarity import LabelSimilarity, mention_changes
 from hf_bionerkd.labels import LabelSpace, WordSpan, spans_to_mentions
 
-# Fewer than a hundredth of the mentions that were there: the model has learned to say nothing.
+# With a smaller share of the mentions before, the model has learned to say nothing.
 _COLLAPSED = 0.01
 
 KINDS = ("kept", "changed", "added", "removed")
 
 
 def relabel(document: Document, spans: Iterable[WordSpan], source: str) -> Document:
-    """A document with these mentions in place of its own.
+    """Return a document with new mentions in place of its own.
 
-    A mention that was there, with the same words and type, stays as it was: offsets, concept IDs and source.
+    A new mention with the words and type of an old one stays as that was: offsets, concept IDs and source.
 
     Args:
-        document (`Document`): With its old mentions.
-        spans (`Iterable[WordSpan]`): The new ones, in words.
-        source (`str`): Where mentions that are new or changed come from, such as ``"recorrection:round-1"``.
+        document (`Document`): The document with its old mentions.
+        spans (`Iterable[WordSpan]`): The new mentions, in words.
+        source (`str`): Where new and changed mentions come from, such as ``"recorrection:round-1"``.
 
     Example:
         >>> old = Document("1", "Gout and fever", (Mention(0, 4, "Disease", source="dictionary"),))
         >>> [(m.text, m.source) for m in relabel(old, [(0, 1, "Disease"), (2, 3, "Disease")], "model").mentions]
         [('Gout', 'dictionary'), ('fever', 'model')]
     """
+    # The old mentions by the words that they touch, even where they begin or end within one.
     starts, ends = [start for start, _ in document.words], [end for _, end in document.words]
     old: dict[WordSpan, Mention] = {}
-    for mention in document.mentions:  # of several that touch the same words the longest comes first
+    for mention in document.mentions:  # of several that touch the same words, the longest comes first
         words = (bisect_right(ends, mention.start), bisect_left(starts, mention.end), mention.type)
         old.setdefault(words, mention)
     spans = list(spans)
@@ -52,15 +52,15 @@ def relabel(document: Document, spans: Iterable[WordSpan], source: str) -> Docum
 
 @dataclass
 class LabelChanges:
-    """What a relabelling changes; feed it sentences part by part with :meth:`add`.
+    """The changes that a relabelling makes, counted part by part with :meth:`add`.
 
     A new mention is *kept* where an old one has its words and type, *changed* where it overlaps an old one that is not
     kept (each old one counts once), and *added* otherwise; an old mention that is neither kept nor changed is
     *removed*. So over all types ``before = kept + changed + removed``, and for each type
     ``after = kept + changed + added``.
 
-    The *label similarity* of one abstract is the share of its words whose label is the same (Zhou et al. 2021, label
-    similarity).
+    The *label similarity* of one abstract is the share of its words whose label is the same (Zhou et al. 2021,
+    equation 3).
 
     Args:
         space (`LabelSpace`): What label ids stand for; BIO.
@@ -88,13 +88,13 @@ class LabelChanges:
         lengths: Sequence[int] | np.ndarray,
         documents: Sequence[str],
     ) -> None:
-        """Count some sentences.
+        """Count the changes in some sentences.
 
         Args:
             old (`np.ndarray`): Label ids of all their words, sentence after sentence.
-            new (`np.ndarray`): The same of the new labels. An ``I-`` that nothing opens is read as ``B-``.
-            lengths (`np.ndarray`): Words of each sentence.
-            documents (`Sequence[str]`): The abstract that each sentence is of.
+            new (`np.ndarray`): The new label ids of the same words. An ``I-`` that nothing opens is read as ``B-``.
+            lengths (`np.ndarray`): The number of words of each sentence.
+            documents (`Sequence[str]`): The abstract that each sentence belongs to.
 
         Raises:
             ValueError: The numbers of words differ.
@@ -102,18 +102,21 @@ class LabelChanges:
         old, new, lengths = (np.asarray(values, dtype=np.int64) for values in (old, new, lengths))
         if not len(old) == len(new) == lengths.sum():
             raise ValueError(f"{len(old)} old and {len(new)} new labels for sentences of {lengths.sum()} words")
+        # Mentions, in words of all sentences run together.
         before, after = (_spans(labels, lengths, self.space.outside) for labels in (old, new))
         self._count("before", before[:, 2])
         self._count("after", after[:, 2])
         types = self.space.types
-        there, here = (
+        old_spans, new_spans = (
             [(first, last, types[kind]) for first, last, kind in spans.tolist()] for spans in (before, after)
         )
-        found = mention_changes(there, here)
-        kept = set(there) & set(here)
-        for name, spans in (("kept", kept), ("added", found.added), ("removed", found.removed)):
+        # What became of them, by type; a changed mention counts for its new type.
+        changes = mention_changes(old_spans, new_spans)
+        kept = set(old_spans) & set(new_spans)
+        for name, spans in (("kept", kept), ("added", changes.added), ("removed", changes.removed)):
             self._count(name, [types.index(kind) for _, _, kind in spans])
-        self._count("changed", [types.index(kind) for _, (_, _, kind) in found.changed])
+        self._count("changed", [types.index(kind) for _, (_, _, kind) in changes.changed])
+        # Words whose label stayed the same: running sums give each sentence's at once.
         same = _opened(old, before) == _opened(new, after)
         ends = np.cumsum(lengths)
         sums = np.concatenate([[0], np.cumsum(same)])
@@ -124,19 +127,22 @@ class LabelChanges:
         self.counts[name] += np.bincount(np.asarray(kinds, dtype=np.int64), minlength=len(self.space.types))
 
     def mentions(self, name: str) -> dict[str, int]:
-        """How many mentions there are ``"before"`` and ``"after"``, or were ``"kept"``, ``"changed"``, ``"added"``,
-        ``"removed"``, by type.
+        """Return the number of mentions by type.
+
+        Args:
+            name (`str`): Which ones: ``"before"``, ``"after"``, ``"kept"``, ``"changed"``, ``"added"`` or
+                ``"removed"``.
         """
         return {kind: int(count) for kind, count in zip(self.space.types, self.counts[name], strict=True)}
 
     @property
     def collapsed(self) -> bool:
-        """Whether hardly any mention is left: fewer than a hundredth of those before, or none at all."""
+        """Return whether hardly any mention is left: less than 1 % of those before, or none at all."""
         after = int(self.counts["after"].sum())
         return not after or after < _COLLAPSED * int(self.counts["before"].sum())
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain JSON values."""
+        """Return everything as plain JSON values."""
         return {
             "mentions": {name: self.mentions(name) for name in self.counts},
             "words": sum(words for _, words in self.similarity.documents.values()),
@@ -151,11 +157,13 @@ class LabelChanges:
 
 
 def _spans(labels: np.ndarray, lengths: np.ndarray, outside: int) -> np.ndarray:
-    """Mentions of concatenated sentences, (mentions, 3): first word, one past the last, index of the type."""
+    """Return the mentions of concatenated sentences, (mentions, 3): first word, one past the last, and type."""
+    # BIO ids of one label space: B- of type t is 2t, I- is 2t + 1, O comes last.
     kinds = np.where(labels == outside, -1, labels // 2)
     opens = np.zeros(len(labels) + 1, dtype=bool)
-    opens[np.cumsum(lengths)] = True  # a sentence opens behind each; the last of them is behind all words
+    opens[np.cumsum(lengths)] = True  # a sentence opens behind each, the last one behind all words
     opens[0] = True
+    # A mention goes on where an I- follows a word of its type within the sentence.
     before = np.concatenate([[-1], kinds])[:-1]
     continues = (kinds >= 0) & (labels % 2 == 1) & (before == kinds) & ~opens[:-1]
     goes_on = np.concatenate([continues, [False]])[1:]
@@ -164,7 +172,7 @@ def _spans(labels: np.ndarray, lengths: np.ndarray, outside: int) -> np.ndarray:
 
 
 def _opened(labels: np.ndarray, spans: np.ndarray) -> np.ndarray:
-    """The labels with a ``B-`` at the beginning of every mention."""
+    """Return the labels with a ``B-`` at the beginning of every mention."""
     legal = labels.copy()
     legal[spans[:, 0]] = 2 * spans[:, 2]
     return legal

@@ -1,10 +1,10 @@
-"""What a weak corpus is made with, from its configuration: dictionary, joined tables, gold standards, abstracts."""
+"""The things that a weak corpus is made with: dictionary, joined tables, gold standards and abstracts."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from hf_bionerkd.corpora.articles import Article, read_articles
 from hf_bionerkd.corpora.bioc import read_bioc
 from hf_bionerkd.corpora.conll import read_conll
+from hf_bionerkd.corpora.mentions import SetAside
 from hf_bionerkd.corpora.pubmed import PubMedRecord, read_pubmed
 from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES, read_pubtator
 from hf_bionerkd.corpora.pubtator_bulk import read_bulk_rows
@@ -43,30 +44,29 @@ from hf_bionerkd.knowledge.vocabularies import (
 )
 from hf_bionerkd.weak.labelling import Labeller
 from hf_bionerkd.weak.leakage import LeakFinder
-from hf_bionerkd.weak.settings import AbstractSource, AssociationSource, GoldSource, VocabularySource, WeakConfig
-
-SetAside = Callable[[dict[str, Any]], None]
+from hf_bionerkd.weak.settings import AbstractSource, AssociationSource, VocabularySource, WeakConfig
 
 
 def make_labeller(config: WeakConfig, counts: Counter[str]) -> Labeller:
-    """The labeller with the configuration's dictionary and alternative identifiers."""
+    """Make the labeller with the configuration's dictionary and alternative identifiers."""
     return Labeller(config.types, _matcher(config), _alternatives(config), counts)
 
 
 def _matcher(config: WeakConfig) -> Matcher | None:
-    chosen = config.lexicon
-    if chosen is None:
+    settings = config.lexicon
+    if settings is None:
         return None
-    lexicon = Lexicon(chosen.order or config.types, chosen.rules)
-    for type_, names in chosen.names.items():
+    lexicon = Lexicon(settings.order or config.types, settings.rules)
+    # The configuration's own names come first: the first source of a name is the one that provenance states.
+    for type_, names in settings.names.items():
         lexicon.add(type_, "names", [ConceptNames(normalise(key), texts) for key, texts in names.items()])
-    places = read_tree_numbers(config.path(chosen.tree_numbers)) if chosen.tree_numbers else {}
-    for source in chosen.vocabularies:
+    positions = read_tree_numbers(config.path(settings.tree_numbers)) if settings.tree_numbers else {}
+    for source in settings.vocabularies:
         concepts = _vocabulary(source, config.path(source.file))
         if source.branches is not None:
-            concepts = source.branches.select(concepts, places)
+            concepts = source.branches.select(concepts, positions)
         lexicon.add(source.type, source.name, concepts, source.acronyms)
-    return Matcher(lexicon, abbreviations=chosen.abbreviations)
+    return Matcher(lexicon, abbreviations=settings.abbreviations)
 
 
 def _vocabulary(source: VocabularySource, path: Path) -> Iterator[ConceptNames]:
@@ -80,27 +80,26 @@ def _alternatives(config: WeakConfig) -> Alternatives:
     if config.alternatives is None:
         return Alternatives()
     path = config.path(config.alternatives)
+    # MEDIC lists alternatives in its own edition and in CTD's; the file's name tells which this is.
     concepts = read_ctd_vocabulary(path, "Disease") if "CTD_diseases" in path.name else read_medic(path)
     return Alternatives((other, concept.concept) for concept in concepts for other in concept.alternatives)
 
 
 def make_leak_finder(config: WeakConfig) -> LeakFinder:
-    """The finder with the configuration's gold standards."""
+    """Make the finder of leaks with the configuration's gold standards."""
+    # CoNLL has sentences of no known document; the other formats have documents with PMIDs.
     finder = LeakFinder(config.min_gold_sentence)
     for source in config.leave_out:
         path = config.path(source.file)
         if source.format == "conll":
             finder.add_sentences(source.name, read_conll(path, name=source.name))
         else:
-            finder.add_documents(source.name, _gold_documents(source, path), pmids=source.pmids)
+            # Mentions of a gold standard are of no use here, and one with wrong offsets must not stop its document.
+            ignored: list[dict[str, Any]] = []
+            read = read_pubtator if source.format == "pubtator" else read_bioc
+            documents = read(path, on_set_aside=ignored.append)
+            finder.add_documents(source.name, documents, pmids=source.pmids)
     return finder
-
-
-def _gold_documents(source: GoldSource, path: Path) -> Iterator[Document]:
-    # Mentions of a gold standard are of no use here, and one that is out of place must not stop its document.
-    ignored: list[dict[str, Any]] = []
-    read = read_pubtator if source.format == "pubtator" else read_bioc
-    return read(path, on_set_aside=ignored.append)
 
 
 def read_abstracts(
@@ -113,17 +112,18 @@ def read_abstracts(
     if source.format == "pubmed":
         return (record.document() for record in read_pubmed(path))
     read = read_pubtator if source.format == "pubtator" else read_bioc
+    # Annotated files: their mentions may become labels, and provenance says that they were given.
     origin = f"pubtator:{source.format}/given"
     return read(path, default_scheme=PUBTATOR_SCHEMES, source=origin, counts=counts, on_set_aside=set_aside)
 
 
 def open_associations(config: WeakConfig, folder: Path, counts: Counter[str]) -> Associations | None:
-    """The configuration's associations as one table in a folder, made unless the folder has it already.
+    """Open the configuration's associations as one table, which is made unless the folder has it already.
 
     Args:
-        config (`WeakConfig`): Sources.
-        folder (`Path`): Where the table is, or will be.
-        counts (`Counter`): Receives what the readers counted, now or when the table was made.
+        config (`WeakConfig`): The sources.
+        folder (`Path`): The folder of the table.
+        counts (`Counter`): Receives what the readers count now, or counted when the table was made.
 
     Returns:
         The table; None where there is no source.
@@ -131,6 +131,7 @@ def open_associations(config: WeakConfig, folder: Path, counts: Counter[str]) ->
     if not config.associations:
         return None
     files = [source.file for source in config.associations] + ([config.descriptors] if config.descriptors else [])
+    # A table of the same files, read in the same way, is used again.
     identity = _identity(config, "associations", files, [asdict(source) for source in config.associations])
     path = folder / "associations.parquet"
     if read_identity(path) != identity:
@@ -150,19 +151,18 @@ def _read_associations(config: WeakConfig, source: AssociationSource, counts: Co
     articles: Iterable[Article | PubMedRecord] = (
         read_articles(path) if source.format == "articles" else read_pubmed(path)
     )
-    headings = heading_ids(_descriptors(config)) if config.descriptors else None
+    # PubMed's XML has the identifiers of headings; articles in JSON have names, which the descriptors resolve.
+    headings = None
+    if config.descriptors:
+        table = config.path(config.descriptors)
+        headings = heading_ids(read_mesh_xml(table) if ".xml" in table.suffixes else read_mesh_table(table))
     return mesh_associations(articles, headings, counts=counts, path=path)
-
-
-def _descriptors(config: WeakConfig) -> Iterator[ConceptNames]:
-    path = config.path(config.descriptors or "")
-    return read_mesh_xml(path) if ".xml" in path.suffixes else read_mesh_table(path)
 
 
 def open_bulk_annotations(
     config: WeakConfig, folder: Path, counts: Counter[str], set_aside: SetAside
 ) -> BulkAnnotations | None:
-    """The configuration's bulk rows as one table in a folder; see :func:`open_associations`.
+    """Open the configuration's bulk rows as one table; see :func:`open_associations`.
 
     Rows that cannot be read go to `set_aside` when the table is made, and are only counted afterwards.
     """
@@ -170,6 +170,7 @@ def open_bulk_annotations(
         return None
     files = [source.file for source in config.bulk_annotations]
     details = [list(config.types), [asdict(source) for source in config.bulk_annotations]]
+    # The table holds only rows of the corpus' types, so these are part of what it is.
     identity = _identity(config, "bulk annotations", files, details)
     path = folder / "bulk_annotations.parquet"
     if read_identity(path) != identity:
@@ -184,7 +185,8 @@ def open_bulk_annotations(
 
 
 def _identity(config: WeakConfig, kind: str, files: list[str], details: Any) -> dict[str, Any]:
-    """What makes two tables the same: contents of the files and how they are read."""
+    """Return what makes two tables the same: the contents of the files and how they are read."""
     contents = {file: file_sha256(config.path(file)) for file in files}
+    # By way of JSON, as the table will state it: tuples become lists.
     identity: dict[str, Any] = json.loads(json.dumps({"kind": kind, "files": contents, "details": details}))
     return identity

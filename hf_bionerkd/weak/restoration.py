@@ -1,4 +1,4 @@
-"""What re-correction makes of planted noise: misses restored, labels damaged, and the rest.
+"""The effect of a re-correction on planted noise: misses restored, labels damaged, and the rest.
 
 Mentions are compared by their exact offsets and type.
 """
@@ -15,30 +15,31 @@ from hf_bionerkd.weak.noise import PlantedLabel
 
 TypedSpan = tuple[int, int, str]
 
+# The aims that a re-correction is held against, as shares of the misses and of the right labels.
 RESTORED_WANTED = 0.5
 DAMAGED_ALLOWED = 0.05
 _RESTORED_AIM, _DAMAGED_AIM = f"at least {RESTORED_WANTED:.0%}", f"at most {DAMAGED_ALLOWED:.0%}"
 
 
 class NoiseError(ValueError):
-    """Truth and corpora that do not belong together."""
+    """A truth and corpora that do not belong together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """What became of the planted noise.
+    """The counts of what became of the planted noise.
 
     Args:
-        misses (`int`, *optional*, defaults to 0): True mentions that the weak corpus did not label.
-        restored (`int`, *optional*, defaults to 0): Of these, labelled exactly now.
-        right (`int`, *optional*, defaults to 0): True mentions that the weak corpus labelled exactly.
-        damaged (`int`, *optional*, defaults to 0): Of these, no longer labelled exactly.
-        boundaries (`int`, *optional*, defaults to 0): True mentions that the weak corpus labelled with another span.
-        repaired (`int`, *optional*, defaults to 0): Of these, labelled exactly now.
+        misses (`int`, *optional*, defaults to 0): True mentions that the weak corpus does not label.
+        restored (`int`, *optional*, defaults to 0): Those of them that are now labelled exactly.
+        right (`int`, *optional*, defaults to 0): True mentions that the weak corpus labels exactly.
+        damaged (`int`, *optional*, defaults to 0): Those of them that are no longer labelled exactly.
+        boundaries (`int`, *optional*, defaults to 0): True mentions that the weak corpus labels with another span.
+        repaired (`int`, *optional*, defaults to 0): Those of them that are now labelled exactly.
         spurious (`int`, *optional*, defaults to 0): Labels of the weak corpus without a true mention.
-        removed (`int`, *optional*, defaults to 0): Of these, gone now.
-        new_spurious (`int`, *optional*, defaults to 0): Labels that are neither true nor were there before.
-        labels (`int`, *optional*, defaults to 0): All labels now.
+        removed (`int`, *optional*, defaults to 0): Those of them that are now gone.
+        new_spurious (`int`, *optional*, defaults to 0): New labels that are not true.
+        labels (`int`, *optional*, defaults to 0): All labels of the corrected corpus.
     """
 
     misses: int = 0
@@ -57,38 +58,40 @@ class Restoration:
 
     @property
     def restored_share(self) -> float:
-        """Share of the planted misses that were restored; 0.0 where there are none."""
+        """The share of the planted misses that were restored; 0.0 where there are none."""
         return self.restored / self.misses if self.misses else 0.0
 
     @property
     def damaged_share(self) -> float:
-        """Share of the labels that were right and no longer are; 0.0 where none was right."""
+        """The share of the right labels that were damaged; 0.0 where none was right."""
         return self.damaged / self.right if self.right else 0.0
 
     @property
     def enough_restored(self) -> bool:
-        """Whether at least half of the planted misses were restored."""
+        """Return whether at least half of the planted misses were restored."""
         return self.restored_share >= RESTORED_WANTED
 
     @property
     def little_damaged(self) -> bool:
-        """Whether at most 5 % of the labels that were right are no longer."""
+        """Return whether at most 5 % of the right labels were damaged."""
         return self.damaged_share <= DAMAGED_ALLOWED
 
     @property
     def before(self) -> Counts:
-        """The weak corpus against the truth."""
+        """The weak corpus scored against the truth."""
+        # A label with another span is a spurious one and a missed one.
         wrong = self.boundaries + self.spurious
         return Counts(self.right, wrong, self.misses + self.boundaries)
 
     @property
     def after(self) -> Counts:
-        """The corrected corpus against the truth."""
+        """The corrected corpus scored against the truth."""
+        # Every true mention was right, missed or bounded wrongly before; see which of each kind are right now.
         right = self.right - self.damaged + self.restored + self.repaired
         return Counts(right, self.labels - right, self.right + self.misses + self.boundaries - right)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain JSON: counts, the shares that matter, whether the aims hold, scores before and after."""
+        """Return everything as plain JSON values: counts, shares, whether the aims hold, scores before and after."""
         return {
             **{f.name: getattr(self, f.name) for f in fields(Restoration)},
             "restored_share": self.restored_share,
@@ -105,11 +108,11 @@ def compare(
     before: Mapping[str, Iterable[TypedSpan]],
     after: Mapping[str, Iterable[TypedSpan]],
 ) -> dict[str, Restoration]:
-    """Say what a correction made of planted noise, by type.
+    """Count what a correction made of planted noise, by type.
 
     Args:
         truth (`Mapping[str, Sequence[PlantedLabel]]`): From :func:`~hf_bionerkd.weak.noise.read_truth`.
-        before (`Mapping[str, Iterable[tuple[int, int, str]]]`): The weak corpus' mentions by row id.
+        before (`Mapping[str, Iterable[tuple[int, int, str]]]`): The mentions of the weak corpus by row id.
         after (`Mapping[str, Iterable[tuple[int, int, str]]]`): Those of the corrected corpus.
 
     Returns:
@@ -123,6 +126,7 @@ def compare(
         >>> compare(truth, {"1": []}, {"1": [(0, 4, "Disease")]})["Disease"].restored
         1
     """
+    # All three must be of the same rows, or nothing can be compared.
     for name, rows in (("weak", before), ("corrected", after)):
         if rows.keys() != truth.keys():
             odd = sorted(rows.keys() ^ truth.keys())
@@ -133,6 +137,7 @@ def compare(
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for identifier, labels in truth.items():
         given, now = set(before[identifier]), set(after[identifier])
+        # The truth names every label of the weak corpus: another set is another corpus.
         if given != {(*label.given, label.type) for label in labels if label.given is not None}:
             raise NoiseError(
                 f"row {identifier!r} of the weak corpus has the mentions {sorted(given)}, which are not those that "
@@ -140,6 +145,7 @@ def compare(
             )
         for label in labels:
             _count(label, now, counts[label.type])
+        # A label that is neither true nor was there before is new noise.
         known = given | {(*label.true, label.type) for label in labels if label.true is not None}
         for start, end, kind in now:
             counts[kind]["labels"] += 1
@@ -148,7 +154,7 @@ def compare(
 
 
 def _count(label: PlantedLabel, now: set[TypedSpan], counts: Counter[str]) -> None:
-    """Count one planted label and whether it came right."""
+    """Count one planted label, and what became of it."""
     came_true = label.true is not None and (*label.true, label.type) in now
     if label.kind == "kept":
         counts["right"] += 1
@@ -159,13 +165,13 @@ def _count(label: PlantedLabel, now: set[TypedSpan], counts: Counter[str]) -> No
     elif label.kind == "boundary":
         counts["boundaries"] += 1
         counts["repaired"] += came_true
-    elif label.given is not None:
+    elif label.given is not None:  # spurious; the type checker does not know that a span is given
         counts["spurious"] += 1
         counts["removed"] += (*label.given, label.type) not in now
 
 
 def noise_table(reports: Mapping[str, Mapping[str, Restoration]]) -> str:
-    """A text table of every corpus: a row a type and one in total, then whether the two aims hold.
+    """Lay restorations out as text: one row per type and one in total, then whether the two aims hold.
 
     Args:
         reports (`Mapping[str, Mapping[str, Restoration]]`): From :func:`compare`, by name of the corpus.
@@ -174,14 +180,16 @@ def noise_table(reports: Mapping[str, Mapping[str, Restoration]]) -> str:
     rows: list[tuple[str, ...]] = [header]
     aims: list[str] = []
     for name, by_type in reports.items():
+        # A row per type, the total, and below the table whether the total reaches the aims.
         total = total_of(by_type)
-        rows += [_row(name, kind, found) for kind, found in by_type.items()]
+        rows += [_row(name, kind, restoration) for kind, restoration in by_type.items()]
         rows.append(_row(name, "all", total))
         for done, aim, holds in (
             (f"restored {total.restored_share:.1%} of the planted misses", _RESTORED_AIM, total.enough_restored),
             (f"damaged {total.damaged_share:.1%} of the true labels", _DAMAGED_AIM, total.little_damaged),
         ):
             aims.append(f"{name}: {done} (aim: {aim}): {'holds' if holds else 'MISSED'}")
+    # Names to the left, numbers to the right.
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = [
         "  ".join(
@@ -194,21 +202,21 @@ def noise_table(reports: Mapping[str, Mapping[str, Restoration]]) -> str:
 
 
 def total_of(by_type: Mapping[str, Restoration]) -> Restoration:
-    """The sum over all types."""
+    """Return the sum over all types."""
     return sum(by_type.values(), Restoration())
 
 
-def _row(name: str, kind: str, found: Restoration) -> tuple[str, ...]:
+def _row(name: str, kind: str, counts: Restoration) -> tuple[str, ...]:
     def part(some: int, of: int) -> str:
         return f"{some:,}/{of:,}" + (f" {some / of:6.1%}" if of else "       ")
 
     return (
         name,
         kind,
-        part(found.restored, found.misses),
-        part(found.damaged, found.right),
-        part(found.repaired, found.boundaries),
-        part(found.removed, found.spurious),
-        f"{found.new_spurious:,}",
-        f"{found.before.f1:.1%} -> {found.after.f1:.1%}",
+        part(counts.restored, counts.misses),
+        part(counts.damaged, counts.right),
+        part(counts.repaired, counts.boundaries),
+        part(counts.removed, counts.spurious),
+        f"{counts.new_spurious:,}",
+        f"{counts.before.f1:.1%} -> {counts.after.f1:.1%}",
     )

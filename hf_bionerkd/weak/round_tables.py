@@ -11,33 +11,36 @@ from hf_bionerkd.weak.rounds import Outcome, Round
 
 
 def scores_table(outcome: Outcome) -> str:
-    """Precision, recall and F1 of both models of every round on D and on test, in percent; the best round is bold.
+    """Lay out precision, recall and F1 of both models of every round on D and on test, in percent.
 
-    A model that was not trained, because no further round would have read its labels, has no row.
+    The best round is bold. A model that was not trained, because no further round would have read its labels, has no
+    row.
     """
     header = ["round", "model", *(f"{split} {ratio}" for split in ("D", "test") for ratio in "PRF")]
     rows = []
-    for found in outcome.rounds:
-        for name, scores in (("weak model", found.weak), ("corrector", found.corrector)):
+    # Two rows per round: the model of its labels, and the corrector made of it.
+    for entry in outcome.rounds:
+        for name, scores in (("weak model", entry.weak), ("corrector", entry.corrector)):
             if scores is not None:
-                cells = [str(found.number), name, *ratios(scores.validation.micro), *ratios(scores.test.micro)]
-                rows.append([f"**{cell}**" for cell in cells] if found.number == outcome.best else cells)
+                cells = [str(entry.number), name, *ratios(scores.validation.micro), *ratios(scores.test.micro)]
+                rows.append([f"**{cell}**" for cell in cells] if entry.number == outcome.best else cells)
     return _table(header, rows)
 
 
 def changes_table(rounds: Iterable[Round]) -> str:
-    """What every relabelling changed, by type; empty where there was none."""
+    """Lay out what every relabelling changed, by type; empty where there was none."""
     rows, header = [], ["round", "type"]
-    for found in rounds:
-        counts = found.changes["mentions"] if found.changes else {}
+    for entry in rounds:
+        counts = entry.changes["mentions"] if entry.changes else {}
+        # Rounds count the same things, so that the header of the last one serves all.
         header = ["round", "type", *(f"mentions {name}" for name in counts)] if counts else header
         for kind in counts.get("after", ()):
-            rows.append([str(found.number), kind, *(f"{of_types[kind]:,}" for of_types in counts.values())])
+            rows.append([str(entry.number), kind, *(f"{of_types[kind]:,}" for of_types in counts.values())])
     return _table(header, rows) if rows else ""
 
 
 def relabelling_report(rounds: Sequence[Round]) -> str:
-    """Both tables of what relabelling did, in words; empty where there was none."""
+    """Say what relabelling did, with both of its tables; empty where there was none."""
     if not (changes := changes_table(rounds)):
         return ""
     return (
@@ -48,22 +51,26 @@ def relabelling_report(rounds: Sequence[Round]) -> str:
 
 
 def similarity_table(rounds: Iterable[Round]) -> str:
-    """Label similarity to the round before: the mean over abstracts, and abstracts by tenths; empty where none is."""
+    """Lay out label similarity to the round before: the mean over abstracts, and the abstracts by tenths.
+
+    Returns:
+        The table; empty where nothing was labelled anew.
+    """
     rows = []
-    for found in rounds:
-        if found.changes:
-            similarity = found.changes["label_similarity"]
-            rows.append([str(found.number), f"{similarity['mean']:.4f}", *(f"{n:,}" for n in similarity["histogram"])])
+    for entry in rounds:
+        if entry.changes:
+            similarity = entry.changes["label_similarity"]
+            rows.append([str(entry.number), f"{similarity['mean']:.4f}", *(f"{n:,}" for n in similarity["histogram"])])
     tenths = bin_names()
     return _table(["round", "mean", *tenths], rows) if rows else ""
 
 
 def ratios(counts: Counts) -> list[str]:
-    """Precision, recall and F1 in percent."""
+    """Return precision, recall and F1 in percent, as text."""
     return [f"{100 * value:.2f}" for value in (counts.precision, counts.recall, counts.f1)]
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Numbers, to the right, but for names of types and models."""
+    """Join a table in which everything but the names of types and models is aligned to the right."""
     rule = "|".join("---" if name in ("type", "model") else "---:" for name in header)
     return "\n".join([markdown_row(header), f"|{rule}|", *map(markdown_row, rows)])

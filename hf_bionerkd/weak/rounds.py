@@ -1,4 +1,4 @@
-"""What is known of the rounds of a re-correction: on disk, step by step, and how they ended."""
+"""The record of the rounds of a re-correction, on disk, step by step, and how they ended."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hf_bionerkd.io import write_json
 
 SelectBy = Literal["weak", "corrector"]
 
+# The record of each round in its folder, and of how they ended in the run's.
 ROUND_FILE = "round.json"
 SUMMARY_FILE = "rounds.json"
 
@@ -24,11 +25,11 @@ class RecorrectionError(RuntimeError):
 
 @dataclass(frozen=True)
 class ModelScores:
-    """Strict scores of one model; micro averages are over all mentions.
+    """The strict scores of one model; micro averages are over all mentions.
 
     Args:
-        validation (`EntityScores`): On D, which decides.
-        test (`EntityScores`): For the report alone.
+        validation (`EntityScores`): The scores on D, which decide.
+        test (`EntityScores`): The scores on the test split, for the report alone.
     """
 
     validation: EntityScores
@@ -36,16 +37,17 @@ class ModelScores:
 
     @property
     def f1(self) -> float:
-        """Micro F1 on D."""
+        """The micro F1 on D."""
         return self.validation.micro.f1
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain JSON values."""
+        """Return everything as plain JSON values."""
         return {"validation": self.validation.as_dict(), "test": self.test.as_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelScores:
         """Read what :meth:`as_dict` gave; ratios follow again from the counts."""
+        # Only the counts are read: ratios of the file are ignored.
         splits = {
             split: EntityScores(
                 {
@@ -60,15 +62,15 @@ class ModelScores:
 
 @dataclass
 class Round:
-    """What is known of one round; what is None has not been done.
+    """The record of one round; what is None has not been done.
 
     Args:
         number (`int`): 0 for the weak corpus as it was given.
-        corpus (`dict`, *optional*): Counts of L_r.
+        corpus (`dict`, *optional*): The counts of L_r.
         changes (`dict`, *optional*): What L_r changed of the corpus before; see
             :meth:`~hf_bionerkd.weak.relabelling.LabelChanges.as_dict`.
-        weak (`ModelScores`, *optional*): Of W_r, trained on L_r alone.
-        corrector (`ModelScores`, *optional*): Of C_r, fine-tuned on T.
+        weak (`ModelScores`, *optional*): The scores of W_r, trained on L_r alone.
+        corrector (`ModelScores`, *optional*): The scores of C_r, fine-tuned on T.
     """
 
     number: int
@@ -79,11 +81,11 @@ class Round:
 
     @property
     def collapsed(self) -> bool:
-        """Whether its corpus was given up because the model before found next to nothing in it."""
+        """Return whether its corpus was given up because the model before labelled next to nothing in it."""
         return bool(self.changes and self.changes["collapsed"])
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain JSON values."""
+        """Return everything as plain JSON values."""
         return {
             "round": self.number,
             "corpus": self.corpus,
@@ -96,7 +98,7 @@ class Round:
     def from_dict(cls, values: Mapping[str, Any]) -> Round:
         """Read what :meth:`as_dict` gave."""
         weak, corrector = (
-            ModelScores.from_dict(found) if (found := values[name]) else None for name in ("weak_model", "corrector")
+            ModelScores.from_dict(scores) if (scores := values[name]) else None for name in ("weak_model", "corrector")
         )
         return cls(int(values["round"]), values["corpus"], values["changes"], weak, corrector)
 
@@ -106,7 +108,7 @@ class RoundLog:
 
     Args:
         folder (`str` or `PathLike`): The run's folder.
-        writes (`bool`, *optional*, defaults to `True`): Whether this process writes; of several, one does.
+        writes (`bool`, *optional*, defaults to `True`): Whether this process writes; one of several does.
 
     Raises:
         RecorrectionError: A record cannot be read.
@@ -116,31 +118,34 @@ class RoundLog:
         self.folder = Path(folder)
         self.writes = writes
         self.rounds: dict[int, Round] = {}
+        # Every step of an earlier run that was finished is known from its file and not done again.
         for path in sorted(self.folder.glob(f"rounds/*/{ROUND_FILE}")):
             try:
-                found = Round.from_dict(json.loads(path.read_text(encoding="utf-8")))
+                entry = Round.from_dict(json.loads(path.read_text(encoding="utf-8")))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise RecorrectionError(
                     f"{path} is no record of a round ({error!r}); delete it, and the round's steps are done again"
                 ) from None
-            self.rounds[found.number] = found
+            self.rounds[entry.number] = entry
 
     def __iter__(self) -> Iterator[Round]:
         return iter([self.rounds[number] for number in sorted(self.rounds)])
 
     def __getitem__(self, number: int) -> Round:
-        """A round; one that nothing is known of is empty."""
+        """Return a round; one that nothing is known of is empty."""
+        # It enters the log at once, so that a step can write into it.
         return self.rounds.setdefault(number, Round(number))
 
     def place(self, number: int) -> Path:
-        """The folder of a round."""
+        """Return the folder of a round."""
         return self.folder / "rounds" / str(number)
 
-    def record(self, number: int, **found: Any) -> None:
-        """Write down what a step has found: attributes of :class:`Round`."""
+    def record(self, number: int, **results: Any) -> None:
+        """Write down the results of a step, by the names of the attributes of :class:`Round`."""
         entry = self[number]
-        for name, value in found.items():
+        for name, value in results.items():
             setattr(entry, name, value)
+        # Every process knows what has been done; one of them writes it down, and at once, in case of a kill.
         if self.writes:
             self.place(number).mkdir(parents=True, exist_ok=True)
             write_json(self.place(number) / ROUND_FILE, entry.as_dict())
@@ -148,13 +153,13 @@ class RoundLog:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How rounds ended.
+    """The end of the rounds.
 
     Args:
         best (`int`): The round whose corpus and models are the result.
         reason (`str`): Why there was no further round.
         select_by (`str`): Whose F on D decided.
-        rounds (`tuple[Round, ...]`): All of them, in order.
+        rounds (`tuple[Round, ...]`): All rounds, in order.
     """
 
     best: int
@@ -163,12 +168,12 @@ class Outcome:
     rounds: tuple[Round, ...] = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain JSON values."""
+        """Return everything as plain JSON values."""
         return {
             "best": self.best,
             "reason": self.reason,
             "select_by": self.select_by,
-            "rounds": [found.as_dict() for found in self.rounds],
+            "rounds": [entry.as_dict() for entry in self.rounds],
         }
 
     @classmethod
@@ -179,7 +184,7 @@ class Outcome:
 
 
 def read_outcome(folder: str | os.PathLike[str]) -> Outcome | None:
-    """How a run's rounds ended, as its ``rounds.json`` says; None where they have not.
+    """Read how a run's rounds ended, as its ``rounds.json`` says; None where they have not ended.
 
     Raises:
         RecorrectionError: The file cannot be read.

@@ -1,4 +1,4 @@
-"""Sentences of biomedical abstracts: a small set of rules, and documents cut into one document a sentence.
+"""The sentences of biomedical abstracts: a small set of rules, and documents cut into one document per sentence.
 
 A sentence ends after ``. ! ?`` (with closing quotes and brackets, and the ``;`` that some collections put between
 sections) where white space follows and what comes next can open a sentence: a capital, a digit, a bracket, a quote or
@@ -17,11 +17,12 @@ from hf_bionerkd.documents import Document, Mention
 
 Span = tuple[int, int]
 
+# What may end a sentence; what may open the next one; a bracket, a word and white space.
 _END = re.compile(r"""[.!?]+[)\]}"'”’]*;?(?=\s)""")
 _OPENING = re.compile(r"""[^\W_a-z]|[(\[{"'“‘`<+±≥≤=~–—-]|[a-z]{1,3}-?[A-Z0-9]|[a-z]-[a-z]""")
 _WHITE = re.compile(r"\s*")
 _LAST_WORD = re.compile(r"""[^\s(\[{"'“‘]*\Z""")
-_LONGEST_WORD = 24
+_LONGEST_WORD = 24  # how far back an abbreviation is looked for
 # Abbreviations that end no sentence, and those that end one only before a capital.
 _NEVER_LAST = frozenset(
     "al approx ca cf dept dr drs e.g eq eqs excl fig figs i.e incl ltd mr mrs ms nos prof ref refs resp sp spp ssp st "
@@ -39,7 +40,8 @@ def split_sentences(text: str, keep_whole: Iterable[Span] = ()) -> list[Span]:
     """Cut running text into sentences.
 
     Args:
-        text (`str`): A title or abstract; several such passages are cut one by one (:func:`document_sentences`).
+        text (`str`): A title or abstract; a document of several such passages is cut passage by passage
+            (:func:`document_sentences`).
         keep_whole (`Iterable[tuple[int, int]]`, *optional*): Half-open spans that no cut may go through (mentions).
 
     Returns:
@@ -51,7 +53,7 @@ def split_sentences(text: str, keep_whole: Iterable[Span] = ()) -> list[Span]:
         >>> [text[start:end] for start, end in split_sentences(text)]
         ['Given i.v. to E. coli (cf. Fig. 2).', 'mRNA rose.']
     """
-    inside = {place for start, end in keep_whole for place in range(start + 1, end)}
+    inside = {position for start, end in keep_whole for position in range(start + 1, end)}
     spans: list[Span] = []
     start = _skip_white(text, 0)
     for match in _END.finditer(text):
@@ -59,6 +61,7 @@ def split_sentences(text: str, keep_whole: Iterable[Span] = ()) -> list[Span]:
         following = _skip_white(text, end)
         if following == len(text):
             break
+        # A cut removes the white space between two sentences: neither of its ends may lie inside a mention.
         if end > start and _ends_sentence(text, start, match, following) and inside.isdisjoint((end, following)):
             spans.append((start, end))
             start = following
@@ -67,14 +70,16 @@ def split_sentences(text: str, keep_whole: Iterable[Span] = ()) -> list[Span]:
     return spans
 
 
-def _skip_white(text: str, place: int) -> int:
-    match = _WHITE.match(text, place)
-    return match.end() if match else place
+def _skip_white(text: str, position: int) -> int:
+    match = _WHITE.match(text, position)
+    return match.end() if match else position
 
 
 def _ends_sentence(text: str, start: int, match: re.Match[str], following: int) -> bool:
+    # What follows must be able to open a sentence.
     if not _OPENING.match(text, following):
         return False
+    # A full stop may belong to an abbreviation; other signs never do.
     if match[0] == ".":
         word = _LAST_WORD.search(text[max(start, match.start() - _LONGEST_WORD) : match.start()])
         last = word[0].lower() if word else ""
@@ -84,8 +89,9 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], following: int) 
 
 
 def _in_bracket(text: str, start: int, end: int) -> bool:
-    """Whether a bracket opened since `start` is open at `end` and closes soon after."""
+    """Return whether a bracket opened since `start` is open at `end` and closes soon after."""
     depth = 0
+    # A closing bracket without an opening one, as after "1)", opens nothing.
     for bracket in _BRACKETS.findall(text, start, end):
         depth = depth + 1 if bracket in "([" else max(depth - 1, 0)
     if not depth:
@@ -97,13 +103,14 @@ def _in_bracket(text: str, start: int, end: int) -> bool:
 def document_sentences(
     document: Document, mentions: Sequence[Mention] | None = None, keep_whole: Iterable[Span] = ()
 ) -> Iterator[Document]:
-    """Cut a document into one document a sentence, with its mentions; a passage's end always ends a sentence.
+    """Cut a document into one document per sentence, with its mentions; a passage's end always ends a sentence.
 
     Args:
         document (`Document`): Any document; where it has no passages its text is cut as one.
-        mentions (`Sequence[Mention]`, *optional*): Mentions of the sentences in place of the document's own, in order.
+        mentions (`Sequence[Mention]`, *optional*): The mentions of the sentences instead of the document's own, in
+            order.
         keep_whole (`Iterable[tuple[int, int]]`, *optional*): Spans that no sentence may end in, beside the mentions.
-            Two labellings of one text are cut alike when each gives the other's mentions here.
+            Two labellings of one text are cut alike when each is given the other's mentions here.
 
     Returns:
         Sentences with at least one word, in order, with the document's words. Their ids are ``<id>:<number>``,
@@ -119,6 +126,7 @@ def document_sentences(
     mentions = document.mentions if mentions is None else mentions
     whole = [*keep_whole, *((mention.start, mention.end) for mention in mentions)]
     metadata = {**document.metadata, "document_id": document.metadata.get("document_id") or document.id}
+    # Words and mentions are in order, as sentences are: go through all three side by side.
     word = mention = 0
     for number, (start, end) in enumerate(sentence_spans(document, whole), 1):
         first = word
@@ -146,16 +154,12 @@ def _outside(document: Document, mention: Mention) -> ValueError:
 
 
 def sentence_spans(document: Document, keep_whole: Iterable[Span] = ()) -> Iterator[Span]:
-    """Where the sentences of a document stand, as half-open spans; see :func:`document_sentences`."""
+    """Yield the half-open spans of a document's sentences; see :func:`document_sentences`."""
     whole = list(keep_whole)
-    for start, end in _stretches(document, whole):
+    # From one passage's end to the next, save ends that lie inside a span to keep whole.
+    ends = sorted({passage.end for passage in document.passages if passage.end} | {len(document.text)})
+    ends = [cut for cut in ends if not any(start < cut < end for start, end in whole)]
+    for start, end in zip([0, *ends], ends, strict=False):
         inside = [(a - start, b - start) for a, b in whole if start <= a and b <= end]
         for first, last in split_sentences(document.text[start:end], inside):
             yield start + first, start + last
-
-
-def _stretches(document: Document, whole: list[Span]) -> list[Span]:
-    """The document's text from one passage's end to the next, save ends that lie inside a span to keep whole."""
-    cuts = sorted({passage.end for passage in document.passages if passage.end} | {len(document.text)})
-    cuts = [cut for cut in cuts if not any(start < cut < end for start, end in whole)]
-    return list(zip([0, *cuts], cuts, strict=False))

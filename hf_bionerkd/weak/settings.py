@@ -1,4 +1,4 @@
-"""The configuration of a weak corpus: one YAML file of values; unknown keys are errors.
+"""The configuration of a weak corpus: a YAML file of values, in which unknown keys are errors.
 
 ``recipes/zhou2021/weak.yaml`` is a worked example. Relative paths are below the folder that ``$BIONERKD_CORPORA``
 names (or `root`), absolute ones stay.
@@ -22,7 +22,7 @@ CORPORA_VARIABLE = "BIONERKD_CORPORA"
 
 
 class WeakConfigError(ValueError):
-    """A configuration with an unknown, missing or unfit key, or a file that is not there."""
+    """A configuration with an unknown, missing or unfit key, or a missing file."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,11 @@ class AbstractSource:
     Args:
         file (`str`): Its path.
         format (`str`): `"articles"` (JSON lines), `"pubmed"` (XML), `"pubtator"` or `"bioc"`.
-        given (`bool`, *optional*): Whether its mentions are the weak labels; by default so where the format has any.
-        types (`tuple[str, ...]`, *optional*): The types that its annotator looks for, where these are not all of the
-            corpus': the others are labelled as in an abstract without mentions. Of two files with the same abstracts
-            the first counts, so the files of two annotators are to be joined before.
+        given (`bool`, *optional*): Whether its mentions are the weak labels; by default they are where the format has
+            mentions.
+        types (`tuple[str, ...]`, *optional*): The types that its annotator looks for, if not all of the corpus': the
+            others are labelled as in an abstract without mentions. Of two files with the same abstracts the first
+            counts, so join the files of two annotators before.
     """
 
     file: str
@@ -45,7 +46,7 @@ class AbstractSource:
 
     @property
     def has_labels(self) -> bool:
-        """Whether an annotator's mentions come with the abstracts."""
+        """Return whether an annotator's mentions come with the abstracts."""
         return self.format in ("pubtator", "bioc") if self.given is None else self.given
 
 
@@ -55,7 +56,7 @@ class BulkSource:
 
     Args:
         file (`str`): Its path.
-        type (`str`, *optional*): The type of its rows, where neither they nor the file's name tell it.
+        type (`str`, *optional*): The type of its rows, if neither they nor the file's name tell it.
     """
 
     file: str
@@ -70,7 +71,7 @@ class VocabularySource:
         file (`str`): Its path.
         format (`str`): `"medic"`, `"ctd_diseases"`, `"ctd_chemicals"`, `"mesh"` (table), `"mesh_xml"` or `"terms"`.
         type (`str`): Entity type of its concepts.
-        name (`str`): What to call it in the provenance of a mention.
+        name (`str`): Its name in the provenance of a mention.
         branches (`Branches`, *optional*): Which of its concepts to take, by MeSH's trees.
         acronyms (`bool`, *optional*, defaults to `True`): Whether to take in its acronyms.
     """
@@ -90,8 +91,8 @@ class LexiconConfig:
     Args:
         vocabularies (`tuple[VocabularySource, ...]`): Where names come from; the first that has a name counts as its
             source.
-        order (`tuple[str, ...]`, *optional*): Types, the one first that wins a name of two types; by default the
-            corpus' order.
+        order (`tuple[str, ...]`, *optional*): All types; a name of two types belongs to the one that comes first. By
+            default the corpus' order.
         rules (`LexiconRules`, *optional*): Which names to take in.
         names (`dict[str, dict[str, tuple[str, ...]]]`, *optional*): More names, by type and concept ID.
         tree_numbers (`str`, *optional*): MeSH's tree numbers, which `branches` need.
@@ -131,7 +132,7 @@ class GoldSource:
     Args:
         file (`str`): Its path.
         format (`str`): `"pubtator"` or `"bioc"` (documents whose ids are PMIDs), or `"conll"` (sentences).
-        name (`str`): What to call it where a document is left out.
+        name (`str`): Its name in the record of a document that is left out.
         pmids (`bool`, *optional*, defaults to `True`): Whether the ids of its documents are PMIDs.
     """
 
@@ -147,7 +148,7 @@ class WeakConfig:
 
     Args:
         types (`tuple[str, ...]`): Entity types in label order.
-        abstracts (`tuple[AbstractSource, ...]`): Abstracts, in order; of two with one PMID or one text the first
+        abstracts (`tuple[AbstractSource, ...]`): Abstracts, in order; of two with one PMID or one text, the first
             counts.
         leave_out (`tuple[GoldSource, ...]`): Gold standards whose documents are left out. May be empty, but must be
             stated.
@@ -158,12 +159,13 @@ class WeakConfig:
         alternatives (`str`, *optional*): MEDIC, or CTD_diseases where the file is called so, for alternative
             identifiers.
         require_association (`bool`, *optional*, defaults to `True`): Whether to leave out abstracts with no
-            association at all. Without it every abstract enters; accuracy's view of those has no mention, so that only
-            coverage's is of use.
-        limit (`int`, *optional*): Abstracts of the corpus, after everything that is left out.
+            association at all. If it is off, every abstract enters; those without association have no mention in the
+            accuracy view, so that only the coverage view is of use.
+        limit (`int`, *optional*): The number of abstracts of the corpus, not counting those that are left out.
         min_gold_sentence (`int`, *optional*, defaults to 50): Letters and digits of the shortest gold sentence that
             makes a document a gold one.
-        memory_mb (`int`, *optional*, defaults to 512): What the joins may use; beyond that they work on disk.
+        memory_mb (`int`, *optional*, defaults to 512): The memory that the joins may use, in MB; beyond that they work
+            on disk.
         cache (`str`, *optional*): Folder to keep the joined tables in, relative to the working folder; by default they
             are made anew each time. A table is made anew when its sources have changed.
         root (`str`, *optional*): Folder that relative paths are below, in place of ``$BIONERKD_CORPORA``.
@@ -196,12 +198,14 @@ class WeakConfig:
             )
         if self.limit is not None and self.limit < 1:
             raise WeakConfigError(f"key 'limit': expected at least 1, found {self.limit}")
+        # A type that the corpus does not have is a misspelling: such mentions would silently be left out.
         for source in self.abstracts:
             if set(source.types) - set(self.types):
                 raise WeakConfigError(
                     f"key 'abstracts': the types {list(source.types)} of {source.file!r} are not all among the "
                     f"corpus' {list(self.types)}"
                 )
+        # The rest is about the dictionary.
         if self.lexicon is None:
             return
         for vocabulary in self.lexicon.vocabularies:
@@ -218,10 +222,10 @@ class WeakConfig:
             )
 
     def path(self, file: str) -> Path:
-        """Where a file of the configuration lies.
+        """Return the path of a file of the configuration.
 
         Raises:
-            WeakConfigError: It is not there, or the path is relative and no folder is known.
+            WeakConfigError: It is missing, or the path is relative and no folder is known.
         """
         path = Path(file)
         if not path.is_absolute():
@@ -237,7 +241,7 @@ class WeakConfig:
         return path
 
     def files(self) -> list[str]:
-        """Every file that the corpus is made of, once, as the configuration names it."""
+        """Return every file that the corpus is made of, once, as the configuration names it."""
         named: list[str | None] = [self.descriptors, self.alternatives]
         for sources in (self.leave_out, self.bulk_annotations, self.associations, self.abstracts):
             named = [*(source.file for source in sources), *named]
@@ -251,10 +255,11 @@ def load_weak_config(path: str | os.PathLike[str], **overrides: Any) -> WeakConf
 
     Args:
         path (`str` or `PathLike`): The YAML file.
-        overrides: Values of top-level keys that replace those of the file.
+        **overrides: Values of top-level keys that replace those of the file.
 
     Raises:
-        WeakConfigError: A key is unknown, missing or of another kind than expected; names file and key.
+        WeakConfigError: A key is unknown, missing or of another kind than expected. The message names the file and
+            the key.
 
     Example:
         >>> load_weak_config("recipes/zhou2021/weak.yaml", limit=3000)  # doctest: +SKIP
@@ -273,15 +278,16 @@ def load_weak_config(path: str | os.PathLike[str], **overrides: Any) -> WeakConf
         config = _read(WeakConfig, {**values, **overrides}, "")
     except WeakConfigError as error:
         raise WeakConfigError(f"{path}: {error}") from None
-    assert isinstance(config, WeakConfig)
+    assert isinstance(config, WeakConfig)  # for the type checker
     return config
 
 
 def _read(expected: Any, value: Any, key: str) -> Any:
-    """A value of YAML as the expected kind; `key` names it in errors."""
+    """Return a value of YAML as the expected type; `key` names it in errors."""
     if is_dataclass(expected):
         return _read_dataclass(typing.cast(type, expected), value, key)
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    # The only unions here are optional values.
     if origin in (typing.Union, types.UnionType):
         return None if value is None else _read(next(a for a in arguments if a is not type(None)), value, key)
     if origin is tuple and isinstance(value, (list, tuple)):
@@ -292,15 +298,18 @@ def _read(expected: Any, value: Any, key: str) -> Any:
         if value in arguments:
             return value
         raise WeakConfigError(f"key {key!r}: {value!r} is none of {', '.join(map(repr, arguments))}")
+    # A `bool` is an `int` in Python, but not in a configuration.
     if isinstance(expected, type) and isinstance(value, expected) and isinstance(value, bool) == (expected is bool):
         return value
-    wanted = {tuple: "a list", dict: "keys and values"}.get(origin, getattr(expected, "__name__", str(expected)))
-    raise WeakConfigError(f"key {key!r}: expected {wanted}, found {value!r}")
+    # Nothing fits: say what was expected in words that a writer of YAML knows.
+    expectation = {tuple: "a list", dict: "keys and values"}.get(origin, getattr(expected, "__name__", str(expected)))
+    raise WeakConfigError(f"key {key!r}: expected {expectation}, found {value!r}")
 
 
 def _read_dataclass(expected: type, value: Any, key: str) -> Any:
     if not isinstance(value, dict):
         raise WeakConfigError(f"key {key!r}: expected keys and values, found {value!r}")
+    # Unknown keys first: a misspelt key is the likeliest reason for a missing one.
     hints, known = typing.get_type_hints(expected), {entry.name: entry for entry in fields(expected)}
     prefix = f"{key}." if key else ""
     for name in value:

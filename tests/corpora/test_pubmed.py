@@ -14,6 +14,7 @@ from hf_bionerkd.corpora.pubmed import (
     MeshHeading,
     MeshTerm,
     PubMedRecord,
+    parse_pmid,
     read_pubmed,
 )
 from hf_bionerkd.documents import Passage
@@ -178,3 +179,14 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         assert found == number
         peaks.append(peak)
     assert peaks[1] - peaks[0] < 0.3 * (tmp_path / "a.xml").stat().st_size
+
+
+@given(st.integers(1, 999_999_999), st.integers(0, 2), st.sampled_from(["", " ", "\t"]))
+def test_a_number_is_itself_however_it_is_padded(number, zeros, blank):
+    stated = "0" * zeros + str(number)
+    assert parse_pmid(blank + stated + blank) == (number if len(stated) <= 9 else None)
+
+
+@pytest.mark.parametrize("text", ["", "0", "000", "PMC5", "-1", "1.0", "1 2", "٣", "²", "1234567890", "9" * 5000])
+def test_what_is_no_pmid(text):
+    assert parse_pmid(text) is None

@@ -314,7 +314,7 @@ def test_a_pmid_that_comes_twice_gives_two_documents(tmp_path):
         (["1|t|a", "2|a|b"], r"bad\.txt:2: .*belongs to document '2', but the title before it is that of '1'"),
         (["1|t|a", "2\t0\t1\ta\tDisease\tD1"], r"bad\.txt:2: .*belongs to document '2'"),
         (["1|a|b"], r"bad\.txt:1: .*no title comes before it"),
-        (["1|t|a", "1|a|b", "1|a|c"], r"bad\.txt:3: document '1' has a second abstract"),
+        (["1|t|a", "1|a|b", "1|a|c"], r"bad\.txt:3: document '1' has two abstracts"),
         (["1|t|a", "some text"], r"bad\.txt:2: 'some text' is no PubTator row; expected 'PMID\|t\|title'"),
         (["1|t|a", "1\t0\t1\ta"], r"bad\.txt:2: .*is no PubTator row"),
         (["1|t|a", "1\t0 \t4\tgout"], r"bad\.txt:2: .*is no PubTator row"),

@@ -128,7 +128,7 @@ SHORT, LONG = "1\tDisease\tD006073\tgout", "1\tD006073\tgo\tut\tMeSH"
             "it has a type, 'Disease', and so lacks",
         ),
         ("rows", "1\tDNA Mutation\tx\ty", "2\tDisease\tD006073\tgout\tMeSH", "it has a type, 'DNA Mutation'"),
-        ("disease2pubtator", LONG, "2\tD006073\tgout\tMeSH", "it has concept IDs, 'D006073', in the place of a type"),
+        ("disease2pubtator", LONG, "2\tD006073\tgout\tMeSH", "it has concept IDs, 'D006073', instead of a type"),
     ],
 )
 def test_a_bad_first_row_does_not_decide_how_the_others_are_read(tmp_path, name, bad, good, reason):

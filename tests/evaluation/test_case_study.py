@@ -4,12 +4,10 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from lxml import html
 
 from hf_bionerkd.documents import Document, join_words
-from hf_bionerkd.evaluation.case_page import case_page
+from hf_bionerkd.evaluation.case_html import case_page
 from hf_bionerkd.evaluation.case_study import (
     Case,
     Reading,
@@ -18,10 +16,7 @@ from hf_bionerkd.evaluation.case_study import (
     letters_of,
     types_of,
 )
-from hf_bionerkd.evaluation.mention_changes import mention_changes
-from hf_bionerkd.labels import tags_to_spans
 
-TAGS = st.lists(st.sampled_from(["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"]), min_size=8, max_size=8)
 LABELS = ("B-Chemical", "I-Chemical", "B-Disease", "I-Disease", "O")
 
 
@@ -52,27 +47,6 @@ def coxon():
             Reading("student", tags("OOODOCO"), LABELS, probabilities),
         ),
     )
-
-
-@given(TAGS, TAGS)
-def test_changes_account_for_every_mention_once(before, after):
-    old, new = tags_to_spans(before), tags_to_spans(after)
-    changes = mention_changes(old, new)
-    kept = set(old) & set(new)
-    assert sorted([*kept, *changes.removed, *(pair[0] for pair in changes.changed)]) == sorted(old)
-    assert sorted([*kept, *changes.added, *(pair[1] for pair in changes.changed)]) == sorted(new)
-    assert all(a < d and c < b for (a, b, _), (c, d, _) in changes.changed)
-    alone = [(x, y) for x in changes.removed for y in changes.added if x[0] < y[1] and y[0] < x[1]]
-    assert not alone, "two that overlap and have no partner"
-    turned = mention_changes(new, old)
-    assert (turned.added, turned.removed) == (changes.removed, changes.added)
-    assert not len(mention_changes(old, old)) and len(changes) == len(turned)
-
-
-def test_a_mention_that_is_split_is_changed_once_and_added_once():
-    changes = mention_changes([(0, 3, "Disease")], [(0, 1, "Disease"), (2, 3, "Disease")])
-    assert changes.changed == (((0, 3, "Disease"), (0, 1, "Disease")),)
-    assert changes.added == ((2, 3, "Disease"),) and not changes.removed and len(changes) == 2
 
 
 def test_letters_tell_types_apart():

@@ -8,9 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from hf_bionerkd.evaluation.bar_chart import HEIGHT, WIDTH, bar_chart
-from hf_bionerkd.evaluation.similarity import BINS, LabelSimilarity, bin_names, similarity_table
+from hf_bionerkd.evaluation.charts import HEIGHT, WIDTH, bar_chart
+from hf_bionerkd.evaluation.similarity import (
+    BINS,
+    LabelSimilarity,
+    bin_names,
+    mention_changes,
+    similarity_table,
+)
+from hf_bionerkd.labels import tags_to_spans
 
+TAGS = st.lists(st.sampled_from(["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"]), min_size=8, max_size=8)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -102,3 +110,24 @@ def test_figure_is_one_file_and_escapes_what_it_is_given():
 def test_what_cannot_be_drawn_is_refused(names, counts):
     with pytest.raises(ValueError, match="one name for each"):
         bar_chart(names, counts, title="t")
+
+
+@given(TAGS, TAGS)
+def test_changes_account_for_every_mention_once(before, after):
+    old, new = tags_to_spans(before), tags_to_spans(after)
+    changes = mention_changes(old, new)
+    kept = set(old) & set(new)
+    assert sorted([*kept, *changes.removed, *(pair[0] for pair in changes.changed)]) == sorted(old)
+    assert sorted([*kept, *changes.added, *(pair[1] for pair in changes.changed)]) == sorted(new)
+    assert all(a < d and c < b for (a, b, _), (c, d, _) in changes.changed)
+    alone = [(x, y) for x in changes.removed for y in changes.added if x[0] < y[1] and y[0] < x[1]]
+    assert not alone, "two that overlap and have no partner"
+    turned = mention_changes(new, old)
+    assert (turned.added, turned.removed) == (changes.removed, changes.added)
+    assert not len(mention_changes(old, old)) and len(changes) == len(turned)
+
+
+def test_a_mention_that_is_split_is_changed_once_and_added_once():
+    changes = mention_changes([(0, 3, "Disease")], [(0, 1, "Disease"), (2, 3, "Disease")])
+    assert changes.changed == (((0, 3, "Disease"), (0, 1, "Disease")),)
+    assert changes.added == ((2, 3, "Disease"),) and not changes.removed and len(changes) == 2

@@ -6,7 +6,7 @@ from hf_bionerkd.corpora.pubtator import read_pubtator
 from hf_bionerkd.documents import split_words
 from hf_bionerkd.knowledge.identifiers import normalise
 from hf_bionerkd.knowledge.lexicon import Lexicon, fold_name
-from hf_bionerkd.knowledge.matching import FreePlaces, Matcher
+from hf_bionerkd.knowledge.matching import FreeText, Matcher
 from hf_bionerkd.knowledge.vocabularies import ConceptNames, read_medic, read_terms
 
 
@@ -126,7 +126,7 @@ def test_exact_names_are_found_as_often_as_documented(corpora_dir):
 
 @given(st.lists(st.tuples(st.integers(0, 19), st.integers(1, 8))))
 def test_a_span_is_taken_where_it_overlaps_none_taken_before(found):
-    free, kept = FreePlaces(28), []
+    free, kept = FreeText(28), []
     for start, length in found:
         alone = all(start + length <= a or b <= start for a, b in kept)
         assert free.take(start, start + length) == alone

@@ -39,7 +39,7 @@ def test_truth_comes_back_as_it_was_written(tmp_path):
     [
         ("no json", "truth.jsonl:2: no line of planted noise"),
         ('{"id": "b"}', "truth.jsonl:2: no line of planted noise.*labels"),
-        ('{"id": "a", "labels": []}', "truth.jsonl:2: 'a' stands there twice"),
+        ('{"id": "a", "labels": []}', "truth.jsonl:2: 'a' occurs twice"),
         (
             '{"id": "b", "labels": [{"planted": "miss", "type": "Disease", "true": [0, 4], "given": [0, 4]}]}',
             "its spans make the label 'kept', not 'miss'",

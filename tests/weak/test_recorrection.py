@@ -1,14 +1,16 @@
 """Rounds of label re-correction around scripted steps: which is the best, when they end, and going on after a kill."""
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_rounds import Killed, Scripted, changes, scores
 
+from hf_bionerkd.documents import Document, Mention
 from hf_bionerkd.io import write_json
-from hf_bionerkd.weak.recorrection import run_rounds
+from hf_bionerkd.weak.recorrection import first_documents, run_rounds, sentence_keys
 from hf_bionerkd.weak.rounds import Outcome, RecorrectionError, Round, RoundLog, read_outcome
 
 
@@ -127,3 +129,19 @@ def test_the_summary_is_read_as_it_was_written(tmp_path):
     outcome = Outcome(0, "why", "corrector", rounds)
     write_json(tmp_path / "rounds.json", outcome.as_dict())
     assert read_outcome(tmp_path) == outcome
+
+
+def test_held_out_sentences_are_left_out_whatever_their_spaces_and_case():
+    held_out = sentence_keys([["Gout", "hurts", "."], ["IL", "-", "2"]])
+    texts = ["GOUT  hurts.", "Gout hurts", "il-2", "IL-2 binds"]
+    counts = Counter()
+    documents = [Document(str(number), text) for number, text in enumerate(texts)]
+    kept = list(first_documents(documents, types={"Disease": "Disease"}, held_out=held_out, counts=counts))
+    assert [document.id for document in kept] == ["1", "3"]
+    assert counts == {"sentences_left_out_as_held_out": 2}
+
+
+def test_types_are_those_of_the_run():
+    gout, aspirin = Mention(0, 4, "DISO", source="dictionary"), Mention(9, 16, "CHEM")
+    (found,) = first_documents([Document("1", "Gout and aspirin", (gout, aspirin))], types={"DISO": "Disease"})
+    assert [(m.type, m.text, m.source) for m in found.mentions] == [("Disease", "Gout", "dictionary")]

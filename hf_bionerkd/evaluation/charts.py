@@ -1,4 +1,4 @@
-"""A bar chart as SVG: one self-contained text file that any browser shows."""
+"""The bar chart as SVG: one self-contained text file that any browser shows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from html import escape
 
 WIDTH, HEIGHT = 760, 420
 
+# Margins, for the numbers of the axis, the heading and the names of the bars.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 80, 20, 64, 70
 _FLOOR = 0.5  # where the logarithmic axis begins, so that a count of one has a bar
-_BAR_SHARE = 0.78
+_BAR_SHARE = 0.78  # of the width that each bar has; the rest is the gap
 _STYLE = (
     "text{font-family:system-ui,sans-serif;font-size:13px;fill:#222}"
     ".title{font-size:16px;font-weight:600}.note{fill:#555}"
@@ -23,45 +24,47 @@ def bar_chart(
 ) -> str:
     """Draw counts as bars on a logarithmic axis, each with its number above it.
 
-    Counts of histograms often differ a thousandfold; on a linear axis only one bar would be seen.
+    Counts of histograms often differ a thousandfold; a linear axis would show only one bar.
 
     Args:
-        names (`Sequence[str]`): What stands below each bar.
-        counts (`Sequence[int]`): Not negative; zero has a number and no bar.
-        title (`str`): Heading; screen readers are told it, too.
+        names (`Sequence[str]`): The name below each bar.
+        counts (`Sequence[int]`): The numbers, none negative; zero has a number and no bar.
+        title (`str`): The heading, which screen readers read out, too.
         note (`str`, *optional*): A line below the heading.
-        across (`str`, *optional*): What the bars are.
-        up (`str`, *optional*): What is counted.
+        across (`str`, *optional*): What the bars are, below the chart.
+        up (`str`, *optional*): What is counted, beside the axis.
 
     Returns:
         The SVG document; everything given is escaped.
 
     Raises:
-        ValueError: No bars, not one name a count, or a negative count.
+        ValueError: There is no bar, the names are not one per count, or a count is negative.
     """
     if not counts or len(names) != len(counts) or min(counts) < 0:
         raise ValueError(f"expected one name for each of at least one count, none negative; got {names}, {counts}")
+    # The axis reaches to the power of ten above the highest bar.
     decades = max(1, math.ceil(math.log10(max(*counts, 1))))
     plot = HEIGHT - _TOP - _BOTTOM
     base = HEIGHT - _BOTTOM
 
-    def place(count: float) -> float:
-        """How high a count is on the page."""
+    def height(count: float) -> float:
+        """Return the vertical position of a count on the page."""
         share = math.log10(count / _FLOOR) / math.log10(10**decades / _FLOOR)
         return base - plot * share
 
     step = (WIDTH - _LEFT - _RIGHT) / len(counts)
+    # Heading; lines of the axis; bars with their numbers and names; names of both axes.
     parts = [
         f'<text class="title" x="{_LEFT}" y="24">{escape(title)}</text>',
         f'<text class="note" x="{_LEFT}" y="44">{escape(note)}</text>',
     ]
     for decade in range(decades + 1):
-        y = place(10**decade)
+        y = height(10**decade)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text text-anchor="end" x="{_LEFT - 8}" y="{y + 4:.1f}">{10**decade:,}</text>')
     for index, (name, count) in enumerate(zip(names, counts, strict=True)):
         middle = _LEFT + (index + 0.5) * step
-        top = place(count) if count else base
+        top = height(count) if count else base
         left, width = middle - _BAR_SHARE * step / 2, _BAR_SHARE * step
         parts.append(
             f'<rect class="bar" x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{base - top:.1f}"/>'

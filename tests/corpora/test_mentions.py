@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_bionerkd.corpora.offsets import locate, out_of_place
+from hf_bionerkd.corpora.mentions import locate, out_of_place
 
 SHORT = st.text("ab ", max_size=12)
 

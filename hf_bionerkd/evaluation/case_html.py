@@ -1,4 +1,4 @@
-"""Case studies as one self-contained HTML page: no script, nothing fetched, readable without colours."""
+"""The case studies as one self-contained HTML page: no script, nothing fetched, readable without colours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hf_bionerkd.evaluation.case_study import (
     types_of,
 )
 
-# Degrees on the colour wheel, for types in the order of their names: far apart, and told apart by most eyes.
+# Degrees on the colour wheel, for types in the order of their names: far apart, so that most eyes distinguish them.
 _HUES = (212, 8, 140, 40, 285, 330, 180, 62)
 _MOST_OPEN = 8  # words whose probabilities are unfolded
 _SIGN_NAMES = {"+": "added", "~": "changed", "-": "removed"}
@@ -46,21 +46,21 @@ th.p { text-align: right; } tbody th[rowspan] { vertical-align: top; }
 
 
 def case_page(cases: Sequence[Case], title: str) -> str:
-    """A page of case studies.
+    """Lay case studies out as a page.
 
     Args:
-        cases (`Sequence[Case]`): In the order in which they are shown.
-        title (`str`): Heading of the page.
+        cases (`Sequence[Case]`): The cases in the order in which they are shown.
+        title (`str`): The heading of the page.
 
     Returns:
         The HTML document; every text given is escaped.
     """
     types = types_of(cases)
     letters = letters_of(types)
-    hues = "".join(f".t{place} {{ --hue: {_HUES[place % len(_HUES)]}; }}\n" for place in range(len(types)))
+    hues = "".join(f".t{number} {{ --hue: {_HUES[number % len(_HUES)]}; }}\n" for number in range(len(types)))
     kinds = " ".join(
-        f'<mark class="t{place}"><b>{escape(letters[kind])}</b>{escape(kind)}</mark>'
-        for place, kind in enumerate(types)
+        f'<mark class="t{number}"><b>{escape(letters[kind])}</b>{escape(kind)}</mark>'
+        for number, kind in enumerate(types)
     )
     signs = "; ".join(f"<b>{sign}</b> {escape(meaning)}" for sign, meaning in SIGNS.items())
     sections = "".join(_section(case, types, letters) for case in cases)
@@ -74,23 +74,25 @@ def case_page(cases: Sequence[Case], title: str) -> str:
 
 def _section(case: Case, types: Sequence[str], letters: Mapping[str, str]) -> str:
     parts = []
-    for place, reading in enumerate(case.readings):
-        changes = describe(case.document, case.changes(reading)) if place else []
+    for index, reading in enumerate(case.readings):
+        # The first reading is what the others are compared with; it has no changes of its own.
+        changes = describe(case.document, case.changes(reading)) if index else []
         listed = "".join(f"<li>{escape(line)}</li>" for line in changes)
         below = f'<ul class="changes">{listed}</ul>' if listed else ""
-        parts.append(f"<dt>{escape(reading.name)}</dt><dd>{_marked(case, place, types, letters)}{below}</dd>\n")
+        parts.append(f"<dt>{escape(reading.name)}</dt><dd>{_marked(case, index, types, letters)}{below}</dd>\n")
     table = _table(case) if any(reading.probabilities is not None for reading in case.readings) else ""
     return f"<section><h2>{escape(title_of(case.document))}</h2><dl>\n{''.join(parts)}</dl>{table}</section>\n"
 
 
-def _marked(case: Case, place: int, types: Sequence[str], letters: Mapping[str, str]) -> str:
-    """A reading's text with its mentions marked."""
-    signs = case.signs(place)
+def _marked(case: Case, index: int, types: Sequence[str], letters: Mapping[str, str]) -> str:
+    """Return a reading's text with its mentions marked."""
+    signs = case.signs(index)
     parts = []
     for text, span in pieces(case.document, signs):
         if span is None:
             parts.append(escape(text))
             continue
+        # The sign stands in the text, too: colours and outlines only repeat it.
         sign = signs[span]
         names = f"t{types.index(span[2])} {_SIGN_NAMES.get(sign, '')}".strip()
         parts.append(f'<mark class="{names}"><b>{sign}{escape(letters[span[2]])}</b>{escape(text)}</mark>')
@@ -98,12 +100,13 @@ def _marked(case: Case, place: int, types: Sequence[str], letters: Mapping[str, 
 
 
 def _table(case: Case) -> str:
-    """Probabilities of the words in question, a row a reading."""
+    """Lay out the probabilities of the words in question, one row per reading."""
     columns = case.label_columns()
     head = "".join(f'<th scope="col">{name}</th>' for name in ("word", "reading", "tag"))
     head += "".join(f'<th scope="col" class="p">{escape(name)}</th>' for name in columns)
     words = case.words_in_question()
     body = "".join(row for word in words for row in _rows(case, word, columns))
+    # A long table starts folded: the sentences are what a reader comes for.
     summary = f"Label probabilities of {len(words)} word{'' if len(words) == 1 else 's'}, percent"
     return (
         f"<details{' open' if len(words) <= _MOST_OPEN else ''}><summary>{summary}</summary>"
@@ -114,12 +117,13 @@ def _table(case: Case) -> str:
 
 def _rows(case: Case, word: int, columns: Sequence[str]) -> Iterator[str]:
     span = f' rowspan="{len(case.readings)}"'
-    for place, reading in enumerate(case.readings):
-        name = "" if place else f'<th scope="rowgroup"{span}>{escape(case.document.tokens[word])} ({word})</th>'
+    for index, reading in enumerate(case.readings):
+        # The word stands once, beside the rows of all its readings.
+        name = "" if index else f'<th scope="rowgroup"{span}>{escape(case.document.tokens[word])} ({word})</th>'
         cells = "".join(_cell(case, reading, word, label) for label in columns)
         yield f"<tr>{name}<td>{escape(reading.name)}</td><td>{escape(reading.tags[word])}</td>{cells}</tr>\n"
 
 
 def _cell(case: Case, reading: Reading, word: int, label: str) -> str:
-    value = case.probability(reading, word, label)
+    value = case.probability(reading, word, label)  # None: the model does not know the label
     return "<td></td>" if value is None else f'<td class="p" style="--p: {100 * value:.2f}%">{100 * value:.2f}</td>'
