@@ -5,35 +5,43 @@ Importing the package loads neither torch nor transformers; the names below are 
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
+
+from hf_bionerkd.lazy import attach
+
+if TYPE_CHECKING:
+    from hf_bionerkd.corpora.conll import read_conll as read_conll
+    from hf_bionerkd.corpora.pubtator import read_pubtator as read_pubtator
+    from hf_bionerkd.documents import Document as Document
+    from hf_bionerkd.documents import Mention as Mention
+    from hf_bionerkd.encoding.tag_pairs import TagPairs as TagPairs
+    from hf_bionerkd.encoding.tag_pairs import set_default_tag as set_default_tag
+    from hf_bionerkd.inference.word_tagger import WordTagger as WordTagger
+    from hf_bionerkd.labels import LabelSpace as LabelSpace
+    from hf_bionerkd.teachers.aggregation import Aggregator as Aggregator
+    from hf_bionerkd.teachers.teacher import Teacher as Teacher
+    from hf_bionerkd.teachers.teacher import TeacherSpec as TeacherSpec
+    from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer as MultiTeacherTrainer
+    from hf_bionerkd.training.trainer import TokenClassificationTrainer as TokenClassificationTrainer
 
 __version__ = "0.1.0"
 
-_WHERE = {
-    "Aggregator": "hf_bionerkd.teachers.aggregation",
-    "Document": "hf_bionerkd.documents",
-    "LabelSpace": "hf_bionerkd.labels",
-    "Mention": "hf_bionerkd.documents",
-    "MultiTeacherTrainer": "hf_bionerkd.training.distillation_trainer",
-    "TagPairs": "hf_bionerkd.encoding.tag_pairs",
-    "Teacher": "hf_bionerkd.teachers.teacher",
-    "TeacherSpec": "hf_bionerkd.teachers.teacher",
-    "TokenClassificationTrainer": "hf_bionerkd.training.trainer",
-    "WordTagger": "hf_bionerkd.inference.word_tagger",
-    "read_conll": "hf_bionerkd.corpora.conll",
-    "read_pubtator": "hf_bionerkd.corpora.pubtator",
-    "set_default_tag": "hf_bionerkd.encoding.tag_pairs",
-}
-
-__all__ = ["__version__", *_WHERE]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(importlib.import_module(_WHERE[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, _names = attach(
+    __name__,
+    {
+        "Aggregator": "teachers.aggregation",
+        "Document": "documents",
+        "LabelSpace": "labels",
+        "Mention": "documents",
+        "MultiTeacherTrainer": "training.distillation_trainer",
+        "TagPairs": "encoding.tag_pairs",
+        "Teacher": "teachers.teacher",
+        "TeacherSpec": "teachers.teacher",
+        "TokenClassificationTrainer": "training.trainer",
+        "WordTagger": "inference.word_tagger",
+        "read_conll": "corpora.conll",
+        "read_pubtator": "corpora.pubtator",
+        "set_default_tag": "encoding.tag_pairs",
+    },
+)
+__all__ = ["__version__", *_names]
