@@ -222,7 +222,7 @@ def _from_state(tokenizer: PreTrainedTokenizerFast, state: dict[str, Any]) -> Pr
 
 
 def rebuild(tokenizer: PreTrainedTokenizerFast, backend: Tokenizer) -> PreTrainedTokenizerFast:
-    """Return a plain `PreTrainedTokenizerFast` around `backend` with the special tokens and settings of `tokenizer`."""
+    """Return a plain fast tokenizer around `backend` with the special tokens and settings of `tokenizer`."""
     from transformers import PreTrainedTokenizerFast
 
     # The plain class keeps whatever backend it is given. With transformers 5.23, model-specific classes rebuild theirs
