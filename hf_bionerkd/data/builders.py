@@ -152,6 +152,7 @@ def _present_corpus(output_dir: Path, identity: Mapping[str, Any]) -> dict[str, 
     manifest = _read_manifest(output_dir / MANIFEST)
     if manifest.get("builder") != _BUILDER:
         raise FileExistsError(f"{output_dir} exists and is no corpus built by {_BUILDER}. {remedy}")
+    # Name every difference, since two builds often differ in a detail that nobody remembers.
     different = [key for key, value in identity.items() if manifest.get(key) != value]
     if different:
         details = "; ".join(f"{key}: {manifest.get(key)!r} there, {identity[key]!r} now" for key in different)
@@ -205,6 +206,7 @@ def _check_unique(folder: Path, files: Mapping[str, str], ids: array[int]) -> No
     """Refuse ids that occur twice in the corpus."""
     # All ids are compared by digests of eight bytes; only where two agree are the ids themselves read again.
     values, times = np.unique(np.asarray(ids, dtype=np.uint64), return_counts=True)
+    # `digest` may give two ids one value, so an equal digest is only a suspicion.
     repeated = set(values[times > 1].tolist())
     seen: dict[str, str] = {}
     for split, name in files.items() if repeated else ():
@@ -235,6 +237,7 @@ def _rows(
                 f"document {document.id!r} of split {split!r} mentions types {unknown}, but the corpus annotates "
                 f"{list(space.types)}. Rename or leave out these types when reading, or add them to the card."
             )
+        # The row is checked as it will be published, not the document that it is made of.
         row, left_out = document_to_row(document, space)
         check_row(row)
         statistics.add(document)

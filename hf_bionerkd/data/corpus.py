@@ -81,6 +81,7 @@ def load_corpus(
         LabelError: `types` names a type that the corpus does not annotate.
     """
     folder, commit = _folder(name, path, revision)
+    # From the folder of one commit and never by name, so that no cache mixes revisions.
     try:
         loaded: DatasetDict = load_dataset(str(folder))
     except EmptyDatasetError as error:
@@ -102,6 +103,7 @@ def load_corpus(
     unknown = sorted(set(renamed) - set(own))
     if unknown:
         raise LabelError(f"corpus {name!r}: asked for types {unknown}, but it annotates {list(own)}")
+    # In the corpus's own order, whatever the order of `types`.
     chosen = tuple(kind for kind in own if kind in renamed)
     # Held-out documents are drawn before `limit` counts those left for training.
     datasets = {split: loaded[source] for split, source in wanted.items()}
@@ -255,6 +257,7 @@ class _Relabel:
             )
 
     def __call__(self, tags: Sequence[int]) -> list[int]:
+        # By way of spans, so that any tag scheme becomes the run's.
         spans = self.own.decode([self.to_own[tag] for tag in tags])
         chosen = [(start, end, self.renamed[kind]) for start, end, kind in spans if kind in self.renamed]
         return self.space.encode(chosen, len(tags))

@@ -77,6 +77,7 @@ def document_to_row(document: Document, space: LabelSpace) -> tuple[dict[str, An
 
 def row_to_document(row: Mapping[str, Any]) -> Document:
     """Return the document of a dataset row; the inverse of :func:`document_to_row`."""
+    # Words are stored by their starts and texts, since ends follow from the two.
     words = tuple((start, start + len(token)) for start, token in zip(row["token_starts"], row["tokens"], strict=True))
     mentions = tuple(
         Mention(

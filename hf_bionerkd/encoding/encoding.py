@@ -30,7 +30,7 @@ _WORD_STEPS: list[dict[str, Any]] = [
 
 @dataclass(frozen=True, slots=True)
 class EncodedWindow:
-    """One window of a sentence, without special tokens.
+    """A window of a sentence, without special tokens.
 
     Args:
         input_ids (`list[int]`): Id of each piece.

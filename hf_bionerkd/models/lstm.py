@@ -38,7 +38,7 @@ class CheapDropout(nn.Dropout):
 
 
 class BidirectionalLstm(nn.Module):
-    """One layer in both directions, with the weights of a `torch.nn.LSTM`, which runs on other devices than CPUs.
+    """A layer in both directions, with the weights of a `torch.nn.LSTM`, which runs on other devices than CPUs.
 
     Args:
         input_size (`int`): Width of the inputs.
@@ -109,7 +109,7 @@ def step_order(lengths: Tensor) -> tuple[Tensor, Tensor, list[int]]:
 
 
 class _Lstm(torch.autograd.Function):
-    """Both directions side by side, as tensors `(direction, words in step order, …)`; autocast does not change it."""
+    """The two directions side by side: tensors `(direction, words in step order, …)`, left alone by autocast."""
 
     @staticmethod
     @custom_fwd(device_type="cpu", cast_inputs=torch.float32)

@@ -32,7 +32,7 @@ class WordVectorsError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class WordVectors:
-    """Words and their vectors.
+    """The words and their vectors.
 
     Args:
         words (`tuple[str, ...]`): Distinct words, in the order of the rows.

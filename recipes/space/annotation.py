@@ -81,8 +81,8 @@ class Student:
 
     Example:
         ```python
-        >>> found = Student("org/student").annotate("Aspirin helps.")
-        >>> [(mention.text, mention.type) for mention in found.document.mentions]
+        >>> annotation = Student("org/student").annotate("Aspirin helps.")
+        >>> [(mention.text, mention.type) for mention in annotation.document.mentions]
         [('Aspirin', 'Chemical')]
         ```
     """
@@ -184,8 +184,8 @@ class Student:
             if tag not in self._taggers:
                 tokenizer = self._tokenizer if tag is None else set_default_tag(self._tokenizer, tag, self._tag_pairs)
                 tagger = WordTagger(self._model, tokenizer, self._order[-1])
-                # With tokenizers 0.23 the first call writes settings into the Rust tokenizer, so it must be over before
-                # threads share it. A tokenizer that its use does not change would make this needless.
+                # With tokenizers 0.23 the first call writes settings into the Rust tokenizer, so it must be over
+                # before threads share it. A tokenizer that its use does not change would make this needless.
                 tagger.log_probs([["a"]])
                 self._taggers[tag] = tagger
             return self._taggers[tag]
