@@ -1,16 +1,16 @@
-"""What training a BiLSTM-CRF costs: against a plain one with pytorch-crf, and where a step's time goes.
+"""Benchmark of training a BiLSTM-CRF: against a plain one with pytorch-crf, and how a step's time is spent.
 
     pip install "pytorch-crf==0.7.2"
     python recipes/bench_bilstm.py
     BIONERKD_CORPORA=... python recipes/bench_bilstm.py     # on BC5CDR's training sentences
     python recipes/bench_bilstm.py --threads 2 --batch 64
-    python recipes/bench_bilstm.py --unseen 80000           # as with pretrained vectors of so many more words
+    python recipes/bench_bilstm.py --unseen 80000           # as with pretrained vectors of 80,000 more words
 
 The plain model has the same sizes: 100-d word vectors, a character CNN of 50 filters over the characters of every
 word, dropout, `torch.nn.LSTM` of 2 x 200 over packed sequences, two linear layers, pytorch-crf. Both take the same
-sentences in the same batches, with the same optimizer, in turns; printed are words a second (median) and the ratio
-turn by turn. With one thread it is processor time, which other programs disturb least. Batches are tensors before the
-clock starts: what making them costs is no part of either.
+sentences in the same batches, with the same optimizer, in turns. The program prints words per second (median) and the
+ratio turn by turn. With one thread the time is processor time, which other programs disturb least. Batches are tensors
+before the clock starts, so the cost of making them is not measured.
 
 "Parts" are the modules of this package's model alone, forward and backward, on the inputs of a step: the LSTM is the
 floor. "Sorted" is the same training on batches of sentences of similar length.
@@ -27,10 +27,17 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-STEPS = 8  # of a turn
-SENTENCES = 4_500  # that the vocabulary is made of
+if TYPE_CHECKING:
+    from torch import nn
+
+    from hf_bionerkd.encoding.word_vocabulary import WordVocabulary
+    from hf_bionerkd.labels import LabelSpace
+    from hf_bionerkd.models.bilstm_crf import BiLstmCrfForTokenClassification
+
+STEPS = 8  # per turn
+SENTENCES = 4_500  # sentences that the vocabulary is made of
 LAST_LABEL = 4  # O
 SIZES = {"words": 100, "characters": 30, "filters": 50, "hidden": 200, "head": 200, "dropout": 0.5}
 
@@ -38,10 +45,10 @@ SIZES = {"words": 100, "characters": 30, "filters": 50, "hidden": 200, "head": 2
 def main() -> None:
     """Print the comparison, the parts of a step, and what sorting by length gains."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=32, help="sentences a step")
+    parser.add_argument("--batch", type=int, default=32, help="sentences per step")
     parser.add_argument("--turns", type=int, default=11, help="pairs of timings")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
-    parser.add_argument("--unseen", type=int, default=0, help="words with vectors that the text does not show")
+    parser.add_argument("--unseen", type=int, default=0, help="words with vectors that do not occur in the text")
     options = parser.parse_args()
 
     import torch
@@ -63,8 +70,9 @@ def main() -> None:
     sentences = corpus[: STEPS * options.batch]
     words = sum(len(words) for words, _ in sentences) / len(sentences)
     print(f"torch {torch.__version__}, {options.threads} thread(s), batch {options.batch}, {options.turns} turns")
-    print(f"{source}: {words:.1f} words a sentence, {len(vocabulary.words)} word vectors")
+    print(f"{source}: {words:.1f} words per sentence, {len(vocabulary.words)} word vectors")
 
+    # The same sentences in two orders: mixed lengths, and sorted, so that batches hold little padding.
     mixed = _batches(sentences, options.batch, vocabulary, space)
     by_length = sorted(sentences, key=lambda sentence: len(sentence[0]))
     ordered = _batches(by_length, options.batch, vocabulary, space)
@@ -100,14 +108,14 @@ class _Training:
         self.optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
 
     def steps(self, batches: Iterable[Any]) -> None:
-        """One optimizer step a batch."""
+        """Make one optimizer step per batch."""
         for batch in batches:
             self.optimizer.zero_grad()
             self.loss(self.model, batch).backward()
             self.optimizer.step()
 
     def parts(self, batches: Sequence[Any]) -> dict[str, float]:
-        """Seconds a step of the model's modules alone, forward and backward, and of the optimizer."""
+        """Return seconds per step of the model's modules alone, forward and backward, and of the optimizer."""
         import torch
 
         model = self.model
@@ -118,6 +126,7 @@ class _Training:
         }
         seconds = dict.fromkeys([*modules, "CRF", "optimizer"], 0.0)
         for batch in batches:
+            # A whole forward pass gives each module's real inputs; then each module is timed alone.
             given = dict.fromkeys(modules, ())
             hooks = [
                 module.register_forward_hook(partial(_keep_inputs, given, name)) for name, module in modules.items()
@@ -140,15 +149,17 @@ class _Training:
 
 
 def _keep_inputs(kept: dict[str, Any], name: str, _: Any, inputs: Any, output: Any) -> None:
+    """Keep the inputs of a module, as a forward hook."""
     kept[name] = inputs
 
 
 def _there_and_back(run: Callable[..., Any], *inputs: Any) -> None:
+    """Run forward and backward."""
     run(*inputs).sum().backward()
 
 
 def _sentences() -> tuple[str, list[tuple[list[str], list[str]]]]:
-    """Words and tags of sentences: BC5CDR's where there is one, else made up."""
+    """Return the name of the source, and words and tags of sentences: BC5CDR's if it is there, else invented ones."""
     folder = os.environ.get("BIONERKD_CORPORA")
     if folder:
         from hf_bionerkd.corpora.conll import read_conll
@@ -157,8 +168,8 @@ def _sentences() -> tuple[str, list[tuple[list[str], list[str]]]]:
         path = Path(folder) / "conll" / "BC5CDR" / "train.tsv"
         documents = list(read_conll(path, name="bc5cdr"))
         random.Random(0).shuffle(documents)
-        found = [(doc.tokens, spans_to_tags(word_spans(doc)[0], len(doc.words))) for doc in documents]
-        return "BC5CDR", found
+        return "BC5CDR", [(doc.tokens, spans_to_tags(word_spans(doc)[0], len(doc.words))) for doc in documents]
+    # Invented words with frequencies and lengths like those of natural text, since both change what a step costs.
     draw = random.Random(0)
     letters = "etaoinshrdlucmfwypvbgkjqxz"
     names = ["".join(draw.choices(letters, range(26, 0, -1), k=draw.randint(1, 13))) for _ in range(15_000)]
@@ -173,8 +184,10 @@ def _sentences() -> tuple[str, list[tuple[list[str], list[str]]]]:
     return "made-up sentences", made
 
 
-def _batches(sentences: Sequence[Any], size: int, vocabulary: Any, space: Any) -> list[dict[str, Any]]:
-    """Inputs of both models for the same sentences."""
+def _batches(
+    sentences: Sequence[tuple[list[str], list[str]]], size: int, vocabulary: WordVocabulary, space: LabelSpace
+) -> list[dict[str, Any]]:
+    """Return inputs of both models for the same sentences."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
@@ -187,12 +200,14 @@ def _batches(sentences: Sequence[Any], size: int, vocabulary: Any, space: Any) -
         encoded = vocabulary.tokenizer(
             [words for words, _ in part], is_split_into_words=True, padding=True, return_tensors="pt"
         )
+        # Labels of pieces for this package's model, which reads those of first pieces.
         tags = [torch.tensor([space.label2id[tag] for tag in tags]) for _, tags in part]
         labels = torch.full_like(encoded["input_ids"], -100)
         for row, own in enumerate(tags):
-            for place, word in enumerate(encoded.word_ids(row)):
+            for piece, word in enumerate(encoded.word_ids(row)):
                 if word is not None:
-                    labels[row, place] = own[word]
+                    labels[row, piece] = own[word]
+        # Characters of words for the plain model, padded to the longest word of the batch.
         lengths = torch.tensor([len(words) for words, _ in part])
         characters = [
             pad_sequence([torch.tensor([alphabet[c] for c in word[:30]]) for word in words], batch_first=True)
@@ -218,7 +233,8 @@ def _batches(sentences: Sequence[Any], size: int, vocabulary: Any, space: Any) -
     return made
 
 
-def _our_model(vocabulary: Any, space: Any) -> Any:
+def _our_model(vocabulary: WordVocabulary, space: LabelSpace) -> BiLstmCrfForTokenClassification:
+    """Return this package's model."""
     from hf_bionerkd.models.bilstm_crf import BiLstmCrfForTokenClassification
     from hf_bionerkd.models.configuration import BiLstmCrfConfig
 
@@ -237,8 +253,8 @@ def _our_model(vocabulary: Any, space: Any) -> Any:
     return model
 
 
-def _plain_model(crf: Any, vocabulary: Any, space: Any) -> Any:
-    """What one would write first."""
+def _plain_model(crf: Any, vocabulary: WordVocabulary, space: LabelSpace) -> nn.Module:
+    """Return the model that one would write first."""
     import torch
     from torch import nn
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -273,13 +289,14 @@ def _plain_model(crf: Any, vocabulary: Any, space: Any) -> Any:
 
 
 def _clock() -> float:
+    """Return processor time with one thread, else the time of day."""
     import torch
 
     return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def _turns(first: Callable[[], Any], second: Callable[[], Any], turns: int) -> tuple[list[float], list[float]]:
-    """Seconds of each, in alternating turns; who begins alternates too."""
+    """Return the seconds of each for each of several turns; who begins alternates."""
     first(), second()  # warm-up
     times: dict[Any, list[float]] = {first: [], second: []}
     for turn in range(turns):
@@ -291,21 +308,23 @@ def _turns(first: Callable[[], Any], second: Callable[[], Any], turns: int) -> t
 
 
 def _best(run: Callable[[], Any]) -> float:
-    """Seconds of the best of three."""
-    found = []
+    """Return the seconds of the best of three runs."""
+    seconds = []
     for _ in range(3):
         start = _clock()
         run()
-        found.append(_clock() - start)
-    return min(found)
+        seconds.append(_clock() - start)
+    return min(seconds)
 
 
 def _report(name: str, seconds: Sequence[float], batches: Sequence[dict[str, Any]]) -> None:
+    """Print the median speed."""
     words = sum(batch["words"] for batch in batches)
     print(f"{name + ':':24} {words / statistics.median(seconds):7.0f} words/s")
 
 
 def _print_ratio(name: str, slow: Sequence[float], fast: Sequence[float]) -> None:
+    """Print the median and the range of the ratios, turn by turn."""
     ratios = sorted(a / b for a, b in zip(slow, fast, strict=True))
     print(f"{name}: median {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
 

@@ -5,10 +5,10 @@
     python recipes/bench_crf.py --threads 2 --labels 7 --words 128
 
 Both get the same scores, emissions and batches of 32 sentences of mixed lengths (the longest has `words` words), and
-run in turns; printed is the ratio of their times turn by turn (median, smallest to largest), because single timings
-on shared machines say little. With one thread it is processor time, which other programs disturb least. Before that,
-both are compared with double precision: "error" is the largest relative difference of a log likelihood. Best paths
-are compared by their scores.
+run in turns. The program prints the ratio of their times turn by turn (median, smallest to largest), because single
+timings on shared machines say little. With one thread the time is processor time, which other programs disturb least.
+Before that, both are compared with double precision: "error" is the largest relative difference of a log likelihood.
+Best paths are compared by their scores.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hf_bionerkd.models.crf import LinearChainCrf
 
 BATCH = 32
 
@@ -47,13 +52,14 @@ def main() -> None:
 
 
 def compare(reference: Any, n_labels: int, n_words: int, turns: int) -> str:
-    """Time both on one size; a line of text."""
+    """Time both on one size; return a line of text."""
     import torch
 
     from hf_bionerkd.models.crf import LinearChainCrf
 
     torch.manual_seed(n_labels * 1000 + n_words)
     ours = LinearChainCrf([f"L{index}" for index in range(n_labels)])  # names without a scheme: nothing is forbidden
+    # Both get the same parameters and the same batch, of which one sentence has the full length.
     theirs = reference(n_labels, batch_first=True)
     with torch.no_grad():
         theirs.transitions.copy_(ours.transitions.normal_())
@@ -65,11 +71,12 @@ def compare(reference: Any, n_labels: int, n_words: int, turns: int) -> str:
     lengths[0] = n_words
     mask = torch.arange(n_words) < lengths[:, None]
 
+    # Equal results come first: the times of a wrong computation would mean nothing.
     exact = ours.double().log_likelihood(emissions.double(), tags, mask)
     ours.float()
     errors = [
-        ((found.double() - exact) / exact).abs().max().item()
-        for found in (theirs(emissions, tags, mask, reduction="none"), ours.log_likelihood(emissions, tags, mask))
+        ((likelihood.double() - exact) / exact).abs().max().item()
+        for likelihood in (theirs(emissions, tags, mask, reduction="none"), ours.log_likelihood(emissions, tags, mask))
     ]
     _check_paths(ours, theirs, emissions.detach(), mask)
 
@@ -86,7 +93,8 @@ def compare(reference: Any, n_labels: int, n_words: int, turns: int) -> str:
     )
 
 
-def _check_paths(ours: Any, theirs: Any, emissions: Any, mask: Any) -> None:
+def _check_paths(ours: LinearChainCrf, theirs: Any, emissions: Tensor, mask: Tensor) -> None:
+    """Stop unless both find paths of the same scores; the paths themselves may differ where scores are equal."""
     import torch
 
     tags, scores = ours.decode(emissions, mask)
@@ -100,12 +108,12 @@ def _check_paths(ours: Any, theirs: Any, emissions: Any, mask: Any) -> None:
 
 
 def _ratios(first: Callable[[], Any], second: Callable[[], Any], turns: int) -> list[float]:
-    """Time of the first over time of the second, in alternating turns; who begins alternates too."""
+    """Return the time of the first over that of the second for each of several turns; who begins alternates."""
     import torch
 
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     first(), second()  # warm-up
-    found = []
+    ratios = []
     for turn in range(turns):
         pair = (first, second) if turn % 2 == 0 else (second, first)
         times = {}
@@ -113,11 +121,12 @@ def _ratios(first: Callable[[], Any], second: Callable[[], Any], turns: int) -> 
             start = clock()
             run()
             times[run] = clock() - start
-        found.append(times[first] / times[second])
-    return sorted(found)
+        ratios.append(times[first] / times[second])
+    return sorted(ratios)
 
 
 def _spread(ratios: list[float]) -> str:
+    """Return the median and the range of sorted ratios."""
     return f"{statistics.median(ratios):5.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})"
 
 

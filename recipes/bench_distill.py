@@ -1,12 +1,12 @@
-"""What distillation costs: a step with cached teachers against a plain fine-tuning step of the same student.
+"""Benchmark of distillation: a step with cached teachers against a plain fine-tuning step of the same student.
 
     python recipes/bench_distill.py
     python recipes/bench_distill.py --config recipes/taughtnet/scratch_cpu.yaml
 
-Both trainers see the same batches in the same order, in turns of ten optimiser steps, data loading included; printed
-is the ratio turn by turn, because single timings on shared machines say little. The teachers are random models of the
-student's own architecture: what a cached teacher says does not change what reading it costs. Apart from the corpora,
-nothing is written outside a temporary folder.
+Both trainers get the same batches in the same order, in turns of ten optimiser steps, data loading included. The
+program prints the ratio turn by turn, because single timings on shared machines say little. The teachers are random
+models of the student's own architecture: reading a cached teacher costs the same whatever it predicts. Apart from the
+corpora, nothing is written outside a temporary folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hf_bionerkd.runs.config import DistillConfig
 from hf_bionerkd.runs.recipe import run_recipe
 
 TURNS = 16
-STEPS = 10
+STEPS = 10  # optimiser steps per turn
 
 
 def main(config: DistillConfig) -> None:
@@ -45,6 +45,7 @@ def main(config: DistillConfig) -> None:
     tokenizer = make_tokenizer(config.student, corpora, length)
     none = make_tags("none", corpora, neutral=False, end_tag=True)
     with tempfile.TemporaryDirectory() as scratch:
+        # One random teacher per type, saved and loaded like any other.
         teachers = []
         for kind in space.types:
             set_seed(config.seed)
@@ -57,6 +58,7 @@ def main(config: DistillConfig) -> None:
         sentences = len(join_corpora(corpora, "train", space))
         print(f"cache: {sentences} sentences, {len(teachers)} teachers, {time.perf_counter() - start:.1f} s, once")
 
+        # Two jobs that differ in their loss alone: no evaluation and no saving between the steps.
         training = {**config.training, "eval_strategy": "no", "save_strategy": "no"}
         shared: dict[str, Any] = {
             "corpora": corpora,
@@ -81,13 +83,13 @@ def main(config: DistillConfig) -> None:
         pairs = [(next(turns["plain"]), next(turns["kd"])) for _ in range(TURNS)]
     ratios = sorted(kd / plain for plain, kd in pairs)
     plain, kd = (1000 * statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"plain fine-tuning: {plain:.1f} ms a step (median, {torch.get_num_threads()} threads)")
-    print(f"distillation:      {kd:.1f} ms a step (median)")
+    print(f"plain fine-tuning: {plain:.1f} ms per step (median, {torch.get_num_threads()} threads)")
+    print(f"distillation:      {kd:.1f} ms per step (median)")
     print(f"ratio, {TURNS} turns: median {statistics.median(ratios):.3f}, {ratios[0]:.3f} to {ratios[-1]:.3f}")
 
 
 def timed_turns(trainer: Any) -> Iterator[float]:
-    """Seconds an optimiser step, data loading included: one mean over `STEPS` steps at a time, without end."""
+    """Yield seconds per optimiser step, data loading included, as means over `STEPS` steps, without end."""
     model, device = trainer.model, trainer.args.device
     trainer.create_optimizer()
 

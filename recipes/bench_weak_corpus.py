@@ -6,20 +6,21 @@
     python recipes/bench_weak_corpus.py --sentences                       # agreement with BC5CDR, and speed
 
 The first builds CDWC over every abstract of the configuration (no association required) from the sources to Parquet
-and card, once a size, each in a fresh process, and prints what starting costs (gold standards, dictionary, joined
-tables), the abstracts a second after that, all in all, and the peak resident set: of a process that only labels, and
-of the one that writes the corpus, where the builder keeps 16 bytes a row. Seconds are
-of the processor (all threads together), which other programs disturb least.
+and card, once per size, each in a fresh process. It prints the cost of the start (gold standards, dictionary, joined
+tables), the abstracts per second after it, those with it, and the peak resident set: of a process that only labels,
+and of the one that writes the corpus, where the builder keeps 16 bytes per row. Seconds are of the processor (all
+threads together), which other programs disturb least.
 
 The second labels BC5CDR's training and development abstracts (never its test abstracts) as if they were unlabelled and
 scores both views against their gold mentions: exact span and type. The configuration's lexicon was chosen on the
-training set. These abstracts stand in CTD but come without MeSH headings, so accuracy's recall is CTD's alone.
+training set. These abstracts are in CTD but have no MeSH headings, so the recall of the view "accuracy" is that of CTD
+only.
 
 The third compares our sentences with those of the BC5CDR corpus (its CoNLL edition's, on the PubTator edition's
-text), and with what pysbd and syntok make of the same abstracts where these are installed, in alternating turns. A cut
-is right where it falls between the same two letters or digits.
+text), and with those of pysbd and syntok where these are installed, in alternating turns. A cut is right where it
+falls between the same two letters or digits.
 
-All need the real corpora below $BIONERKD_CORPORA.
+All three need the real corpora below $BIONERKD_CORPORA.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="abstracts (more than there are: all)")
     parser.add_argument("--gold", action="store_true", help="score weak labels on BC5CDR's train and dev instead")
     parser.add_argument("--sentences", action="store_true", help="compare sentence splitters instead")
-    parser.add_argument("--abstracts", type=int, default=200, help="abstracts a turn and splitter (default: 200)")
-    parser.add_argument("--turns", type=int, default=3, help="alternating turns a splitter (default: 3)")
+    parser.add_argument("--abstracts", type=int, default=200, help="abstracts per turn and splitter (default: 200)")
+    parser.add_argument("--turns", type=int, default=3, help="alternating turns per splitter (default: 3)")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--labels", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -70,21 +71,22 @@ def main() -> None:
 
 
 def report(config: str, size: int) -> None:
-    """Build one size, and label it alone, each in a process of its own, and print a line."""
+    """Build one size, and only label it, each in a process of its own, and print a line."""
     command = [sys.executable, str(HERE), "--config", config, "--one", str(size)]
-    found = run(command) | {"labelling": run([*command, "--labels"])["memory"]}
-    after = found["abstracts"] / (found["seconds"] - found["start"])
+    built = run(command)
+    labelling = run([*command, "--labels"])["memory"]
+    after = built["abstracts"] / (built["seconds"] - built["start"])
     print(
-        f"{found['abstracts']:>7,} abstracts, {found['sentences']:>8,} sentences: start {found['start']:.0f} s, then "
-        f"{after:,.0f} abstracts/s ({found['abstracts'] / found['seconds']:,.0f} with the start); memory at the start "
-        f"{found['memory_at_start']:,.0f} MiB, peak {found['labelling']:,.0f} MiB for labels alone, "
-        f"{found['memory']:,.0f} MiB with the files",
+        f"{built['abstracts']:>7,} abstracts, {built['sentences']:>8,} sentences: start {built['start']:.0f} s, then "
+        f"{after:,.0f} abstracts/s ({built['abstracts'] / built['seconds']:,.0f} with the start); memory at the start "
+        f"{built['memory_at_start']:,.0f} MiB, peak {labelling:,.0f} MiB for labels alone, "
+        f"{built['memory']:,.0f} MiB with the files",
         flush=True,
     )
 
 
 def run(command: list[str]) -> dict[str, float]:
-    """What a child process of this script measured."""
+    """Run a child process of this script; return what it measured."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
@@ -93,7 +95,7 @@ def run(command: list[str]) -> dict[str, float]:
 
 
 def label(config: str, size: int) -> dict[str, float]:
-    """Label one size and forget the sentences."""
+    """Label one size without keeping the sentences."""
     from hf_bionerkd.weak.building import WeakCorpus
     from hf_bionerkd.weak.settings import load_weak_config
 
@@ -111,14 +113,15 @@ def build(config: str, size: int) -> dict[str, float]:
     from hf_bionerkd.weak.building import WeakCorpus
     from hf_bionerkd.weak.settings import load_weak_config
 
-    found: dict[str, float] = {"sentences": 0}
+    measured: dict[str, float] = {"sentences": 0}
     begin = time.process_time()
 
     def counted(sentences: Iterator[Document]) -> Iterator[Document]:
+        # The start is over when the first sentence comes.
         for sentence in sentences:
-            if not found["sentences"]:
-                found["start"], found["memory_at_start"] = time.process_time() - begin, peak()
-            found["sentences"] += 1
+            if not measured["sentences"]:
+                measured["start"], measured["memory_at_start"] = time.process_time() - begin, peak()
+            measured["sentences"] += 1
             yield sentence
 
     card, _ = load_card(HERE.parents[1] / "dataset_scripts" / "cdwc" / "card.yaml")
@@ -126,12 +129,13 @@ def build(config: str, size: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder, WeakCorpus(settings) as corpus:
         splits = {"train": counted(corpus.sentences("coverage"))}
         build_corpus(Path(folder) / "cdwc", splits, settings.types, card, corpus.sources, set_aside=corpus.set_aside)
-        found["abstracts"] = corpus.counts["abstracts"]
-    return found | {"seconds": time.process_time() - begin, "memory": peak()}
+        measured["abstracts"] = corpus.counts["abstracts"]
+    return measured | {"seconds": time.process_time() - begin, "memory": peak()}
 
 
 def peak() -> float:
-    """The largest resident set of this process so far, in MiB."""
+    """Return the largest resident set of this process so far, in MiB."""
+    # macOS counts in bytes, Linux in KiB.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
@@ -145,14 +149,15 @@ def score_labels(config: str) -> None:
     for split, (name, _) in SPLITS.items():
         file = f"gold/bc5cdr/{name}.PubTator.txt"
         gold = {d.id: {(m.start, m.end, m.type) for m in d.mentions} for d in read_pubtator(path_of(file))}
+        # `given: False` has the gold mentions of the file ignored, as if it were unlabelled text.
         source = {"file": file, "format": "pubtator", "given": False}
         settings = load_weak_config(config, abstracts=[source], leave_out=[])
         scorers = {view: EntityScorer(settings.types) for view in ("coverage", "accuracy")}
         with WeakCorpus(settings) as corpus:
             for labels in corpus.abstracts():
                 for view, mentions in (("coverage", labels.coverage), ("accuracy", labels.accuracy)):
-                    found = {(mention.start, mention.end, mention.type) for mention in mentions}
-                    scorers[view].add(gold[labels.document.id], found)
+                    weak = {(mention.start, mention.end, mention.type) for mention in mentions}
+                    scorers[view].add(gold[labels.document.id], weak)
         for view, scorer in scorers.items():
             scores = scorer.scores()
             rows = {**scores.per_type, "both": scores.micro}
@@ -161,16 +166,17 @@ def score_labels(config: str) -> None:
 
 
 def path_of(file: str) -> Path:
-    """A file below $BIONERKD_CORPORA."""
+    """Return the path of a file below $BIONERKD_CORPORA."""
     return Path(os.environ["BIONERKD_CORPORA"]) / file
 
 
 def compare_splitters(abstracts: int, turns: int) -> None:
-    """Print agreement and speed of every splitter at hand, on the same abstracts; of ours on all abstracts, too."""
+    """Print agreement and speed of every installed splitter on the same abstracts, and of ours on all abstracts."""
     splitters = dict(find_splitters())
     for split in SPLITS:
         texts = list(passages_with_cuts(split))
         chosen = texts[: 2 * abstracts]  # a title and an abstract each
+        # In alternating turns, so that what else the machine does disturbs all of them alike.
         seconds: dict[str, list[float]] = {name: [] for name in splitters}
         for _ in range(turns):
             for name, splitter in splitters.items():
@@ -191,7 +197,7 @@ def compare_splitters(abstracts: int, turns: int) -> None:
 
 
 def find_splitters() -> Iterator[tuple[str, Splitter]]:
-    """Ours, and those that are installed."""
+    """Yield our splitter, and those of others that are installed."""
     from hf_bionerkd.weak.sentences import split_sentences
 
     yield "ours", split_sentences
@@ -215,18 +221,19 @@ def find_splitters() -> Iterator[tuple[str, Splitter]]:
 
 
 def spans_of(pieces: list[str]) -> list[tuple[int, int]]:
-    """Spans of pieces that make up a text."""
+    """Return the spans of pieces that make up a text."""
     ends = list(accumulate(map(len, pieces)))
     return list(zip([0, *ends], ends, strict=False))
 
 
 def passages_with_cuts(split: str) -> Iterator[tuple[str, set[int]]]:
-    """Titles and abstracts, each with its cuts: how many letters and digits stand before each."""
+    """Yield titles and abstracts, each with its cuts: the number of letters and digits before each."""
     from hf_bionerkd.corpora.conll import read_conll
     from hf_bionerkd.corpora.pubtator import read_pubtator
 
     name, conll = SPLITS[split]
     sentences = [letters(s.text) for s in read_conll(path_of(f"conll/BC5CDR/{conll}.tsv"), name=split)]
+    # Both editions are compared by letters and digits, because they differ in blanks and signs.
     stream, ends = "".join(sentences), set(accumulate(map(len, sentences)))
     for document in read_pubtator(path_of(f"gold/bc5cdr/{name}.PubTator.txt")):
         for passage in document.passages:
@@ -237,17 +244,17 @@ def passages_with_cuts(split: str) -> Iterator[tuple[str, set[int]]]:
 
 
 def agreement(texts: list[tuple[str, set[int]]], splitter: Splitter) -> str:
-    """Precision, recall and F1 of a splitter's cuts."""
+    """Return precision, recall and F1 of a splitter's cuts, in words."""
     right = made = wanted = 0
     for text, cuts in texts:
-        found = {len(letters(text[:end])) for _, end in splitter(text)}
-        right, made, wanted = right + len(found & cuts), made + len(found), wanted + len(cuts)
+        own = {len(letters(text[:end])) for _, end in splitter(text)}
+        right, made, wanted = right + len(own & cuts), made + len(own), wanted + len(cuts)
     precision, recall = right / made, right / wanted
     return f"P {precision:.4f} R {recall:.4f} F1 {2 * precision * recall / (precision + recall):.4f}"
 
 
 def letters(text: str) -> str:
-    """Letters and digits alone."""
+    """Return the letters and digits of a text."""
     return "".join(filter(str.isalnum, text))
 
 

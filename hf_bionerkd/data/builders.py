@@ -1,6 +1,6 @@
-"""Publish a corpus: check its documents, write them as Parquet with a card, and let the folder appear at once.
+"""The building of a corpus: its documents are checked and written as Parquet with a card, in one atomic step.
 
-The folder that :func:`build_corpus` leaves loads with ``load_dataset(folder)`` and can be uploaded as it is.
+The folder that :func:`build_corpus` makes loads with ``load_dataset(folder)`` and can be uploaded as it is.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ROWS_IN_MEMORY = 1000
 
 
 class CorpusContractError(ValueError):
-    """A document or a count that breaks what every published corpus promises; nothing was written."""
+    """A document or a count breaks what every published corpus promises; nothing was written."""
 
 
 def build_corpus(
@@ -51,23 +51,23 @@ def build_corpus(
     expected: Mapping[str, Mapping[str, int]] | None = None,
     overwrite: bool = False,
 ) -> Literal["built", "unchanged"]:
-    """Check and write a corpus: Parquet by split, README.md, manifest.json and, where needed, set_aside.jsonl.
+    """Check and write a corpus: one Parquet file per split, README.md, manifest.json and, if needed, set_aside.jsonl.
 
-    All of it is written into a temporary folder beside `output_dir`, which takes its name when it is complete. At most
-    a thousand rows are in memory (and 16 bytes a document).
+    All files are written into a temporary folder beside `output_dir`, which takes its name when it is complete. At
+    most a thousand rows are in memory (and 16 bytes per document).
 
     Args:
         output_dir (`str` or `PathLike`): The folder to make.
         splits (`Mapping[str, Iterable[Document]]`): Split name to its documents; each is read once, in order.
         types (`Sequence[str]`): Types that the corpus annotates, in label order.
         card (`CorpusCard`): What a person states about the corpus.
-        sources (`Sequence` of paths): The files it is made of, recorded by sha256 and name, with as many folders as
-            tell two of one name apart. A corpus that a program makes up gives the program's own file.
-        settings (`Mapping[str, Any]`, *optional*): How the documents come out of the sources (renaming, tag scheme,
-            seed), as JSON can hold it; recorded, and part of what makes two builds the same.
+        sources (`Sequence` of paths): The files that the corpus is made of, recorded by sha256 and name, with the
+            folders that are needed to tell equal names apart. For an invented corpus, the program that invents it.
+        settings (`Mapping[str, Any]`, *optional*): How the documents were read from the sources (renaming, tag scheme,
+            seed), in values that JSON can hold. They are recorded, and two builds are the same only if they agree.
         set_aside (`Iterable[Mapping]`, *optional*): Mentions or documents left out, one line each in set_aside.jsonl;
             read after the splits, so that readers may fill it meanwhile.
-        counts (`Mapping[str, int]`, *optional*): What the readers repaired; read after the splits, too.
+        counts (`Mapping[str, int]`, *optional*): Numbers of what the readers repaired; also read after the splits.
         expected (`Mapping[str, Mapping[str, int]]`, *optional*): Split name to the documented number of ``documents``
             and ``mentions``; other numbers are an error.
         overwrite (`bool`, *optional*, defaults to `False`): Replace whatever `output_dir` holds.
@@ -77,10 +77,11 @@ def build_corpus(
         same types, card, settings and schema.
 
     Raises:
-        CorpusContractError: An id comes twice, a split has no document, a document has no words or a mention of an
+        CorpusContractError: An id occurs twice, a split has no document, a document has no words or a mention of an
             unknown type, a row does not match its text, or a count differs from the expected one.
         FileExistsError: `output_dir` holds something else.
     """
+    # Do nothing where the same corpus lies already, so that builds can be repeated at no cost.
     output_dir = Path(output_dir).resolve()
     identity = _identity(card, types, sources, settings or {})
     if not overwrite and (present := _present_corpus(output_dir, identity)):
@@ -88,6 +89,7 @@ def build_corpus(
         return "unchanged"
     with atomic_folder(output_dir, overwrite=True) as folder:
         statistics, flat_view, files = _write_splits(folder, splits, LabelSpace(tuple(types)), counts)
+        # The manifest identifies the build and counts what it holds; the card is made of it.
         entries = {
             split: {"file": files[split], "sha256": file_sha256(folder / files[split]), **statistics[split].as_dict()}
             for split in statistics
@@ -112,7 +114,7 @@ def _identity(
     sources: Sequence[str | os.PathLike[str]],
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What makes two builds the same corpus."""
+    """Return the values by which two builds are the same corpus."""
     stated = json.dumps(asdict(card), sort_keys=True, ensure_ascii=False).encode()
     return {
         "builder": _BUILDER,
@@ -129,8 +131,9 @@ def _identity(
 
 
 def _told_apart(paths: Sequence[Path]) -> dict[Path, str]:
-    """The paths by their names, with as many of the folders above as tell them apart."""
+    """Return each path's name, with the folders above that are needed to tell equal names apart."""
     parts = dict.fromkeys(paths, 1)
+    # Lengthen names that occur twice by one folder at a time.
     while True:
         names = {path: "/".join(path.parts[-number:]) for path, number in parts.items()}
         times = Counter(names.values())
@@ -142,35 +145,37 @@ def _told_apart(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def _present_corpus(output_dir: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The manifest of the same corpus where `output_dir` holds it; None where it holds nothing."""
+    """Return the manifest if `output_dir` holds the same corpus, None if it holds nothing; refuse anything else."""
     if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
         return None
     remedy = "Choose another folder, or say overwrite to replace it."
-    found = _read_manifest(output_dir / MANIFEST)
-    if found.get("builder") != _BUILDER:
+    manifest = _read_manifest(output_dir / MANIFEST)
+    if manifest.get("builder") != _BUILDER:
         raise FileExistsError(f"{output_dir} exists and is no corpus built by {_BUILDER}. {remedy}")
-    different = [key for key, value in identity.items() if found.get(key) != value]
+    # Name every difference, since two builds often differ in a detail that nobody remembers.
+    different = [key for key, value in identity.items() if manifest.get(key) != value]
     if different:
-        details = "; ".join(f"{key}: {found.get(key)!r} there, {identity[key]!r} now" for key in different)
+        details = "; ".join(f"{key}: {manifest.get(key)!r} there, {identity[key]!r} now" for key in different)
         raise FileExistsError(f"{output_dir} holds a corpus that differs in {details}. {remedy}")
-    missing = [entry["file"] for entry in found["splits"].values() if not (output_dir / entry["file"]).is_file()]
+    missing = [entry["file"] for entry in manifest["splits"].values() if not (output_dir / entry["file"]).is_file()]
     if missing:
         raise FileExistsError(f"{output_dir} holds this corpus, but {missing} are gone. {remedy}")
-    return found
+    return manifest
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest, or an empty one where there is none that can be read."""
+    """Return the manifest, or an empty one where none can be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def _write_splits(
     folder: Path, splits: Mapping[str, Iterable[Document]], space: LabelSpace, counts: Mapping[str, int] | None
 ) -> tuple[dict[str, CorpusStatistics], Counter[str], dict[str, str]]:
+    """Write one Parquet file per split; return statistics, counts of the flat view, and file names."""
     statistics: dict[str, CorpusStatistics] = {}
     files: dict[str, str] = {}
     flat_view: Counter[str] = Counter()
@@ -182,22 +187,26 @@ def _write_splits(
     for split, documents in splits.items():
         statistics[split] = CorpusStatistics()
         files[split] = f"data/{split}-00000-of-00001.parquet"
+        # The rows are generated while they are written, so that the corpus is never whole in memory.
         rows = _rows(split, documents, space, statistics[split], flat_view, ids)
         with pq.ParquetWriter(folder / files[split], schema) as writer:
             while (table := pa.Table.from_pylist(list(islice(rows, _ROWS_IN_MEMORY)), schema=schema)).num_rows:
                 writer.write_table(table)
         if not statistics[split].documents:
-            told = "".join(f"; {name}: {number:,}" for name, number in sorted((counts or {}).items()) if number)
+            # The readers' counts often show why: all documents were left out, say.
+            details = "".join(f"; {name}: {number:,}" for name, number in sorted((counts or {}).items()) if number)
             raise CorpusContractError(
-                f"split {split!r} has no document; leave the split out or look at its source{told}"
+                f"split {split!r} has no document; leave the split out or look at its source{details}"
             )
     _check_unique(folder, files, ids)
     return statistics, flat_view, files
 
 
 def _check_unique(folder: Path, files: Mapping[str, str], ids: array[int]) -> None:
-    """Compare the ids of all splits by digests of eight bytes; only where two agree are the ids read again."""
+    """Refuse ids that occur twice in the corpus."""
+    # All ids are compared by digests of eight bytes; only where two agree are the ids themselves read again.
     values, times = np.unique(np.asarray(ids, dtype=np.uint64), return_counts=True)
+    # `digest` may give two ids one value, so an equal digest is only a suspicion.
     repeated = set(values[times > 1].tolist())
     seen: dict[str, str] = {}
     for split, name in files.items() if repeated else ():
@@ -219,6 +228,7 @@ def _rows(
     flat_view: Counter[str],
     ids: array[int],
 ) -> Iterator[dict[str, Any]]:
+    """Yield the checked rows of one split, and count them on the way."""
     for document in documents:
         ids.append(digest(document.id))
         unknown = sorted({mention.type for mention in document.mentions} - set(space.types))
@@ -227,6 +237,7 @@ def _rows(
                 f"document {document.id!r} of split {split!r} mentions types {unknown}, but the corpus annotates "
                 f"{list(space.types)}. Rename or leave out these types when reading, or add them to the card."
             )
+        # The row is checked as it will be published, not the document that it is made of.
         row, left_out = document_to_row(document, space)
         check_row(row)
         statistics.add(document)
@@ -235,16 +246,18 @@ def _rows(
 
 
 def check_row(row: Mapping[str, Any]) -> None:
-    """Check that a row as it will be published says of its own text what is there.
+    """Check that the tokens and mentions of a row stand in its text at their offsets.
 
     Raises:
-        CorpusContractError: No words, or a token or mention that is not what stands at its offsets.
+        CorpusContractError: The row has no words, another number of tags than of tokens, or a token or mention that
+            differs from the text at its offsets.
     """
     text = row["text"]
     if not row["tokens"]:
         raise CorpusContractError(
             f"document {row['id']!r} has no words (text: {text[:80]!r}); leave it out and count it"
         )
+    # Tokens and mentions are checked alike: the text at their offsets must be what they claim.
     spans = [
         (start, start + len(token), token) for start, token in zip(row["token_starts"], row["tokens"], strict=True)
     ]
@@ -269,18 +282,19 @@ def _check_expected(
     for split, numbers in expected.items():
         if split not in entries:
             raise CorpusContractError(f"{name}: counts of split {split!r} are documented; the splits are {[*entries]}")
-        found = {"documents": entries[split]["documents"], "mentions": sum(entries[split]["mentions"].values())}
+        built = {"documents": entries[split]["documents"], "mentions": sum(entries[split]["mentions"].values())}
         for key, number in numbers.items():
-            if key not in found:
-                raise CorpusContractError(f"{name}: split {split!r} expects a count of {key!r}; known: {[*found]}")
-            if found[key] != number:
+            if key not in built:
+                raise CorpusContractError(f"{name}: split {split!r} expects a count of {key!r}; known: {[*built]}")
+            if built[key] != number:
                 raise CorpusContractError(
-                    f"{name}: split {split!r} has {found[key]:,} {key}, but {number:,} are documented. The source is "
+                    f"{name}: split {split!r} has {built[key]:,} {key}, but {number:,} are documented. The source is "
                     "another edition or incomplete; fetch it again, or build without checking the counts."
                 )
 
 
 def _write_set_aside(path: Path, entries: Iterable[Mapping[str, Any]]) -> int:
+    """Write one line per entry and return their number; leave no file if there is none."""
     written = 0
     with open(path, "w", encoding="utf-8") as handle:
         for entry in entries:

@@ -1,4 +1,4 @@
-"""Load published corpora and lay several of them end to end in one label space (the D_S of Moscato et al. 2023)."""
+"""Published corpora, loaded and joined in one label space (the D_S of Moscato et al. 2023)."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus as a run sees it.
+    """A corpus as a run reads it.
 
     Args:
-        name (`str`): The name its sentences carry, and its tag pair.
-        types (`tuple[str, ...]`): The types it annotates, under the run's names for them.
+        name (`str`): Name of the corpus in the run, and of its tag pair.
+        types (`tuple[str, ...]`): Annotated types, under the run's names for them.
         splits (`Mapping[str, Dataset]`): Split name to dataset.
         own_types (`tuple[str, ...]`): The same types under the corpus's own names, in the same order.
-        path (`str`, *optional*): Where it was loaded from.
-        revision (`str`, *optional*): The Hub revision asked for.
+        path (`str`, *optional*): Folder or Hub id that the corpus was loaded from.
+        revision (`str`, *optional*): Hub revision that was asked for.
         fingerprints (`Mapping[str, str]`, *optional*): Split name to a hash of its words and tags.
-        commit (`str`, *optional*): The commit on the Hub that was read; None for a local folder.
-        license (`str`, *optional*): Its licence, as its card states it; empty when it does not.
+        commit (`str`, *optional*): Commit on the Hub that was read; None for a local folder.
+        license (`str`, *optional*): Licence that the corpus's card states; empty when it states none.
     """
 
     name: str
@@ -70,15 +70,16 @@ def load_corpus(
         types (`Mapping[str, str]`, *optional*): The corpus's type to the run's type, for renaming or to choose some
             of its types; all of them under their own names by default.
         splits (`Mapping[str, str]`, *optional*): `train`/`validation`/`test` to the corpus's split names.
-        hold_out (`float`, *optional*): Lay train and validation together and draw this share anew as validation, as
-            Zhou et al. 2021 do with BC5CDR. Whole documents where rows know theirs; always the same ones.
-        limit (`int`, *optional*): Keep the first so many documents of train (rows where they know none).
-        train (`bool`, *optional*, defaults to `True`): Whether to keep the split train; without it a corpus selects
-            and measures only, on what `hold_out` drew where that is given.
+        hold_out (`float`, *optional*): Pool train and validation and draw this share anew as validation, as Zhou et
+            al. 2021 do with BC5CDR. Whole documents are drawn where rows name theirs, and always the same ones.
+        limit (`int`, *optional*): Number of documents of train to keep, from its start (of rows, where they name no
+            documents).
+        train (`bool`, *optional*, defaults to `True`): Whether to keep the split train; without it the corpus serves
+            only to select and measure, on the validation that `hold_out` drew where that is given.
 
     Raises:
-        FileNotFoundError: `source` looks like a local folder but is none.
-        HubError: The Hub has no such corpus, gives no access or cannot be reached; or, offline, nor has the cache.
+        FileNotFoundError: `source` looks like a local folder but does not exist.
+        HubError: The Hub has no such corpus, denies access or cannot be reached; or the cache lacks it when offline.
         LabelError: `types` names a type that the corpus does not annotate.
         ValueError: A split is missing, or a dataset in memory has no name.
 
@@ -111,8 +112,9 @@ def load_corpus(
     unknown = sorted(set(renamed) - set(own))
     if unknown:
         raise LabelError(f"corpus {name!r}: asked for types {unknown}, but it annotates {list(own)}")
+    # In the corpus's own order, whatever the order of `types`.
     chosen = tuple(kind for kind in own if kind in renamed)
-    # The splits to train, select and measure on.
+    # The splits to train, select and measure on; documents are held out before `limit` counts those left to train on.
     datasets = {split: loaded[in_corpus] for split, in_corpus in wanted.items()}
     if hold_out is not None:
         datasets |= _hold_out(datasets, hold_out, name)
@@ -145,12 +147,13 @@ def label_space_of(corpora: Sequence[Corpus]) -> LabelSpace:
 
 
 def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Dataset:
-    """One dataset of every corpus's `split` in order, labelled in the run's label space.
+    """Return one dataset of every corpus's `split`, in order, labelled in the run's label space.
 
-    Columns: `id`, `tokens`, `labels` (ids of `space`; gold ``O`` means "none of the types this corpus annotates"),
-    `corpus` (index into `corpora`). A corpus without that split is passed over.
+    Columns: `id`, `tokens`, `labels` (ids of `space`; gold ``O`` means "none of the types that this corpus
+    annotates"), `corpus` (index into `corpora`). A corpus without that split is skipped.
 
     Raises:
+        ValueError: No corpus has that split.
         LabelError: A corpus annotates a type that `space` does not hold.
     """
     parts = []
@@ -160,6 +163,7 @@ def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Da
         dataset = corpus.splits[split]
         relabel = _Relabel(corpus, dataset.features["ner_tags"].feature.names, space)
 
+        # The defaults bind this corpus's values; the loop would change them under a closure.
         def convert(
             batch: dict[str, list[Any]], relabel: _Relabel = relabel, index: int = index
         ) -> dict[str, list[Any]]:
@@ -175,6 +179,7 @@ def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Da
             remove_columns=[column for column in dataset.column_names if column not in keep],
             desc=f"labels of {corpus.name} {split}",
         )
+        # All parts need the same columns and number types to be concatenated.
         if "id" not in part.column_names:
             part = part.add_column("id", [f"{corpus.name}-{split}-{row}" for row in range(len(part))])
         part = part.select_columns(["id", "tokens", "labels", "corpus"])
@@ -185,11 +190,12 @@ def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Da
     return concatenate_datasets(parts)
 
 
-def _hold_out(splits: Mapping[str, Any], share: float, name: str) -> dict[str, Dataset]:
-    """Train and validation drawn anew from both: documents in the order of their ids' hashes, the first held out."""
+def _hold_out(splits: Mapping[str, Dataset], share: float, name: str) -> dict[str, Dataset]:
+    """Draw train and validation anew from both."""
     if not 0.0 < share < 1.0:
         raise ValueError(f"corpus {name!r}: hold_out is {share}, expected a share between 0 and 1")
     pooled = concatenate_datasets([splits[split] for split in ("train", "validation") if split in splits])
+    # Documents in the order of their ids' hashes: a random draw that is the same on every machine and in every order.
     keys = document_keys(pooled)
     order = sorted(set(keys), key=lambda key: hashlib.blake2b(key.encode(), digest_size=8).digest())
     held = set(order[: max(1, round(share * len(order)))])
@@ -202,6 +208,7 @@ def _hold_out(splits: Mapping[str, Any], share: float, name: str) -> dict[str, D
 
 
 def _first_documents(rows: Dataset, limit: int, name: str) -> Dataset:
+    """Return the rows of the first `limit` documents."""
     if limit < 1:
         raise ValueError(f"corpus {name!r}: limit is {limit}, expected a number of documents from 1 up")
     keys = document_keys(rows)
@@ -210,16 +217,18 @@ def _first_documents(rows: Dataset, limit: int, name: str) -> Dataset:
 
 
 def document_keys(rows: Dataset) -> list[str]:
-    """What tells the documents of rows apart: their `document_id`, else the row's `id`, else its number."""
+    """Return the key of each row's document: its `document_id`, else the row's `id`, else the row's number."""
     columns = [rows[key][:] for key in ("document_id", "id") if key in rows.column_names]
-    keys = [next((str(key) for key in found if key), str(row)) for row, found in enumerate(zip(*columns, strict=True))]
+    candidates = enumerate(zip(*columns, strict=True))
+    keys = [next((str(key) for key in ids if key), str(row)) for row, ids in candidates]
     return keys or [str(row) for row in range(len(rows))]
 
 
-def content_fingerprint(dataset: Any) -> str:
-    """A hash of a dataset's words and tags, in order: the same content gives the same value wherever it lies."""
+def content_fingerprint(dataset: Dataset) -> str:
+    """Return a hash of a dataset's words and tags, in order; the same content gives the same value anywhere."""
     digest = hashlib.sha256()
     columns = [column for column in ("tokens", "ner_tags", "labels", "corpus") if column in dataset.column_names]
+    # In batches, because a corpus may be larger than memory. Their size is part of the value and must not change.
     for batch in dataset.select_columns(columns).with_format(None).iter(batch_size=1000):
         for column in columns:
             digest.update(repr((column, batch[column])).encode())
@@ -242,7 +251,7 @@ def _load(name: str, path: str, revision: str | None) -> tuple[Mapping[str, Data
 
 
 def _folder(name: str, path: str, revision: str | None) -> tuple[Path, str | None]:
-    """The folder of a corpus and, for one of the Hub, its commit."""
+    """Return the folder of a corpus and, for one of the Hub, its commit."""
     try:
         return corpus_folder(path, revision)
     except HubError as error:
@@ -255,21 +264,23 @@ def _folder(name: str, path: str, revision: str | None) -> tuple[Path, str | Non
 
 
 def _license(card: Path) -> str:
-    """What the metadata of a dataset card state: one licence or several; empty when nothing does."""
+    """Return the licence, or licences, that the metadata of a dataset card state; empty when they state none."""
     try:
         metadata = metadata_load(card) or {}
-    except OSError:  # there is no card; an invalid one has been refused by `load_dataset`
+    except OSError:  # there is no card; `load_dataset` has refused an invalid one
         return ""
-    found = metadata.get("license")
-    if found == "other":
-        found = metadata.get("license_name") or found
-    return ", ".join(str(one) for one in (found if isinstance(found, list) else [found]) if one)
+    licenses = metadata.get("license")
+    # The Hub's word for a licence that it has no identifier for; its name stands in a key of its own.
+    if licenses == "other":
+        licenses = metadata.get("license_name") or licenses
+    return ", ".join(str(one) for one in (licenses if isinstance(licenses, list) else [licenses]) if one)
 
 
 class _Relabel:
-    """A corpus's own tags, whatever their scheme, as label ids of the run; types left out become ``O``."""
+    """A translator of a corpus's own tags, of any scheme, to label ids of the run; types left out become ``O``."""
 
     def __init__(self, corpus: Corpus, names: Sequence[str], space: LabelSpace) -> None:
+        # The corpus's labels may stand in any order; decoding needs them in that of a label space.
         self.own, order = LabelSpace.from_labels(names)
         self.to_own = [order.index(tag) for tag in range(len(names))]
         self.renamed = dict(zip(corpus.own_types, corpus.types, strict=True))
@@ -281,6 +292,7 @@ class _Relabel:
             )
 
     def __call__(self, tags: Sequence[int]) -> list[int]:
+        # By way of spans, so that any tag scheme becomes the run's.
         spans = self.own.decode([self.to_own[tag] for tag in tags])
         chosen = [(start, end, self.renamed[kind]) for start, end, kind in spans if kind in self.renamed]
         return self.space.encode(chosen, len(tags))

@@ -1,4 +1,4 @@
-"""The card of a published corpus: what people write in ``card.yaml``, and the README.md made of it and of counts."""
+"""The card of a published corpus: the ``card.yaml`` that people write, and the README.md made of it and of counts."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _SIZES = {"n<1K": 1_000, "1K<n<10K": 10_000, "10K<n<100K": 100_000, "100K<n<1M":
 
 @dataclass(frozen=True)
 class CorpusCard:
-    """What a person states about a corpus.
+    """The facts that a person states about a corpus.
 
     Args:
         name (`str`): Name of the corpus; it is also the corpus tag that models see.
         pretty_name (`str`): Title of the card.
-        description (`str`): What was annotated, by whom, in what; Markdown.
-        license (`str`): Licence identifier as the Hub writes it, e.g. ``cc-by-4.0``.
-        homepage (`str`): Where the corpus is described.
-        source_url (`str`): Where the files that it was built from are published.
+        description (`str`): What was annotated, by whom, in which texts; Markdown.
+        license (`str`): Licence identifier as the Hub writes it, such as ``cc-by-4.0``.
+        homepage (`str`): Address where the corpus is described.
+        source_url (`str`): Address where the files are published that the corpus was built from.
         citation (`str`): BibTeX of the corpus and of the edition used.
         language (`str`, *optional*, defaults to `"en"`): Language code.
-        tags (`tuple[str, ...]`, *optional*): Tags beside those every corpus gets.
+        tags (`tuple[str, ...]`, *optional*): Tags beside those that every corpus gets.
     """
 
     name: str
@@ -55,7 +55,8 @@ def load_card(path: str | os.PathLike[str]) -> tuple[CorpusCard, dict[str, Any]]
     """Read a ``card.yaml``: the card, and its ``build`` section as it stands (empty where there is none).
 
     Raises:
-        CardError: The file is not a mapping, or a key is unknown, missing or no string; names file and key.
+        CardError: The file is not a mapping, or a key is unknown, missing or not a string; the message names file and
+            key.
     """
     values = read_mapping(path)
     build = values.pop("build", None) or {}
@@ -69,18 +70,19 @@ def render_readme(
     statistics: Mapping[str, CorpusStatistics],
     manifest: Mapping[str, Any],
 ) -> str:
-    """The dataset card: metadata that the Hub reads, then what a reader needs to judge the corpus.
+    """Return the dataset card: metadata that the Hub reads, then what a reader needs to judge the corpus.
 
     Args:
-        card (`CorpusCard`): What a person states.
+        card (`CorpusCard`): The facts that a person states.
         types (`Sequence[str]`): Annotated types in label order.
         statistics (`Mapping[str, CorpusStatistics]`): Split name to its counts.
-        manifest (`Mapping[str, Any]`): What :func:`hf_bionerkd.data.builders.build_corpus` recorded: ``splits`` with
+        manifest (`Mapping[str, Any]`): The record of :func:`hf_bionerkd.data.builders.build_corpus`: ``splits`` with
             their files, ``sources``, ``counts``, ``set_aside``, ``schema_version`` and ``package_version``.
 
     Returns:
-        The text of README.md. Sections with nothing to say are left out.
+        The text of README.md, without empty sections.
     """
+    # In the order in which a reader decides: what it is, how to load it, how much there is, how far to trust it.
     sections = [
         f"# {card.pretty_name}\n\n{card.description}",
         f"Annotated types: {', '.join(f'`{name}`' for name in types)}. Whatever else the text mentions is not "
@@ -100,27 +102,30 @@ def render_readme(
 
 
 def name_corpus(folder: str | os.PathLike[str], repo_id: str) -> None:
-    """Have the card of a built corpus load it by its name on the Hub.
+    """Make the card of a built corpus load it by its name on the Hub.
+
+    A README.md that does not say how to load the corpus, because people have written their own, stays as it is.
 
     Args:
         folder (`str` or `PathLike`): A corpus that `build_corpus` made.
-        repo_id (`str`): ``org/name``.
-
-    A README.md that does not say how to load the corpus, because people have written their own, stays as it is.
+        repo_id (`str`): Name on the Hub, ``org/name``.
     """
     path = Path(folder) / "README.md"
-    found = path.read_text(encoding="utf-8") if path.is_file() else ""
-    text = _LOAD.sub(lambda _: _load_line(repo_id), found)
-    if text != found:
-        write_text(path, text)
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    # A function as replacement, because a string would have its backslashes interpreted.
+    renamed = _LOAD.sub(lambda _: _load_line(repo_id), text)
+    if renamed != text:
+        write_text(path, renamed)
 
 
 def _metadata(
     card: CorpusCard, types: Sequence[str], statistics: Mapping[str, CorpusStatistics], manifest: Mapping[str, Any]
 ) -> DatasetCardData:
+    """Return the metadata of the card, which the Hub and `load_dataset` read."""
     data_files = [{"split": split, "path": entry["file"]} for split, entry in manifest["splits"].items()]
-    # `load_dataset` keys its cache of a local folder by this configuration, not by what the files hold: without their
-    # hash here, a corpus built anew under its old name would be read from the old one's cache (datasets 5.2).
+    # A work-around: with datasets 5.2 `load_dataset` keys its cache of a local folder by this configuration, not by
+    # the contents of the files. Without their hash here, a corpus built anew under its old name would be read from the
+    # old one's cache. A cache keyed by contents would make this needless.
     content = " ".join(f"{split} {entry['sha256'][:16]}" for split, entry in manifest["splits"].items())
     return DatasetCardData(
         language=card.language,
@@ -135,21 +140,24 @@ def _metadata(
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] + ["---"] * (len(header) - 1), *rows]
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _size_category(statistics: Mapping[str, CorpusStatistics]) -> str:
-    """The Hub's word for a number of rows."""
+    """Return the Hub's word for a number of rows."""
     rows = sum(counts.documents for counts in statistics.values())
     return next((name for name, bound in _SIZES.items() if rows < bound), "n>10M")
 
 
 def _load_line(name: str) -> str:
+    """Return the line of Python that loads the corpus, which `_LOAD` recognises."""
     return f"corpus = load_dataset({json.dumps(name)})"
 
 
 def _usage_section(name: str) -> str:
+    """Return the section that shows how to load the corpus."""
     return (
         "## How to load\n\nBy its name on the Hub, or by the path of this folder:\n\n```python\n"
         f"from datasets import load_dataset\n\n{_load_line(name)}\n"
@@ -159,7 +167,8 @@ def _usage_section(name: str) -> str:
 
 
 def _size_table(types: Sequence[str], statistics: Mapping[str, CorpusStatistics]) -> str:
-    """The counts that the papers' tables of corpora give (Zhou et al. 2021, Table 1), and rows and words."""
+    """Return the counts that the papers' tables of corpora give (Zhou et al. 2021, Table 1), and rows and words."""
+    # Documents are counted only where every split knows which document a row is from.
     documents = all(counts.source_documents is not None for counts in statistics.values())
     header = ["split", *(["documents"] if documents else []), "rows", "words"]
     for name in types:
@@ -175,22 +184,24 @@ def _size_table(types: Sequence[str], statistics: Mapping[str, CorpusStatistics]
 
 
 def _labels_section(types: Sequence[str], statistics: Mapping[str, CorpusStatistics]) -> str:
-    """Who or what labelled how many mentions; nothing where no mention says."""
-    found = {split: counts.mention_sources for split, counts in statistics.items()}
+    """Return the section that counts mentions by who or what labelled them; empty where no mention says so."""
+    by_split = {split: counts.mention_sources for split, counts in statistics.items()}
     rows = []
     for kind in types:
-        for source in sorted({source for sources in found.values() for source in sources.get(kind, {})}):
-            numbers = [f"{sources.get(kind, {}).get(source, 0):,}" for sources in found.values()]
+        for source in sorted({source for sources in by_split.values() for source in sources.get(kind, {})}):
+            numbers = [f"{sources.get(kind, {}).get(source, 0):,}" for sources in by_split.values()]
             rows.append([kind, f"`{source}`", *numbers, _SOURCES.get(source, "")])
     if not rows:
         return ""
+    # The column of meanings is left out where no source has one.
     glossary = any(row[-1] for row in rows)
-    header = ["type", "source", *found, *(["meaning"] if glossary else [])]
+    header = ["type", "source", *by_split, *(["meaning"] if glossary else [])]
     table = _table(header, rows if glossary else [row[:-1] for row in rows])
     return f"## Where the labels come from\n\nMentions by the `source` that each carries.\n\n{table}"
 
 
 def _overlap_section(statistics: Mapping[str, CorpusStatistics]) -> str:
+    """Return the section that tells how much of each other split train has shown already."""
     train = statistics.get("train")
     if train is None or len(statistics) < 2:
         return ""
@@ -206,6 +217,7 @@ def _overlap_section(statistics: Mapping[str, CorpusStatistics]) -> str:
 
 
 def _changes_section(manifest: Mapping[str, Any]) -> str:
+    """Return the section that counts what the readers repaired or left out."""
     rows = [[key.replace("_", " "), f"{value:,}"] for key, value in sorted(manifest["counts"].items())]
     if manifest["set_aside"]:
         rows.append(["entries in `set_aside.jsonl`", f"{manifest['set_aside']:,}"])
@@ -215,6 +227,7 @@ def _changes_section(manifest: Mapping[str, Any]) -> str:
 
 
 def _columns_section(manifest: Mapping[str, Any]) -> str:
+    """Return the section that explains the columns."""
     return (
         f"## Columns\n\nSchema {manifest['schema_version']} of hf_bionerkd {manifest['package_version']}. `mentions` "
         "(half-open offsets in code points of `text`, nested ones too) is the truth; `tokens`, `token_starts` and "
@@ -222,13 +235,14 @@ def _columns_section(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _place(address: str) -> str:
-    """An address as a link; a folder of this project as code, since Markdown would take ``<a/b>`` for HTML."""
+def _link(address: str) -> str:
+    """Return an address as a link, and a folder of this project as code: Markdown would take ``<a/b>`` for HTML."""
     return f"<{address}>" if "://" in address else f"`{address}`"
 
 
 def _sources_section(card: CorpusCard, manifest: Mapping[str, Any]) -> str:
-    text = f"## Sources\n\nDescribed at {_place(card.homepage)}; files published at {_place(card.source_url)}."
+    """Return the section that names the files that the corpus was built from."""
+    text = f"## Sources\n\nDescribed at {_link(card.homepage)}; files published at {_link(card.source_url)}."
     if manifest["sources"]:
         rows = [[entry["file"], f"{entry['bytes']:,}", f"`{entry['sha256']}`"] for entry in manifest["sources"]]
         text += "\n\n" + _table(["file", "bytes", "sha256"], rows)

@@ -1,7 +1,7 @@
-"""The published schema of a corpus: what `load_dataset` returns for every corpus built by `dataset_scripts/`.
+"""The published schema of a corpus: the columns of every corpus built by `dataset_scripts/`.
 
-One row is a sentence or a document. Stand-off mentions are the truth (nested ones too); `tokens` and `ner_tags`
-are the flat IOB2 view of the same row that most training code asks for.
+One row is a sentence or a document. Stand-off mentions are the truth (nested ones too); `tokens` and `ner_tags` are
+the flat IOB2 view of the same row that most training code reads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SCHEMA_VERSION = "1.0"
 
 
 def corpus_features(types: Sequence[str]) -> Features:
-    """Schema of a corpus that annotates `types` (their order is the order of the class labels).
+    """Return the schema of a corpus that annotates `types` (their order is the order of the class labels).
 
     Columns: `id`; `document_id` (PMID where known); `text`; `tokens` and `token_starts` (code-point offsets of the
     words); `ner_tags` (IOB2 over `types`, flat); `mentions` (stand-off, half-open code-point offsets).
@@ -46,11 +46,12 @@ def corpus_features(types: Sequence[str]) -> Features:
 
 
 def document_to_row(document: Document, space: LabelSpace) -> tuple[dict[str, Any], dict[str, int]]:
-    """One dataset row of a document, and counts of what its flat view had to leave out or widen.
+    """Return the dataset row of a document, and counts of the mentions that its flat view left out or widened.
 
     Raises:
         LabelError: A mention has a type that `space` does not hold.
     """
+    # Nested mentions are left out of the flat view; those that begin or end inside a word are widened to the word.
     spans, left_out, misaligned = word_spans(document)
     row = {
         "id": document.id,
@@ -75,7 +76,8 @@ def document_to_row(document: Document, space: LabelSpace) -> tuple[dict[str, An
 
 
 def row_to_document(row: Mapping[str, Any]) -> Document:
-    """The document of a dataset row; the inverse of :func:`document_to_row`."""
+    """Return the document of a dataset row; the inverse of :func:`document_to_row`."""
+    # Words are stored by their starts and texts, since ends follow from the two.
     words = tuple((start, start + len(token)) for start, token in zip(row["token_starts"], row["tokens"], strict=True))
     mentions = tuple(
         Mention(
@@ -93,10 +95,10 @@ def row_to_document(row: Mapping[str, Any]) -> Document:
 
 
 def annotated_types(features: Features) -> tuple[str, ...]:
-    """The entity types a published corpus annotates, read from its class labels.
+    """Return the entity types that a published corpus annotates, read from its class labels.
 
     Raises:
-        ValueError: The dataset is not of this schema.
+        ValueError: The dataset has no class labels of this schema.
     """
     try:
         names: Iterable[str] = features["ner_tags"].feature.names

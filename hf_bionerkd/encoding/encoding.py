@@ -1,7 +1,7 @@
-"""Words to sub-word windows and back: the only place where words meet token indices.
+"""The encoding of words as sub-word windows, and the only place where words meet token indices.
 
-Nothing is ever cut: a sentence or document of any length becomes as many overlapping windows as it needs, and every
-word is *owned* by exactly one of them (:mod:`hf_bionerkd.models.windows`). Words and pieces are matched by the
+Nothing is ever cut off: a sentence or document of any length becomes as many overlapping windows as it needs, and
+every word is *owned* by exactly one of them (:mod:`hf_bionerkd.models.windows`). Words and pieces are matched by the
 tokenizer's ``word_ids`` alone, never by comparing strings, so normalisers that change lengths, byte-level tokenizers
 whose offsets include the space, and words without any piece (white space, zero-width characters) are all safe.
 """
@@ -11,9 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hf_bionerkd.models.windows import plan_windows
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
 
 Subwords = Literal["all", "first"]
 
@@ -26,13 +30,13 @@ _WORD_STEPS: list[dict[str, Any]] = [
 
 @dataclass(frozen=True, slots=True)
 class EncodedWindow:
-    """One window of a sentence, without special tokens.
+    """A window of a sentence, without special tokens.
 
     Args:
-        input_ids (`list[int]`): Sub-word pieces.
-        word_ids (`list[int]`): For each piece, the index of its word in the sentence.
-        heads (`list[bool]`): Whether the piece is the first of its word.
-        owned (`list[bool]`): Whether this window answers for the piece.
+        input_ids (`list[int]`): Id of each piece.
+        word_ids (`list[int]`): Index in the sentence of each piece's word.
+        heads (`list[bool]`): Whether each piece is the first of its word.
+        owned (`list[bool]`): Whether this window answers for each piece.
     """
 
     input_ids: list[int]
@@ -42,29 +46,37 @@ class EncodedWindow:
 
 
 class EncodingError(ValueError):
-    """Settings under which no text can be encoded."""
+    """The settings leave no way to encode text."""
 
 
 class WordEncoder:
-    """Encodes lists of words with a fast tokenizer.
+    """An encoder of lists of words, around a fast tokenizer.
 
     Args:
         tokenizer (`PreTrainedTokenizerFast`): Any fast tokenizer; a byte-level one gets a space before each word.
         max_length (`int`): Longest model input in pieces, special tokens and tag pair included.
-        overlap (`int`, *optional*): Pieces that neighbouring windows share; a quarter of the room by default.
-        tag_tokens (`int`, *optional*, defaults to 0): Room to keep free for tag tokens.
+        overlap (`int`, *optional*): Number of pieces that neighbouring windows share; a quarter of the room by
+            default.
+        tag_tokens (`int`, *optional*, defaults to 0): Number of pieces to keep free for tag tokens.
 
     Raises:
         EncodingError: The tokenizer is slow, `max_length` exceeds what it supports, or leaves no room for text.
     """
 
-    def __init__(self, tokenizer: Any, max_length: int, overlap: int | None = None, tag_tokens: int = 0) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        max_length: int,
+        overlap: int | None = None,
+        tag_tokens: int = 0,
+    ) -> None:
         if not getattr(tokenizer, "is_fast", False):
             raise EncodingError(
                 f"{type(tokenizer).__name__} is not a fast tokenizer; word alignment needs one with a tokenizer.json"
             )
         self.tokenizer = with_prefix_space(tokenizer)
         self.max_length = max_length
+        # The text gets the room that special tokens and tags leave; a window of one piece could not overlap.
         self.prefix, self.suffix = special_ids(tokenizer)
         self.capacity = max_length - len(self.prefix) - len(self.suffix) - tag_tokens
         if self.capacity < 2:
@@ -97,9 +109,11 @@ class WordEncoder:
         return [self._windows(encoded["input_ids"][i], encoded.word_ids(i)) for i in range(len(sentences))]
 
     def _windows(self, input_ids: list[int], word_ids: list[int]) -> list[EncodedWindow]:
+        """Cut the pieces of one sentence into windows, mostly one."""
         heads = [i == 0 or word_ids[i] != word_ids[i - 1] for i in range(len(word_ids))]
         if len(input_ids) <= self.capacity:
             return [EncodedWindow(input_ids, word_ids, heads, [True] * len(input_ids))] if input_ids else []
+        # Plan over words, then translate the plan's units back to pieces.
         bounds = self._unit_bounds(heads)
         sizes = [end - start for start, end in zip(bounds, bounds[1:], strict=False)]
         windows = []
@@ -117,7 +131,7 @@ class WordEncoder:
         return windows
 
     def _unit_bounds(self, heads: list[bool]) -> list[int]:
-        """Where words start; a word larger than a window is divided into its pieces."""
+        """Return where words start; a word larger than a window is divided into its pieces."""
         starts = [i for i, head in enumerate(heads) if head] + [len(heads)]
         bounds = []
         for start, end in zip(starts, starts[1:], strict=False):
@@ -126,8 +140,13 @@ class WordEncoder:
         return [*bounds, len(heads)]
 
 
-def special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The ids a tokenizer puts before and after a text, tag pair included: ``([CLS], [SEP])`` for BERT."""
+def special_ids(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
+    """Return the ids that a tokenizer puts before and after a text, tag pair included: ``([CLS], [SEP])`` for BERT.
+
+    Raises:
+        EncodingError: The special tokens cannot be told from the text.
+    """
+    # Find a text's own pieces among those that it gets with special tokens.
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     full = tokenizer("a")["input_ids"]
     for start in range(len(full) - len(bare) + 1):
@@ -136,18 +155,18 @@ def special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
     raise EncodingError(f"cannot tell the special tokens of {type(tokenizer).__name__} apart from the text: {full}")
 
 
-def with_prefix_space(tokenizer: Any) -> Any:
-    """A byte-level tokenizer that reads every word as if a space stood before it; others come back unchanged.
+def with_prefix_space(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """Return a byte-level tokenizer that reads every word as if a space stood before it; leave others unchanged.
 
     Without it a RoBERTa tokenizer would read the second word of a list as the continuation of the first.
     """
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     steps = _pre_tokenizers(state)
-    place = next((i for i, step in enumerate(steps) if step["type"] == "ByteLevel"), None)
-    if place is None or steps[place]["add_prefix_space"]:
+    byte_level = next((i for i, step in enumerate(steps) if step["type"] == "ByteLevel"), None)
+    if byte_level is None or steps[byte_level]["add_prefix_space"]:
         return tokenizer
-    if place == 0:
-        steps[place]["add_prefix_space"] = True
+    if byte_level == 0:
+        steps[byte_level]["add_prefix_space"] = True
     else:
         # Behind another splitter the byte level would put a space before each part of a word.
         before = [state["normalizer"]] if state["normalizer"] else []
@@ -155,8 +174,8 @@ def with_prefix_space(tokenizer: Any) -> Any:
     return _from_state(tokenizer, state)
 
 
-def reading_words(tokenizer: Any) -> Any:
-    """A tokenizer that gives running text the pieces that :class:`WordEncoder` gives the text's words.
+def reading_words(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """Return a tokenizer that gives running text the pieces that :class:`WordEncoder` gives the text's words.
 
     Models here learn from lists of words, but the plain pipeline hands over running text. So the tokenizer itself
     splits as :func:`hf_bionerkd.documents.split_words` does and, where it marks spaces (byte-level, SentencePiece),
@@ -173,6 +192,7 @@ def reading_words(tokenizer: Any) -> Any:
     steps = _pre_tokenizers(state)
     if steps[: len(_WORD_STEPS)] == _WORD_STEPS:
         return tokenizer
+    # Split at words first, then mark a space before each, whatever stood between them in the text.
     for step in steps:
         if step["type"] == "ByteLevel":
             step["add_prefix_space"] = True
@@ -182,32 +202,31 @@ def reading_words(tokenizer: Any) -> Any:
     processor = state["post_processor"] or {}
     for step in (processor, *processor.get("processors", ())):
         if "trim_offsets" in step:
-            step["trim_offsets"] = False  # the space before a word is none of the text's: there is nothing to trim
+            step["trim_offsets"] = False  # the space before a word is not in the text, so there is nothing to trim
     return _from_state(tokenizer, state)
 
 
 def _pre_tokenizers(state: dict[str, Any]) -> list[dict[str, Any]]:
-    """The pre-tokenisers of a serialised tokenizer, in order."""
+    """Return the pre-tokenisers of a serialised tokenizer, in order."""
     node = state["pre_tokenizer"]
     if node is None:
         return []
     return list(node["pretokenizers"]) if node["type"] == "Sequence" else [node]
 
 
-def _from_state(tokenizer: Any, state: dict[str, Any]) -> Any:
+def _from_state(tokenizer: PreTrainedTokenizerFast, state: dict[str, Any]) -> PreTrainedTokenizerFast:
+    """Return a tokenizer with a changed serialised state."""
     from tokenizers import Tokenizer
 
     return rebuild(tokenizer, Tokenizer.from_str(json.dumps(state)))
 
 
-def rebuild(tokenizer: Any, backend: Any) -> Any:
-    """A plain `PreTrainedTokenizerFast` around `backend` with the special tokens and settings of `tokenizer`.
-
-    The plain class keeps whatever backend it is given; model-specific classes rebuild theirs and lose a changed
-    template or pre-tokeniser (seen with transformers 5.23).
-    """
+def rebuild(tokenizer: PreTrainedTokenizerFast, backend: Tokenizer) -> PreTrainedTokenizerFast:
+    """Return a plain fast tokenizer around `backend` with the special tokens and settings of `tokenizer`."""
     from transformers import PreTrainedTokenizerFast
 
+    # The plain class keeps whatever backend it is given. With transformers 5.23, model-specific classes rebuild theirs
+    # and lose a changed template or pre-tokeniser; if they kept it, the tokenizer's own class would do.
     named = ("cls_token", "sep_token", "pad_token", "mask_token", "unk_token", "bos_token", "eos_token")
     special = {name: str(getattr(tokenizer, name)) for name in named if getattr(tokenizer, name, None) is not None}
     extra = [token for token in map(str, tokenizer.all_special_tokens) if token not in special.values()]

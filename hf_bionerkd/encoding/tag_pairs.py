@@ -1,8 +1,9 @@
 """Tag pairs: ``<D> x_1 … x_n </D>`` tells one shared model which corpus's guidelines to follow (Zhang & Chen 2022).
 
-A distilled multi-type student also knows ``<all> … </all>``, the published default, which answers every type; a
-corpus's own tag answers as that corpus would (design decision of this project; targets cover all types under every
-tag). The tag pair is added by the *tokenizer*, so the plain `pipeline("token-classification")` needs no remote code.
+A distilled multi-type student also knows ``<all> … </all>``, the published default, under which it finds every type;
+under a corpus's own tag it annotates as that corpus would (a design decision of this project; targets cover all types
+under every tag). The *tokenizer* adds the tag pair, so the plain `pipeline("token-classification")` needs no remote
+code.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hf_bionerkd.encoding.encoding import reading_words, rebuild, special_ids
 from hf_bionerkd.io import write_json
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
 
 TagMode = Literal["corpus", "type", "both", "none"]
 TAG_MODES: tuple[TagMode, ...] = ("corpus", "type", "both", "none")
@@ -24,12 +29,12 @@ NEUTRAL = "all"
 
 @dataclass(frozen=True)
 class TagPairs:
-    """Which tags stand around the text of each corpus.
+    """The tags that stand around the text of each corpus.
 
     Args:
         mode (`str`): `"corpus"` (the paper's DN, its best), `"type"` (TN), `"both"` (TN+DN: two pairs, the type's
             outside), or `"none"`.
-        corpora (`Mapping[str, Sequence[str]]`): Corpus name to the types it annotates, in configuration order.
+        corpora (`Mapping[str, Sequence[str]]`): Corpus name to the types that it annotates, in configuration order.
         neutral (`bool`, *optional*, defaults to `False`): Whether ``<all>`` exists too.
         end_tag (`bool`, *optional*, defaults to `True`): Whether the closing tag is written (ablation of the paper).
 
@@ -53,21 +58,21 @@ class TagPairs:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that may be asked for: the corpora, and `"all"` where it exists. Empty when there are no tags."""
+        """Names of all tags: the corpora, and `"all"` where it exists; empty when there are no tags."""
         if self.mode == "none":
             return ()
         return (*self.corpora, *((NEUTRAL,) if self.neutral else ()))
 
     @property
     def default(self) -> str | None:
-        """The tag of a published model: ``all`` where it exists, else the first corpus."""
+        """Tag of a published model: ``all`` where it exists, else the first corpus."""
         return NEUTRAL if self.names and self.neutral else next(iter(self.names), None)
 
     def around(self, name: str) -> tuple[list[str], list[str]]:
-        """Tag tokens before and after the text for a corpus (or `"all"`).
+        """Return the tag tokens before and after the text of a corpus (or of `"all"`).
 
         Raises:
-            KeyError: There is no such tag, or its tokens are not in the vocabulary.
+            KeyError: There is no such tag.
         """
         if self.mode == "none":
             return [], []
@@ -81,38 +86,38 @@ class TagPairs:
         return [f"<{tag}>" for tag in inner], [f"</{tag}>" for tag in reversed(inner)] if self.end_tag else []
 
     def _kind(self, name: str) -> str:
+        """Return the tag of a corpus's types."""
         return "+".join(dict.fromkeys(self.corpora[name]))
 
     @property
     def tokens(self) -> list[str]:
-        """Every tag token, in a stable order without repetition: what the tokenizer must learn."""
-        seen: dict[str, None] = {}
-        for name in self.names:
-            for token in (*self.around(name)[0], *self.around(name)[1]):
-                seen[token] = None
-        return list(seen)
+        """Tag tokens that the tokenizer must learn, each once, in a stable order."""
+        return list(dict.fromkeys(token for name in self.names for side in self.around(name) for token in side))
 
     @property
     def room(self) -> int:
-        """The most tag tokens that one input carries."""
+        """Largest number of tag tokens in one input."""
         return max((sum(map(len, self.around(name))) for name in self.names), default=0)
 
     def as_config(self) -> dict[str, Any] | None:
-        """What a published model's configuration records; None when there are no tags."""
+        """Return what a published model's configuration records; None when there are no tags."""
         if self.mode == "none":
             return None
         return {"default": self.default, "around": {name: list(self.around(name)) for name in self.names}}
 
 
-def add_tag_tokens(tokenizer: Any, tags: TagPairs) -> Any:
-    """A tokenizer that knows the tags as special tokens, and reads running text as it reads lists of words.
+def add_tag_tokens(tokenizer: PreTrainedTokenizerFast, tags: TagPairs) -> PreTrainedTokenizerFast:
+    """Return a tokenizer that knows the tags as special tokens, and reads running text as it reads lists of words.
 
-    Resize the model's embeddings to ``len(tokenizer)`` after. See :func:`hf_bionerkd.encoding.encoding.reading_words`.
+    Resize the model's embeddings to ``len(tokenizer)`` afterwards. See
+    :func:`hf_bionerkd.encoding.encoding.reading_words`.
 
     Raises:
         ValueError: A tag is an ordinary word of the vocabulary already.
     """
-    clash = [token for token in tags.tokens if token in tokenizer.get_vocab() and token not in _special(tokenizer)]
+    # A tag that is a special token already comes from an earlier run and may stay.
+    special = {str(token) for token in tokenizer.all_special_tokens}
+    clash = [token for token in tags.tokens if token in tokenizer.get_vocab() and token not in special]
     if clash:
         raise ValueError(f"the tags {clash} are ordinary words of this tokenizer's vocabulary; rename the corpora")
     plain = reading_words(rebuild(tokenizer, _copy(tokenizer.backend_tokenizer)))
@@ -121,14 +126,16 @@ def add_tag_tokens(tokenizer: Any, tags: TagPairs) -> Any:
     return plain
 
 
-def set_default_tag(tokenizer: Any, name: str, tags: Mapping[str, Sequence[Sequence[str]]] | None = None) -> Any:
-    """A tokenizer that puts the tag pair `name` around every text.
+def set_default_tag(
+    tokenizer: PreTrainedTokenizerFast, name: str, tags: Mapping[str, Sequence[Sequence[str]]] | None = None
+) -> PreTrainedTokenizerFast:
+    """Return a tokenizer that puts the tag pair `name` around every text.
 
     Args:
-        tokenizer (`PreTrainedTokenizerFast`): Of a student of this project.
+        tokenizer (`PreTrainedTokenizerFast`): The tokenizer of a student of this project.
         name (`str`): A corpus name, or `"all"`.
-        tags (`Mapping`, *optional*): Name to (opening, closing) tokens. Read from the tokenizer where it was
-            published by this project.
+        tags (`Mapping`, *optional*): Name to (opening, closing) tokens; a published tokenizer of this project holds
+            its own.
 
     Returns:
         A new tokenizer; pass it to the pipeline.
@@ -154,28 +161,33 @@ def set_default_tag(tokenizer: Any, name: str, tags: Mapping[str, Sequence[Seque
         raise KeyError(
             f"the tag {name!r} needs the tokens {missing}, which this tokenizer lacks: add_tag_tokens first"
         )
+    # The template may hold a tag pair already: take every tag off before the new pair is put on.
     tag_ids = set(tokenizer.convert_tokens_to_ids([t for pair in known.values() for side in pair for t in side]))
     prefix, suffix = ([i for i in side if i not in tag_ids] for side in special_ids(tokenizer))
     before, after = tokenizer.convert_ids_to_tokens(prefix), tokenizer.convert_ids_to_tokens(suffix)
     first = [*before, *opening, "$A:0", *closing, *after]
-    pair = [*first, *(f"{token}:1" for token in _pair_separator(before, after)), "$B:1", *(f"{t}:1" for t in after)]
+    # RoBERTa writes </s></s> between two texts, BERT one [SEP]: a model whose text opens with <s> doubles the sign.
+    separator = after if before and before[0] == "<s>" else ()
+    pair = [*first, *(f"{token}:1" for token in separator), "$B:1", *(f"{token}:1" for token in after)]
     used = dict.fromkeys([*before, *after, *opening, *closing])
     backend = _copy(tokenizer.backend_tokenizer)
     backend.post_processor = TemplateProcessing(
         single=first, pair=pair, special_tokens=[(token, tokenizer.convert_tokens_to_ids(token)) for token in used]
     )
+    # Every tag stays a special token, so that another can be chosen later; tags typed in a text stay text.
     changed = rebuild(tokenizer, backend)
-    changed.add_special_tokens({"additional_special_tokens": list(_flat(known))})
+    every_tag = dict.fromkeys(token for pair in known.values() for side in pair for token in side)
+    changed.add_special_tokens({"additional_special_tokens": list(every_tag)})
     changed.split_special_tokens = True
     changed.init_kwargs["split_special_tokens"] = True
     changed.init_kwargs["bionerkd_tag_pairs"] = {key: [list(a), list(b)] for key, (a, b) in known.items()}
     return changed
 
 
-def save_tokenizer(tokenizer: Any, folder: str | os.PathLike[str], tags: TagPairs) -> None:
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | os.PathLike[str], tags: TagPairs) -> None:
     """Write a tokenizer so that transformers 4.57 and 5 both load it, with the default tag pair in its template.
 
-    The written files are loaded again and compared; a template that did not survive raises instead of shipping.
+    The written files are loaded again and compared, so that no tokenizer is published that lost its template.
 
     Raises:
         RuntimeError: The reloaded tokenizer encodes a sentence differently.
@@ -187,6 +199,8 @@ def save_tokenizer(tokenizer: Any, folder: str | os.PathLike[str], tags: TagPair
         final = set_default_tag(add_tag_tokens(final, tags), tags.default, tags.as_config()["around"])  # type: ignore[index]
     final.split_special_tokens = True
     final.save_pretrained(folder)
+    # Transformers 5.23 writes names that 4.57 does not know, and the backend and path of this process. When 4.57 is
+    # supported no longer, the file can stay as it was written.
     path = Path(folder) / "tokenizer_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     extra = config.pop("extra_special_tokens", None)
@@ -198,6 +212,7 @@ def save_tokenizer(tokenizer: Any, folder: str | os.PathLike[str], tags: TagPair
     if extra:
         config["additional_special_tokens"] = extra
     write_json(path, config)
+    # The proof that a user gets the same pieces.
     probe = f"Probe {' '.join(tags.tokens)} text."
     reloaded = AutoTokenizer.from_pretrained(folder)
     if reloaded(probe, verbose=False)["input_ids"] != final(probe, verbose=False)["input_ids"]:
@@ -207,20 +222,8 @@ def save_tokenizer(tokenizer: Any, folder: str | os.PathLike[str], tags: TagPair
         )
 
 
-def _pair_separator(before: Sequence[str], after: Sequence[str]) -> Sequence[str]:
-    # RoBERTa writes </s></s> between a pair, BERT one [SEP]: a model whose text opens with <s> has the doubled form.
-    return after if before and before[0] == "<s>" else ()
-
-
-def _flat(tags: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, None]:
-    return dict.fromkeys(token for pair in tags.values() for side in pair for token in side)
-
-
-def _special(tokenizer: Any) -> set[str]:
-    return {str(token) for token in tokenizer.all_special_tokens}
-
-
-def _copy(backend: Any) -> Any:
+def _copy(backend: Tokenizer) -> Tokenizer:
+    """Return a copy of a backend, so that the tokenizer that was given stays as it is."""
     from tokenizers import Tokenizer
 
     return Tokenizer.from_str(backend.to_str())

@@ -1,7 +1,7 @@
 """The vocabulary of word-level models: known words whole, all others in characters, in a stock tokenizer.
 
 A WordPiece model whose pieces are the known words and every single character, initial and continued (``##c``), gives
-a known word as one piece and any other as a few that spell it. So words out of the vocabulary reach a character CNN
+a known word as one piece and any other word as the pieces that spell it. So unknown words reach a character CNN
 through `input_ids` alone, and windows, alignment and the plain pipeline work as with every other tokenizer.
 """
 
@@ -12,17 +12,21 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hf_bionerkd.encoding.encoding import reading_words
 from hf_bionerkd.models.word_pieces import CONTINUATION, PieceTables
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
 logger = logging.getLogger(__name__)
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
-STRANGE_LETTER = "\ua66e"  # stands for letters that no known word has, so that the rest of a word stays readable
+STRANGE_LETTER = "\ua66e"  # stands for letters that no known word has, so that the rest of a word can still be read
 _LONGEST_WORD = 200  # characters; a longer word is one unknown piece
 
 
@@ -31,25 +35,26 @@ class WordVocabulary:
     """A tokenizer and what a model needs to know about its pieces.
 
     Args:
-        tokenizer (`PreTrainedTokenizerFast`): Publish it with :func:`hf_bionerkd.encoding.tag_pairs.save_tokenizer`.
-        tables (`PieceTables`): For `BiLstmCrfForTokenClassification.set_vocabulary`.
-        words (`tuple[str, ...]`): The word of each row of the word vectors; the first row, of unknown words, has "".
-            Words that the training text does not show come last.
+        tokenizer (`PreTrainedTokenizerFast`): The tokenizer; publish it with
+            :func:`hf_bionerkd.encoding.tag_pairs.save_tokenizer`.
+        tables (`PieceTables`): The tables for `BiLstmCrfForTokenClassification.set_vocabulary`.
+        words (`tuple[str, ...]`): The word of each row of the word vectors; the first row, that of unknown words, has
+            "". Words that do not occur in the training text come last.
     """
 
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerFast
     tables: PieceTables
     words: tuple[str, ...]
 
-    def vector_matrix(self, vectors: Mapping[str, Any], size: int) -> np.ndarray:
-        """Pretrained vectors in the order of the rows, for `set_word_vectors`.
+    def vector_matrix(self, vectors: Mapping[str, ArrayLike], size: int) -> np.ndarray:
+        """Return pretrained vectors in the order of the rows, for `set_word_vectors`.
 
         Args:
             vectors (`Mapping[str, array]`): Word to vector.
             size (`int`): Width of a vector.
 
         Returns:
-            `(words, size)`, float32; nan where there is none.
+            `(words, size)`, float32; a row of NaN for a word without a vector.
         """
         matrix = np.full((len(self.words), size), np.nan, dtype=np.float32)
         for row, word in enumerate(self.words):
@@ -69,20 +74,23 @@ def build_word_vocabulary(
 ) -> WordVocabulary:
     """Build the vocabulary of a word-level model.
 
-    A word's vector is found under the word as it is written, or else in lower case. Capitalised and upper-case forms
-    of known words are pieces as well, so that a known word is known in headings and where a sentence begins. The same
-    input gives the same vocabulary.
+    A word's vector is looked up under the word as it is written, or else in lower case. Capitalised and upper-case
+    forms of known words are pieces as well, so that a known word is known in headings and where a sentence begins. The
+    same input gives the same vocabulary.
 
     Args:
         sentences (`Iterable[Sequence[str]]`): Words of the training text; never of validation or test text.
-        vector_words (`Iterable[str]`, *optional*): Words with pretrained vectors: known whether or not they occur,
-            save those that the tokenizer would cut (``IL-2``), which no text can show. How many is logged.
-        min_count (`int`, *optional*, defaults to 1): Words without a pretrained vector need to occur so often.
+        vector_words (`Iterable[str]`, *optional*): Words with pretrained vectors. They are known whether or not they
+            occur, except those that the tokenizer would cut (``IL-2``), which can occur in no text; the number of
+            these is logged.
+        min_count (`int`, *optional*, defaults to 1): Least number of occurrences of a word without a pretrained
+            vector.
         min_character_count (`int`, *optional*, defaults to 5): Rarer characters count as unknown, whose vector is
             learned from them.
-        lowercase (`bool`, *optional*, defaults to `True`): Forms of a word that differ in case alone share a vector,
+        lowercase (`bool`, *optional*, defaults to `True`): Forms of a word that differ only in case share a vector,
             unless `vector_words` holds them apart. The character CNN sees case in any event.
-        max_length (`int`, *optional*, defaults to 512): Pieces of the longest window; a setting of the tokenizer only.
+        max_length (`int`, *optional*, defaults to 512): Number of pieces of the longest window; a setting of the
+            tokenizer only.
 
     Returns:
         `WordVocabulary`
@@ -90,6 +98,7 @@ def build_word_vocabulary(
     Raises:
         ValueError: There is no text.
     """
+    # Count the words of the text, cut as the tokenizer will cut them.
     split = _splitter()
     seen: Counter[str] = Counter()
     for sentence in sentences:
@@ -100,28 +109,32 @@ def build_word_vocabulary(
             counts[part] += count
     if not counts:
         raise ValueError("a word vocabulary is built from training text, and there is none")
+    # Of the words with pretrained vectors, only those that the tokenizer leaves whole can ever occur.
     vector_words = dict.fromkeys(vector_words)
     given = {word for word in vector_words if split(word) == [word]}
     if cut := [word for word in vector_words if word not in given]:
         logger.warning(
-            f"{len(cut):,} of the {len(vector_words):,} words with pretrained vectors are left out, since text is cut "
-            f"into words at every sign and blank and never shows them, such as {cut[:3]}. Vectors of text that was "
-            "cut alike lose none."
+            f"{len(cut):,} of the {len(vector_words):,} words with pretrained vectors are left out, because text is "
+            f"cut into words at every sign and blank and they never occur in it, such as {cut[:3]}. Vectors trained "
+            "on text that was cut in the same way lose none."
         )
 
     def entry(word: str) -> str:
-        """The form under which a word's vector is kept."""
+        """Return the form under which a word's vector is kept."""
         lower = word.lower()
         return word if word in given else lower if lowercase or lower in given else word
 
+    # The rows of the word vectors: words of the text that are frequent enough, then those that only vectors know.
     entries: Counter[str] = Counter()
     for word, count in counts.items():
         entries[entry(word)] += count
     shown = {word for word, count in entries.items() if word and (count >= min_count or word in given)}
     known = [*sorted(shown), *sorted(given - shown)]  # a model keeps the vectors of the latter as they are
     rows = {word: row for row, word in enumerate(known, 1)}
+    # The pieces that are whole words: every spelling of a known word that the tokenizer leaves whole.
     forms = {form for word in [*known, *counts] for form in (word, word.capitalize(), word.upper())}
     forms = {form: rows[entry(form)] for form in sorted(forms) if entry(form) in rows and split(form) == [form]}
+    # The alphabet of the character CNN, and the single characters that spell all other words.
     characters: Counter[str] = Counter()
     for word, count in counts.items():
         for character in word:
@@ -143,7 +156,7 @@ def build_word_vocabulary(
 
 
 def _splitter() -> Callable[[str], list[str]]:
-    """How the tokenizer will cut text into words."""
+    """Return the function by which the tokenizer will cut text into words."""
     pre_tokenizer = _tokenizer([PAD, UNKNOWN], [], 512).backend_tokenizer.pre_tokenizer
 
     def split(text: str) -> list[str]:
@@ -152,7 +165,8 @@ def _splitter() -> Callable[[str], list[str]]:
     return split
 
 
-def _tokenizer(pieces: Sequence[str], letters: Sequence[str], max_length: int) -> Any:
+def _tokenizer(pieces: Sequence[str], letters: Sequence[str], max_length: int) -> PreTrainedTokenizerFast:
+    """Return the stock tokenizer of these pieces."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers
     from transformers import PreTrainedTokenizerFast
 
@@ -164,7 +178,7 @@ def _tokenizer(pieces: Sequence[str], letters: Sequence[str], max_length: int) -
             max_input_chars_per_word=_LONGEST_WORD,
         )
     )
-    # One strange letter would make a whole word unknown. (Other signs are words of their own.)
+    # A letter without a piece would make its whole word unknown. Signs are words of their own and do no such harm.
     ordinary = "".join(letter for letter in letters if unicodedata.category(letter)[0] in "LN")
     strange = rf"[[\p{{L}}\p{{N}}]&&[^{ordinary}]]" if ordinary else r"[\p{L}\p{N}]"
     backend.normalizer = normalizers.Replace(Regex(strange), STRANGE_LETTER)

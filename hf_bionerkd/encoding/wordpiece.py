@@ -1,23 +1,29 @@
-"""Sub-word vocabularies for models trained from scratch: learned from the training text, or read from a file."""
+"""WordPiece vocabularies for models trained from scratch: learned from the training text, or read from a file."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def learn_wordpiece(texts: Iterable[str], vocab_size: int, *, lowercase: bool = False, max_length: int = 512) -> Any:
-    """Learn a WordPiece tokenizer from texts. The same texts give the same vocabulary.
+def learn_wordpiece(
+    texts: Iterable[str], vocab_size: int, *, lowercase: bool = False, max_length: int = 512
+) -> PreTrainedTokenizerFast:
+    """Learn a WordPiece tokenizer from texts; the same texts give the same vocabulary.
 
     Args:
-        texts (`Iterable[str]`): Training text only; never validation or test text.
-        vocab_size (`int`): Upper bound on the vocabulary.
-        lowercase (`bool`, *optional*, defaults to `False`): Biomedical names are case-sensitive, so case is kept.
-        max_length (`int`, *optional*, defaults to 512): The model's longest input.
+        texts (`Iterable[str]`): Training text; never validation or test text.
+        vocab_size (`int`): Upper bound on the number of pieces.
+        lowercase (`bool`, *optional*, defaults to `False`): Ignore case, which biomedical names depend on.
+        max_length (`int`, *optional*, defaults to 512): Longest input of the model in pieces.
 
     Returns:
         `PreTrainedTokenizerFast`
@@ -26,8 +32,9 @@ def learn_wordpiece(texts: Iterable[str], vocab_size: int, *, lowercase: bool = 
 
     learner = _wordpiece(lowercase)
     words = Counter(word for text in texts for word in text.split())
-    # The trainer numbers continuation characters in the order of a hash map with a random seed and breaks ties between
-    # pieces by number. Two processes, or a resumed run, would learn other vocabularies; given first, the numbers stay.
+    # A work-around: with tokenizers 0.23 the trainer numbers continuation characters in the order of a hash map with a
+    # random seed and breaks ties between pieces by number, so two processes, or a resumed run, would learn different
+    # vocabularies. Given as special tokens, they keep their numbers. A trainer that sorts would make this needless.
     first = [*SPECIAL, *(f"##{character}" for character in _continuation_characters(learner, words))]
     trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, special_tokens=first, show_progress=False)
     learner.train_from_iterator((" ".join([word] * count) for word, count in sorted(words.items())), trainer)
@@ -36,14 +43,15 @@ def learn_wordpiece(texts: Iterable[str], vocab_size: int, *, lowercase: bool = 
     return _finish(backend, max_length)
 
 
-def read_wordpiece(path: str | Path, *, lowercase: bool = False, max_length: int = 512) -> Any:
-    """Build a WordPiece tokenizer from a `vocab.txt` (one piece a line, the line number is the id).
+def read_wordpiece(path: str | Path, *, lowercase: bool = False, max_length: int = 512) -> PreTrainedTokenizerFast:
+    """Build a WordPiece tokenizer from a `vocab.txt` (one piece per line, the line number is the id).
 
     Raises:
         ValueError: The file lacks one of the special tokens, or holds a piece twice.
     """
     from tokenizers import models
 
+    # Not `splitlines`, which would also split at signs such as U+2028 that a piece may hold.
     lines = Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
     vocab: dict[str, int] = {}
     for index, piece in enumerate(lines):
@@ -58,16 +66,17 @@ def read_wordpiece(path: str | Path, *, lowercase: bool = False, max_length: int
     return _finish(backend, max_length)
 
 
-def _continuation_characters(backend: Any, words: Iterable[str]) -> list[str]:
-    """Every character that stands anywhere but at the beginning of a pre-tokenised word, sorted."""
-    found: set[str] = set()
+def _continuation_characters(backend: Tokenizer, words: Iterable[str]) -> list[str]:
+    """Return every character that is not only the first of pre-tokenised words, sorted."""
+    characters: set[str] = set()
     for word in words:
         for part, _ in backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(word)):
-            found.update(part[1:])
-    return sorted(found)
+            characters.update(part[1:])
+    return sorted(characters)
 
 
-def _wordpiece(lowercase: bool) -> Any:
+def _wordpiece(lowercase: bool) -> Tokenizer:
+    """Return BERT's backend without a vocabulary."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -77,7 +86,8 @@ def _wordpiece(lowercase: bool) -> Any:
     return backend
 
 
-def _finish(backend: Any, max_length: int) -> Any:
+def _finish(backend: Tokenizer, max_length: int) -> PreTrainedTokenizerFast:
+    """Return BERT's tokenizer around a backend with a vocabulary."""
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 

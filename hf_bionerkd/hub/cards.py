@@ -1,7 +1,7 @@
-"""Model cards: a README.md that says what a model does, how it was made and what was measured. Rendered offline.
+"""Model cards: a README.md that says what a model does, how it was made and what was measured, rendered offline.
 
 The front matter is written by `huggingface_hub`, so that the Hub reads it as intended; the body comes from
-``templates/model_card.md``, where a section without content leaves no trace.
+``templates/model_card.md``, from which sections without content vanish.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class TeacherInfo:
     """A teacher, as the card names it.
 
     Args:
-        name (`str`): Short name, the one in the results table.
+        name (`str`): Short name, as in the results table.
         source (`str`): Hub id, or ``local: name``; see :func:`hf_bionerkd.hub.public_sources.public_source`.
-        types (`Sequence[str]`): Types it teaches.
-        revision (`str`, *optional*): Commit, or fingerprint of its files.
+        types (`Sequence[str]`): Types that the teacher teaches.
+        revision (`str`, *optional*): Commit, or fingerprint of the teacher's files.
     """
 
     name: str
@@ -52,14 +52,14 @@ class CorpusInfo:
     """A corpus, as the card names it.
 
     Args:
-        name (`str`): Its name, the one in the results table and in the tag pair.
-        types (`Sequence[str]`): Types it annotates.
-        splits (`Mapping[str, int]`): Rows (sentences or documents) of every split used.
+        name (`str`): Name, as in the results table and in the tag pair.
+        types (`Sequence[str]`): Annotated types.
+        splits (`Mapping[str, int]`): Number of rows (sentences or documents) of every split used.
         fingerprints (`Mapping[str, str]`, *optional*): Split to a hash of its content, so that a result can be tied to
             it.
         source (`str`, *optional*): Hub id, or ``local: name``.
         commit (`str`, *optional*): Commit on the Hub.
-        license (`str`, *optional*): Its licence.
+        license (`str`, *optional*): Licence of the corpus.
     """
 
     name: str
@@ -73,7 +73,7 @@ class CorpusInfo:
 
 @dataclass(frozen=True)
 class LossInfo:
-    """A loss term: its name, its weight in the sum, its equation and the paper it comes from."""
+    """A loss term: its name, its weight in the sum, its equation and the paper that it comes from."""
 
     name: str
     weight: float
@@ -83,14 +83,14 @@ class LossInfo:
 
 @dataclass(frozen=True)
 class Throughput:
-    """How fast a model tagged, once, on one machine, from words to labels.
+    """The speed of a model from words to labels, measured once on one machine.
 
     Args:
-        sentences_per_second (`float`): Sentences a second.
-        words_per_second (`float`): Their words.
-        sentences (`int`): How many were timed.
-        batch_size (`int`): Windows a forward pass.
-        device (`str`): What it ran on, in words: ``"NVIDIA H200"``, ``"2 threads of AMD EPYC 7763"``.
+        sentences_per_second (`float`): Sentences per second.
+        words_per_second (`float`): Words per second.
+        sentences (`int`): Number of sentences that were timed.
+        batch_size (`int`): Windows per forward pass.
+        device (`str`): Device in words, such as ``"NVIDIA H200"`` or ``"2 threads of AMD EPYC 7763"``.
         precision (`str`, *optional*, defaults to `"float32"`): Type of the weights.
     """
 
@@ -104,33 +104,33 @@ class Throughput:
 
 @dataclass(frozen=True)
 class ModelCardInfo:
-    """What a card says. Everything but the name, types and labels may be left out; its section then vanishes.
+    """The content of a card. All but the name, types and labels may be left out; its section then vanishes.
 
     Args:
         name (`str`): Name of the model: its Hub id (``"org/model"``), or its folder's name while it has none.
-        types (`Sequence[str]`): Entity types it finds.
-        labels (`Sequence[str]`): Its labels in id order.
-        human (`HumanCard`, *optional*): What people say: purpose, limits, licence, authors.
-        base_model (`str`, *optional*): What it was initialised from: Hub id, or ``local: name``.
+        types (`Sequence[str]`): Entity types that the model finds.
+        labels (`Sequence[str]`): Labels in id order.
+        human (`HumanCard`, *optional*): The part that people write: purpose, limits, licence, authors.
+        base_model (`str`, *optional*): Model that this one was initialised from: Hub id, or ``local: name``.
         base_commit (`str`, *optional*): Commit of that model on the Hub.
         tags (`Sequence[str]`, *optional*): Hub tags, before those of `human`.
-        tag_pairs (`Mapping[str, str]`, *optional*): Name of a tag pair, as `set_default_tag` takes it, to what it
-            answers, in words: ``{"all": "every type", "BC2GM": "genes, as BC2GM annotates them"}``.
-        tag_templates (`Mapping[str, Sequence[str]]`, *optional*): Name of a tag pair to what the tokenizer makes of a
+        tag_pairs (`Mapping[str, str]`, *optional*): Name of a tag pair, as `set_default_tag` takes it, to what the
+            model finds under it, in words: ``{"all": "every type", "BC2GM": "genes, as BC2GM annotates them"}``.
+        tag_templates (`Mapping[str, Sequence[str]]`, *optional*): Name of a tag pair to the tokenizer's template of a
             text ``$A`` under it: ``["[CLS]", "<all>", "$A", "</all>", "[SEP]"]``.
-        default_tag (`str`, *optional*): The pair that the published tokenizer adds.
-        needs_remote_code (`bool`, *optional*, defaults to `False`): Whether it runs code of its own repository.
-        teachers (`Sequence[TeacherInfo]`, *optional*): In the configuration's order.
-        corpora (`Sequence[CorpusInfo]`, *optional*): In the configuration's order.
+        default_tag (`str`, *optional*): Tag pair that the published tokenizer adds.
+        needs_remote_code (`bool`, *optional*, defaults to `False`): Whether the model runs code of its own repository.
+        teachers (`Sequence[TeacherInfo]`, *optional*): Teachers in the configuration's order.
+        corpora (`Sequence[CorpusInfo]`, *optional*): Corpora in the configuration's order.
         losses (`Sequence[LossInfo]`, *optional*): Terms of the training loss.
-        training_arguments (`Mapping[str, object]`, *optional*): Those that differ from their defaults.
+        training_arguments (`Mapping[str, object]`, *optional*): Arguments that differ from their defaults.
         parameters (`int`, *optional*): Number of weights.
         megabytes (`float`, *optional*): Size of the weights on disk.
-        throughput (`Throughput`, *optional*): How fast it tags.
-        seeds (`Mapping[str, int]`, *optional*): What was seeded, with what.
-        versions (`Mapping[str, str]`, *optional*): python, torch, transformers, datasets, ….
-        metrics (`Metrics`, *optional*): What was measured, other models' rows for comparison included.
-        results_model (`str`, *optional*, defaults to `"student"`): The rows of `metrics` that are this model's.
+        throughput (`Throughput`, *optional*): Speed of the model.
+        seeds (`Mapping[str, int]`, *optional*): Name of what was seeded to its seed.
+        versions (`Mapping[str, str]`, *optional*): Versions of python, torch, transformers, datasets, ….
+        metrics (`Metrics`, *optional*): Measured results, other models' rows for comparison included.
+        results_model (`str`, *optional*, defaults to `"student"`): Name of this model in the rows of `metrics`.
         citations (`Sequence[str]`, *optional*): Papers, in short (``"Zhang & Chen 2022"``) or as BibTeX; those of the
             losses are added.
     """
@@ -164,14 +164,14 @@ def render_model_card(info: ModelCardInfo) -> str:
     """Render a model card: front matter that the Hub reads, and a body that people read.
 
     Args:
-        info (`ModelCardInfo`): What the card says.
+        info (`ModelCardInfo`): Content of the card.
 
     Returns:
-        The README.md.
+        The text of README.md.
 
     Raises:
         SecretError: A value looks like a Hub token; the message names the field and not the value.
-        ValueError: A source is a path of this machine, `default_tag` is no tag of `tag_pairs`, or `metrics` holds no
+        ValueError: A source is a path of this machine, `default_tag` is not in `tag_pairs`, or `metrics` holds no
             strict row of `results_model`.
 
     Example:
@@ -179,6 +179,7 @@ def render_model_card(info: ModelCardInfo) -> str:
         >>> card.splitlines()[1]
         'language: en'
     """
+    # A card is public: check all that goes into it before anything is rendered.
     refuse_secrets(info)
     _refuse_paths(info)
     if info.default_tag and info.default_tag not in info.tag_pairs:
@@ -197,15 +198,17 @@ def render_model_card(info: ModelCardInfo) -> str:
     environment.filters["row"] = markdown_row
     environment.filters["table"] = markdown_table
     environment.filters["quoted"] = json.dumps
+    # The card's example switches to another tag than the default one, where there is one.
+    other_tag = next((tag for tag in info.tag_pairs if tag != info.default_tag), "")
     body = environment.get_template("model_card.md").render(
-        info=info, human=info.human, citations=_citations(info), other_tag=_other_tag(info)
+        info=info, human=info.human, citations=_citations(info), other_tag=other_tag
     )
     body = re.sub(r"\n{3,}", "\n\n", body).strip()  # sections that vanished leave their blank lines behind
     return f"---\n{_front_matter(info).to_yaml()}\n---\n\n{body}\n"
 
 
 def save_model_card(folder: str | Path, info: ModelCardInfo) -> Path:
-    """Render a card and put it into a model's folder as README.md, whole or not at all.
+    """Render a card and write it into a model's folder as README.md, whole or not at all.
 
     Returns:
         The path of the README.md.
@@ -218,20 +221,21 @@ def save_model_card(folder: str | Path, info: ModelCardInfo) -> Path:
 
 
 def refuse_secrets(info: ModelCardInfo) -> None:
-    """Make sure that nothing a card says, measured or written by people, holds a token.
+    """Refuse a card of which any part, measured or written by people, holds a token.
 
     Raises:
-        SecretError: Something does; the message names the field and not the value.
+        SecretError: A value holds a token; the message names the field and not the value.
     """
-    for place, text in _texts(info, "ModelCardInfo"):
+    for field_name, text in _texts(info, "ModelCardInfo"):
         if holds_token(text):
             raise SecretError(
-                f"{place} holds what looks like a Hub token (hf_ and 20 or more letters or digits): take it out, "
+                f"{field_name} holds what looks like a Hub token (hf_ and 20 or more letters or digits): take it out, "
                 "and revoke it if it was ever published"
             )
 
 
 def _front_matter(info: ModelCardInfo) -> ModelCardData:
+    """Return the metadata of the card; None leaves a key out."""
     return ModelCardData(
         language=info.human.language,
         license=info.human.license or None,
@@ -247,7 +251,7 @@ def _front_matter(info: ModelCardInfo) -> ModelCardData:
 
 
 def _eval_results(info: ModelCardInfo, metrics: Metrics) -> list[EvalResult]:
-    """Strict F1 (with its interval), precision and recall of the model's own rows, as fractions."""
+    """Return strict F1 (with its interval), precision and recall of the model's own rows, as fractions."""
     own = [result for result in metrics.strict if result.model == info.results_model]
     if not own:
         raise ValueError(
@@ -277,47 +281,44 @@ def _eval_results(info: ModelCardInfo, metrics: Metrics) -> list[EvalResult]:
 
 
 def _bootstrap(result: Result, metrics: Metrics) -> dict[str, Any] | None:
-    """How the Hub is told of an interval: an argument of the metric, as its format has no place for one."""
+    """Return an interval as an argument of the metric, since the Hub's format has no field for intervals."""
     if result.interval is None or metrics.bootstrap is None:
         return None
     return {"bootstrap": {"interval": [round(end, 4) for end in result.interval], **metrics.bootstrap.as_dict()}}
 
 
 def _citations(info: ModelCardInfo) -> list[str]:
-    """The model's own citation and every paper once, in order of first use."""
+    """Return the model's own citation and every paper once, in order of first use."""
+    # Losses cite several papers with semicolons between them, which BibTeX may hold as well.
     cited = (info.human.citation, *info.citations, *(loss.citation for loss in info.losses))
     parts = (part for text in cited for part in ([text] if text.lstrip().startswith("@") else text.split(";")))
     papers = (part.strip() for part in parts)
     return list(dict.fromkeys(bibtex(paper) for paper in papers if paper))
 
 
-def _other_tag(info: ModelCardInfo) -> str:
-    """The tag that the card's example switches to."""
-    return next((tag for tag in info.tag_pairs if tag != info.default_tag), "")
-
-
 def _refuse_paths(info: ModelCardInfo) -> None:
+    """Refuse sources that would publish a path of this machine."""
     sources = {f"teachers[{i}].source": teacher.source for i, teacher in enumerate(info.teachers)}
     sources |= {f"corpora[{i}].source": corpus.source for i, corpus in enumerate(info.corpora)}
-    for place, source in {**sources, "base_model": info.base_model or ""}.items():
+    for key, source in {**sources, "base_model": info.base_model or ""}.items():
         if source and not is_public_source(source):
             raise ValueError(
-                f"ModelCardInfo.{place} is {source!r}, which would publish a path of this machine; pass it through "
+                f"ModelCardInfo.{key} is {source!r}, which would publish a path of this machine; pass it through "
                 "hf_bionerkd.hub.public_sources.public_source"
             )
 
 
-def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Every text in a card's information, with the place it stands at."""
+def _texts(value: object, name: str) -> Iterator[tuple[str, str]]:
+    """Yield every text in a card's information, with the name of its field."""
     if dataclasses.is_dataclass(value):
         for entry in dataclasses.fields(value):
-            yield from _texts(getattr(value, entry.name), f"{place}.{entry.name}")
+            yield from _texts(getattr(value, entry.name), f"{name}.{entry.name}")
     elif isinstance(value, Mapping):
         for index, (key, item) in enumerate(value.items()):
-            yield f"key {index} of {place}", str(key)
-            yield from _texts(item, f"{place}[{key!r}]")
+            yield f"key {index} of {name}", str(key)  # not the key itself, which may be the token
+            yield from _texts(item, f"{name}[{key!r}]")
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for index, item in enumerate(value):
-            yield from _texts(item, f"{place}[{index}]")
+            yield from _texts(item, f"{name}[{index}]")
     else:
-        yield place, str(value)
+        yield name, str(value)

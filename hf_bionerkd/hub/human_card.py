@@ -1,4 +1,4 @@
-"""What people write for a card, in a ``card.yaml``: read, and refused where a key or value does not fit."""
+"""The part of a card that people write, in a ``card.yaml``: its reading, with a check of every key and value."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from hf_bionerkd.yaml_files import YamlError, read_yaml
 
 
 class CardError(ValueError):
-    """A card.yaml with an unknown, missing or wrongly typed key."""
+    """A card.yaml has an unknown, missing or wrongly typed key."""
 
 
 @dataclass(frozen=True)
 class HumanCard:
-    """What people say of a model: judgement, which no run can measure. All of it may be left out.
+    """The judgement of people on a model, which no run can measure; all of it may be left out.
 
     Args:
-        description (`str`, *optional*): What the model is and how it came about (Markdown).
-        intended_use (`str`, *optional*): What it is meant for, and what not (Markdown).
-        limits (`str`, *optional*): Where it fails, and what its data say nothing of (Markdown).
-        license (`str`, *optional*): Licence identifier as the Hub writes it, e.g. ``apache-2.0``.
-        authors (`tuple[str, ...]`, *optional*): Who made it.
-        contact (`str`, *optional*): Where questions go: an address, an issue tracker (Markdown).
-        language (`str`, *optional*, defaults to `"en"`): ISO 639 code of the text that it reads.
+        description (`str`, *optional*): What the model is and how it was made (Markdown).
+        intended_use (`str`, *optional*): What the model is meant for, and what not (Markdown).
+        limits (`str`, *optional*): Where the model fails, and what its data do not cover (Markdown).
+        license (`str`, *optional*): Licence identifier as the Hub writes it, such as ``apache-2.0``.
+        authors (`tuple[str, ...]`, *optional*): Authors of the model.
+        contact (`str`, *optional*): Where to ask questions: an address, an issue tracker (Markdown).
+        language (`str`, *optional*, defaults to `"en"`): ISO 639 code of the text that the model reads.
         tags (`tuple[str, ...]`, *optional*): Tags beside those that every model gets.
-        citation (`str`, *optional*): How to cite the model itself: BibTeX, or a sentence.
+        citation (`str`, *optional*): Citation of the model itself: BibTeX, or a sentence.
     """
 
     description: str = ""
@@ -43,14 +43,15 @@ class HumanCard:
 
 
 def load_human_card(path: str | os.PathLike[str]) -> HumanCard:
-    """Read what people write of a model.
+    """Read the part of a model's card that people write.
 
     Args:
         path (`str` or `PathLike`): A ``model_cards/<model>/card.yaml``.
 
     Raises:
-        CardError: The file is no mapping, a key is unknown (the nearest known one is named) or a value is no text.
-        FileNotFoundError: There is no such file.
+        CardError: The file is not a mapping, a key is unknown (the message names the nearest known one) or a value is
+            not a text.
+        FileNotFoundError: The file does not exist.
     """
     values = read_mapping(path)
     check_keys(HumanCard, values, path)
@@ -77,7 +78,7 @@ def check_keys(schema: type, values: Mapping[str, Any], path: str | os.PathLike[
     """Compare the keys of a mapping with the fields of a dataclass.
 
     Raises:
-        CardError: A key is unknown (the nearest known one is named) or a field without default is missing.
+        CardError: A key is unknown (the message names the nearest known one), or a field without default is missing.
     """
     known = {field.name: field for field in fields(schema)}
     for key in values:
@@ -90,28 +91,30 @@ def check_keys(schema: type, values: Mapping[str, Any], path: str | os.PathLike[
 
 
 def texts(schema: type, values: Mapping[str, Any], path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The values for a dataclass of texts and tuples of texts, without white space around them.
+    """Return the values for a dataclass of texts and tuples of texts, without white space around them.
 
     A key without a value (``authors:``) counts as left out.
 
     Raises:
-        CardError: A value is something else.
+        CardError: A value is neither a text nor, where one is expected, a list of texts.
     """
+    # A default that is a tuple marks the fields that take lists.
     lists = {field.name for field in fields(schema) if isinstance(field.default, tuple)}
-    found: dict[str, Any] = {}
+    checked: dict[str, Any] = {}
     for key, value in values.items():
         if value is None:
             continue
         if key not in lists:
-            found[key] = _text(value, key, path)
+            checked[key] = _text(value, key, path)
         elif isinstance(value, list):
-            found[key] = tuple(_text(item, f"{key}[{index}]", path) for index, item in enumerate(value))
+            checked[key] = tuple(_text(item, f"{key}[{index}]", path) for index, item in enumerate(value))
         else:
             raise CardError(f"{path}: key {key!r} is {value!r}; expected a list of strings")
-    return found
+    return checked
 
 
-def _text(value: Any, key: str, path: str | os.PathLike[str]) -> str:
+def _text(value: object, key: str, path: str | os.PathLike[str]) -> str:
+    """Return a value that must be a text, without white space around it."""
     if not isinstance(value, str):
         raise CardError(f"{path}: key {key!r} is {value!r}; expected a string (in quotes, if YAML reads it otherwise)")
     return value.strip()

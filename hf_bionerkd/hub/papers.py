@@ -45,7 +45,7 @@ HAN_2023 = """@inproceedings{han2023biomedical,
   year = {2023}
 }"""
 
-# How docstrings and losses cite them, to their BibTeX.
+# The short form by which docstrings and losses cite a paper, and the paper's BibTeX.
 _BIBTEX = {
     "Moscato et al. 2023": MOSCATO_2023,
     "Zhou et al. 2021": ZHOU_2021,
@@ -55,7 +55,7 @@ _BIBTEX = {
 
 
 def bibtex(citation: str) -> str:
-    """The BibTeX of a paper that is cited in short; the citation itself where the paper is not known here.
+    """Return the BibTeX of a paper that is cited in short, or the citation itself where the paper is not known here.
 
     Example:
         >>> bibtex("Moscato et al. 2023, TaughtNet, eq. 14").splitlines()[0]

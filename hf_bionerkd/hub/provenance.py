@@ -1,8 +1,8 @@
-"""What a model's card says, kept beside it as JSON, so that the card can be rendered again without the run.
+"""The content of a model's card, stored beside it as JSON, so that the card can be rendered again without the run.
 
-A published folder holds `provenance.json` (this file), `metrics.json` and `README.md`, which is made of the two. The
-name changes when a model is pushed somewhere, and people go on writing when the numbers are done: both need a new card
-and no new training.
+A published folder holds `provenance.json` (this file), `metrics.json` and `README.md`, which is rendered from the two.
+A model gets another name when it is pushed, and people go on writing when the numbers are final: both need a new card
+but no new training.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _PARTS = {"human": HumanCard, "throughput": Throughput}
 
 
 def write_provenance(path: str | Path, info: ModelCardInfo) -> None:
-    """Write all that a card says but its metrics, which have a file of their own. All of it or nothing.
+    """Write the content of a card except its metrics, which have a file of their own; the write is atomic.
 
     Args:
         path (`str` or `Path`): The file, ``<model>/provenance.json``.
-        info (`ModelCardInfo`): What the card says.
+        info (`ModelCardInfo`): Content of the card.
 
     Raises:
         SecretError: A value looks like a Hub token.
@@ -52,26 +52,27 @@ def write_provenance(path: str | Path, info: ModelCardInfo) -> None:
 
 
 def read_provenance(path: str | Path, metrics: Metrics | None = None) -> ModelCardInfo:
-    """Read what :func:`write_provenance` wrote.
+    """Read a file of :func:`write_provenance`.
 
     Args:
         path (`str` or `Path`): The file.
-        metrics (`Metrics`, *optional*): What was measured, from `metrics.json`.
+        metrics (`Metrics`, *optional*): Measured results, from `metrics.json`.
 
     Returns:
-        What the card says; it renders to the card it was written with.
+        The content of the card, which renders to the same card as when it was written.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no such JSON, or of a newer format; the message names the file and the key.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is damaged, or of a newer format; the message names the file and the key.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: not JSON ({error}); write it with write_provenance") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else content
-        raise ValueError(f"{path}: format is {found!r}; this version of hf_bionerkd reads {FORMAT}")
+        stated = content.get("format") if isinstance(content, dict) else content
+        raise ValueError(f"{path}: format is {stated!r}; this version of hf_bionerkd reads {FORMAT}")
+    # Build the nested dataclasses first, so that each message names its own key.
     values = {key: value for key, value in content.items() if key != "format"}
     for key, cls in _LISTS.items():
         items = values.get(key, [])
@@ -86,28 +87,28 @@ def read_provenance(path: str | Path, metrics: Metrics | None = None) -> ModelCa
 
 
 def refresh_card(folder: str | Path, name: str | None = None, human: HumanCard | None = None) -> None:
-    """Render a model folder's README.md again, from what lies there.
+    """Render a model folder's README.md again, from its `provenance.json` and `metrics.json`.
 
     Args:
-        folder (`str` or `Path`): A published model: `provenance.json` and `metrics.json`.
-        name (`str`, *optional*): What the card calls it, such as the Hub id that it is pushed to; as before by
-            default. Kept in `provenance.json`.
-        human (`HumanCard`, *optional*): What people say now; what they said before by default. Kept likewise.
+        folder (`str` or `Path`): Folder of a published model.
+        name (`str`, *optional*): New name on the card, such as the Hub id that the model is pushed to; it is stored in
+            `provenance.json`. The name stays by default.
+        human (`HumanCard`, *optional*): New text by people, stored likewise. The text stays by default.
 
     Raises:
         FileNotFoundError: The folder holds no `provenance.json` or no `metrics.json`.
-        SecretError: What people say holds a token. Nothing is written then, nor after any other error.
+        SecretError: The text by people holds a token. Nothing is written then, nor after any other error.
         ValueError: One of the files is damaged.
     """
     folder = Path(folder)
     info = read_folder(folder, name, human)
-    render_model_card(info)  # with all its checks, before the first file is touched
+    render_model_card(info)  # for its checks, before the first file is changed
     write_provenance(folder / PROVENANCE_FILE, info)
     save_model_card(folder, info)
 
 
 def read_folder(folder: str | Path, name: str | None = None, human: HumanCard | None = None) -> ModelCardInfo:
-    """What the card of a model folder says, under another name or with other words of people where they are given.
+    """Return the content of a model folder's card, with another name or another text by people where they are given.
 
     Raises:
         FileNotFoundError: The folder holds no `provenance.json` or no `metrics.json`.
@@ -127,11 +128,12 @@ def read_folder(folder: str | Path, name: str | None = None, human: HumanCard | 
     return dataclasses.replace(info, **changes)
 
 
-def _build(cls: Any, values: Any, key: str, path: str | Path) -> Any:
-    """A dataclass from its JSON, lists as tuples, so that what is read equals what is read again."""
-    place = f"{path}: {key or 'the file'}"
+def _build(cls: Any, values: object, key: str, path: str | Path) -> Any:
+    """Return a dataclass made of its JSON, with lists as tuples, so that two readings are equal."""
+    name = f"{path}: {key or 'the file'}"
     if not isinstance(values, Mapping):
-        raise ValueError(f"{place} is {values!r}; expected keys and values")
+        raise ValueError(f"{name} is {values!r}; expected keys and values")
+    # A key too many or too few would otherwise be a TypeError that names neither file nor key.
     known = {field.name: field for field in dataclasses.fields(cls)}
     unknown = sorted(set(values) - set(known))
     required = {
@@ -141,5 +143,5 @@ def _build(cls: Any, values: Any, key: str, path: str | Path) -> Any:
     }
     missing = sorted(required - set(values))
     if unknown or missing:
-        raise ValueError(f"{place} has unknown keys {unknown} and lacks {missing}; write it with write_provenance")
-    return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        raise ValueError(f"{name} has unknown keys {unknown} and lacks {missing}; write it with write_provenance")
+    return cls(**{field: tuple(value) if isinstance(value, list) else value for field, value in values.items()})

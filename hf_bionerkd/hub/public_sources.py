@@ -1,4 +1,4 @@
-"""Where models and corpora come from, as a card may say it: a name on the Hub, never a path of one machine."""
+"""The sources of models and corpora as a card may name them: by a name on the Hub, never by a path of one machine."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _HOME_OR_UP = re.compile(r"(~|\.\.?)([/\\]|$)")
 
 
 def public_source(path: str, commit: str | None = None) -> str:
-    """How a card names what was loaded from `path`.
+    """Return how a card names a model or corpus that was loaded from `path`.
 
     Args:
         path (`str`): ``org/name``, ``org/name@revision``, or a folder or file of this machine.
-        commit (`str`, *optional*): The commit on the Hub that was read, where one was: there is no doubt then, even
-            if there is a folder of that name here.
+        commit (`str`, *optional*): The commit that was read, for a name on the Hub; it decides where a folder of the
+            same name exists here.
 
     Returns:
-        ``org/name`` for a name on the Hub (its commit stands elsewhere on the card); ``local: name``, with the last
-        component alone, for what lies on this machine. What this returned before comes back as it is.
+        ``org/name`` for a name on the Hub (the card names its commit elsewhere); ``local: name``, with the last
+        component only, for a path of this machine. An earlier result of this function is returned unchanged.
 
     Example:
         >>> public_source("runs/demo/teachers/disease"), public_source("org/teacher@v1")
@@ -42,7 +42,7 @@ def public_source(path: str, commit: str | None = None) -> str:
 
 
 def is_hub_id(text: str) -> bool:
-    """Whether a text has the form of a repository's name on the Hub. A relative path of two parts has it, too.
+    """Tell whether a text has the form of a repository's name on the Hub; a relative path of two parts also has it.
 
     Example:
         >>> is_hub_id("org/student"), is_hub_id("local: student")
@@ -56,12 +56,12 @@ def is_hub_id(text: str) -> bool:
 
 
 def is_public_source(text: str) -> bool:
-    """Whether a text names a source as :func:`public_source` does."""
+    """Tell whether a text names a source in a form that :func:`public_source` returns."""
     return is_hub_id(text) or (text.startswith(_LOCAL) and not re.search(r"[/\\]", text))
 
 
 def without_paths(value: Any) -> Any:
-    """Settings in which every path that leads through a machine's root or home is replaced by ``local: name``.
+    """Return settings in which every path through a machine's root or home is replaced by ``local: name``.
 
     Args:
         value (`Any`): Plain values, nested or not, such as training arguments.
@@ -74,15 +74,15 @@ def without_paths(value: Any) -> Any:
         return {key: without_paths(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [without_paths(item) for item in value]
-    if isinstance(value, str) and (_is_absolute(value) or _HOME_OR_UP.match(value)):
+    # Settings may have been written on either kind of system, so both kinds of paths are looked for.
+    if isinstance(value, str) and (
+        PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute() or _HOME_OR_UP.match(value)
+    ):
         return _LOCAL + _last_component(value)
     return value
 
 
-def _is_absolute(text: str) -> bool:
-    return PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
-
-
 def _last_component(path: str) -> str:
+    """Return the last component of a path of any system."""
     name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
     return name if name.strip(".~") else "folder"  # ".", ".." and "~" would have to be looked up on this machine

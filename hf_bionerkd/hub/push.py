@@ -1,8 +1,8 @@
-"""Publish a folder on the Hub: ask first, list what would go, send it, name what it became.
+"""The publication of a folder on the Hub: check access, list the files, send them, report the commit.
 
-Nothing is sent before the name, the login, the right to write, the visibility and the tag have been looked at, and
-before every text file has been searched for tokens. A push only ever reads the folder: one that fails can be repeated,
-and goes on where the last one stopped.
+Nothing is sent before the name, the login, the right to write, the visibility and the tag have been checked, and
+every text file has been searched for tokens. A push only reads the folder, so one that fails can be repeated, and goes
+on where the last one stopped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -34,29 +34,29 @@ from hf_bionerkd.hub.secrets import SecretError, holds_token, refuse_tokens
 Status = Literal["new", "changed", "same", "deleted"]
 
 _MAIN = constants.DEFAULT_REVISION
-# What git takes for the name of a branch or tag, and `org/name@revision` can be told from.
+# Names of branches and tags that git accepts and that `org/name@revision` can hold.
 _REF = re.compile(r"(?!.*(?:\.\.|//|\.lock(?:/|$)|/\.))[A-Za-z0-9_][\w./+-]*(?<![./])", re.ASCII)
 _COMMIT = re.compile("[0-9a-f]{40}")
-_WRITE = "repo.write"  # of the permissions that a fine-grained token may have, the one that makes and changes
-_READS_ONLY = "read"  # a token's role, or its owner's in an organisation
+_WRITE = "repo.write"  # the permission of a fine-grained token to make and change repositories
+_READS_ONLY = "read"  # the role of a token, or of its owner in an organisation
 _SHORT = 7  # characters of a commit in messages
-_BLOCK = 1 << 20
+_BLOCK = 1 << 20  # bytes read at once
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PushOptions:
-    """Where and how a folder is published.
+    """The destination and settings of a push.
 
     Args:
         repo_id (`str`): The repository, ``org/name``.
         repo_type (`str`, *optional*, defaults to `"model"`): `"model"`, `"dataset"` or `"space"`.
-        private (`bool`, *optional*): Who may see it. By default a new repository is what its owner's settings say, and
-            an existing one stays what it is; a push never changes that.
+        private (`bool`, *optional*): Whether the repository is private. By default the owner's settings decide for a
+            new repository, and an existing one stays as it is; a push never changes that.
         branch (`str`, *optional*): Branch to push to, made from the main one where it is new; the main one by default.
         tag (`str`, *optional*): Tag for the commit, such as ``v1``.
-        message (`str`, *optional*): The commit's message.
+        message (`str`, *optional*): Message of the commit.
     """
 
     repo_id: str
@@ -68,7 +68,7 @@ class PushOptions:
 
     @property
     def revision(self) -> str:
-        """The branch that is pushed to."""
+        """Branch that is pushed to."""
         return self.branch or _MAIN
 
     def __str__(self) -> str:
@@ -77,13 +77,13 @@ class PushOptions:
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """A file that a push is about.
+    """A file that a push would send, keep or delete.
 
     Args:
-        path (`str`): Its path in the repository.
-        size (`int`): Its size in bytes.
-        status (`str`, *optional*): Compared with the repository: `"new"`, `"changed"`, `"same"`, or `"deleted"` for
-            one that is there and will not be. None where the repository was not looked at.
+        path (`str`): Path in the repository.
+        size (`int`): Size in bytes.
+        status (`str`, *optional*): Comparison with the repository: `"new"`, `"changed"`, `"same"`, or `"deleted"` for
+            a file that the push would remove. None where the repository was not read.
     """
 
     path: str
@@ -93,11 +93,11 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What a push left on the Hub.
+    """The result of a push.
 
     Args:
-        commit (`str`): The commit that the branch is at now.
-        url (`str`): The repository's page.
+        commit (`str`): Commit that the branch is at now.
+        url (`str`): Page of the repository.
         changed (`bool`): Whether there was anything to commit.
     """
 
@@ -108,14 +108,14 @@ class Pushed:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a push would do.
+    """The effects that a push would have.
 
     Args:
-        files (`list[PlannedFile]`): See :func:`list_files`.
+        files (`list[PlannedFile]`): Files as :func:`list_files` returns them.
         private (`bool`, *optional*): Whether the repository would be private; None where its owner's settings decide,
-            or where it could not be asked.
-        exists (`bool`, *optional*): Whether there is such a repository; None where it could not be asked.
-        trouble (`HubError`, *optional*): Why the push would fail as things are.
+            or where the Hub could not be asked.
+        exists (`bool`, *optional*): Whether the repository exists; None where the Hub could not be asked.
+        trouble (`HubError`, *optional*): The error with which the push would fail at present.
     """
 
     files: list[PlannedFile]
@@ -126,7 +126,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Repository:
-    """A repository as a push finds it."""
+    """A repository before the push."""
 
     exists: bool
     private: bool | None = None
@@ -135,20 +135,20 @@ class _Repository:
 
 
 def check_access(options: PushOptions, *, anew: bool = False) -> None:
-    """Make sure that a push will be allowed, before anything long is done for it. Changes nothing on the Hub.
+    """Check that a push will be allowed, before any long work is done for it; change nothing on the Hub.
 
-    Looked at: the names of repository, branch and tag; whether there is a login, and the Hub accepts it; whether it
-    may write to the repository or, where there is none yet, make one there; whether an existing one is as private as
+    The check covers the names of repository, branch and tag; whether there is a login that the Hub accepts; whether it
+    may write to the repository or, where there is none yet, make it; and whether an existing one is as private as
     asked.
 
     Args:
         options (`PushOptions`): The push.
-        anew (`bool`, *optional*, defaults to `False`): Whether something new will be made for it, such as a model that
-            is trained now: a tag that the repository has already is an error then. (Otherwise it is only one where the
-            push turns out to change something.)
+        anew (`bool`, *optional*, defaults to `False`): Whether new files will be made for the push, such as a model
+            that is trained now; then a tag that the repository has already is an error. (Otherwise it is an error only
+            if the push changes something.)
 
     Raises:
-        HubError: It will not be, or the Hub cannot be reached; the message says what to do.
+        HubError: The push will not be allowed, or the Hub cannot be reached; the message says what to do.
         SecretError: One of the options holds a token.
     """
     repository = _look(options, patience.WAITS[:1])
@@ -161,7 +161,7 @@ def check_access(options: PushOptions, *, anew: bool = False) -> None:
 
 
 def list_files(folder: str | os.PathLike[str], options: PushOptions | None = None) -> list[PlannedFile]:
-    """The files that a push is about: those of the folder, and those it would delete from the repository.
+    """List the files of a push: those of the folder, and those that it would delete from the repository.
 
     Args:
         folder (`str` or `PathLike`): A model's, corpus's or Space's folder.
@@ -172,8 +172,8 @@ def list_files(folder: str | os.PathLike[str], options: PushOptions | None = Non
         The folder's files by path, then those that would be deleted.
 
     Raises:
-        HubError: The repository cannot be read. (Where there is none, or none that may be seen, all files are new.)
-        ValueError: The folder lacks what makes it a model, corpus or Space.
+        HubError: The repository cannot be read. (If it does not exist, or may not be seen, all files are new.)
+        ValueError: The folder lacks a file that makes it a model, corpus or Space.
     """
     files = published_files(folder, options.repo_type if options else "model")
     if options is None:
@@ -182,15 +182,16 @@ def list_files(folder: str | os.PathLike[str], options: PushOptions | None = Non
 
 
 def plan_push(folder: str | os.PathLike[str], options: PushOptions) -> Plan:
-    """What :func:`push_folder` would do; sends nothing, and asks the Hub once.
+    """Return what :func:`push_folder` would do, without sending anything or repeating a call.
 
     Raises:
         SecretError: A file or option holds a token.
-        ValueError: The folder lacks what makes it a model, corpus or Space.
+        ValueError: The folder lacks a file that makes it a model, corpus or Space.
     """
     files = published_files(folder, options.repo_type)
     refuse_tokens(folder, files)
     _check_message(options)
+    # A plan is useful without access too, so the first error is kept as its trouble and the rest is told all the same.
     trouble: HubError | None = None
     repository: _Repository | None = None
     try:
@@ -200,7 +201,7 @@ def plan_push(folder: str | os.PathLike[str], options: PushOptions) -> Plan:
     try:
         ask = functools.partial(_asking(options), waits=())
         if repository is None and trouble is not None and not trouble.temporary and not constants.HF_HUB_OFFLINE:
-            repository = _find(ask, options)  # whoever may not write may still be allowed to read
+            repository = _find(ask, options)  # who may not write may still be allowed to read
         if repository is None:
             return Plan(_sizes(folder, files), options.private, None, trouble)
         planned = _compare(ask, folder, files, options, repository)
@@ -222,28 +223,28 @@ def push_folder(
     finished: bool = True,
     source: str | os.PathLike[str] | None = None,
 ) -> Pushed:
-    """Publish a folder: repository, branch, files, tag, whatever of that is not there yet.
+    """Publish a folder: make the repository and branch where they are missing, send the files, set the tag.
 
-    What may pass by itself (a cut connection, a limit on requests that ends soon, a Hub with troubles of its own) is
-    tried again for about half a minute. Large folders may become several commits, as the client decides.
+    Transient errors (a cut connection, a limit on requests that ends soon, an error of the Hub) are retried for about
+    half a minute. Large folders may become several commits, as the client decides.
 
     Args:
-        folder (`str` or `PathLike`): The folder; see :func:`~hf_bionerkd.hub.publication.published_files` for what of
-            it goes.
-        options (`PushOptions`): Where to, and how.
-        retry (`str`, *optional*): The command that tries again, for the error message; by default that of
+        folder (`str` or `PathLike`): The folder, of which :func:`~hf_bionerkd.hub.publication.published_files` are
+            sent.
+        options (`PushOptions`): Destination and settings.
+        retry (`str`, *optional*): Command that error messages name for another try; by default that of
             `recipes/push.py`.
-        finished (`bool`, *optional*, defaults to `True`): False for a model in training: its checkpoint folders go
-            along, nothing that training left in the repository is deleted, and errors speak of no retry.
-        source (`str` or `PathLike`, *optional*): What error messages call the folder, where it is a temporary copy.
+        finished (`bool`, *optional*, defaults to `True`): False for a model in training: its checkpoint folders are
+            sent too, nothing that training left in the repository is deleted, and errors name no command.
+        source (`str` or `PathLike`, *optional*): Name of the folder in error messages, where it is a temporary copy.
 
     Returns:
         The commit, and whether it is new: an unchanged folder makes none.
 
     Raises:
-        HubError: It failed; the message says what to do, where the folder is, and which command tries again.
+        HubError: The push failed; the message says what to do, where the folder is, and which command tries again.
         SecretError: A text file or option holds a token; nothing was sent.
-        ValueError: The folder lacks what makes it a model, corpus or Space.
+        ValueError: The folder lacks a file that makes it a model, corpus or Space.
 
     Example:
         >>> push_folder("runs/demo/student", PushOptions("org/student", private=True, tag="v1"))
@@ -260,7 +261,7 @@ def push_folder(
 
 @contextmanager
 def naming_remedy(folder: str | os.PathLike[str], retry: str) -> Iterator[None]:
-    """Let what the Hub refuses within the block end with where the folder is, and the command that tries again."""
+    """Add to errors of the Hub within the block where the folder is, and which command tries again."""
     try:
         yield
     except HubError as error:
@@ -273,7 +274,7 @@ def naming_remedy(folder: str | os.PathLike[str], retry: str) -> Iterator[None]:
 
 
 def push_command(folder: str | os.PathLike[str], options: PushOptions) -> str:
-    """The command line of `recipes/push.py` that pushes a model or corpus with these options.
+    """Return the command line of `recipes/push.py` that pushes a model or corpus with these options.
 
     Example:
         >>> push_command("runs/demo/student", PushOptions("org/student", private=True, tag="v1"))
@@ -289,18 +290,22 @@ def push_command(folder: str | os.PathLike[str], options: PushOptions) -> str:
 
 
 def _push(folder: str | os.PathLike[str], files: list[str], options: PushOptions, finished: bool) -> Pushed:
+    """Push files; every step may be repeated, since the last try may have got so far."""
     api, ask = _api(), _asking(options)
     about: dict[str, Any] = {"repo_id": options.repo_id, "repo_type": options.repo_type}
     repository = _look(options)
+    # Check all that can be checked before the Hub is changed.
     planned = _compare(ask, folder, files, options, repository, finished)
     _check_tag(options, repository, planned)
+    # Make the repository and the branch where they are missing.
     if not repository.exists:
         sdk = "gradio" if options.repo_type == "space" else None
         ask(api.create_repo, **about, space_sdk=sdk, private=options.private, exist_ok=True)
-        if options.repo_type == "space":  # comes with a README.md of its own
+        if options.repo_type == "space":  # a new Space has a README.md of its own
             planned = _compare(ask, folder, files, options, _find(ask, options), finished)
     if options.revision not in (_MAIN, *repository.branches):
         ask(api.create_branch, **about, branch=options.revision, exist_ok=True)
+    # Send what differs; without a difference, the branch's commit (or the one it starts from) is the result.
     sent = [file.path for file in planned if file.status in ("new", "changed")]
     deleted = [file.path for file in planned if file.status == "deleted"]
     if sent or deleted:
@@ -312,7 +317,7 @@ def _push(folder: str | os.PathLike[str], files: list[str], options: PushOptions
             commit_message=options.message or f"Publish with hf_bionerkd {version('hf_bionerkd')}",
             allow_patterns=[glob.escape(path) for path in sent],
             delete_patterns=[glob.escape(path) for path in deleted] or None,
-            waits=patience.WAITS[1:],  # the client has been patient itself
+            waits=patience.WAITS[1:],  # the client has repeated the call for a while itself
         ).oid
     else:
         commit = repository.branches.get(options.revision) or repository.branches[_MAIN]
@@ -323,26 +328,28 @@ def _push(folder: str | os.PathLike[str], files: list[str], options: PushOptions
 
 
 def _tag(options: PushOptions, commit: str) -> None:
-    """Tag a commit; made so that it may be repeated when the answer to the first time was lost."""
+    """Tag a commit; the call may be repeated when the answer to the first one was lost."""
     about: dict[str, Any] = {"repo_id": options.repo_id, "repo_type": options.repo_type}
     _api().create_tag(**about, tag=options.tag or "", revision=commit, exist_ok=True)
     tags = {tag.name: tag.target_commit for tag in _api().list_repo_refs(**about).tags}
-    found = tags.get(options.tag or "")
-    if found != commit:
+    # `exist_ok` also accepts a tag at another commit, so look where it is.
+    tagged = tags.get(options.tag or "")
+    if tagged != commit:
         raise HubError(
-            f"{options} was given the tag {options.tag} by someone else meanwhile, at {_short(found)}; what was "
+            f"{options} was given the tag {options.tag} by someone else meanwhile, at {_short(tagged)}; what was "
             f"pushed is {_short(commit)}. Choose another tag."
         )
 
 
 def _look(options: PushOptions, waits: Sequence[float] | None = None) -> _Repository:
-    """Everything that :func:`check_access` makes sure of, and what was found."""
+    """Make the checks of :func:`check_access`; return the repository as it is."""
     _check_names(options)
     _check_message(options)
     if constants.HF_HUB_OFFLINE:
         raise HubError(
             f"offline mode is on (HF_HUB_OFFLINE), so {options} cannot be pushed: unset it to push.", temporary=False
         )
+    # The login, and what it may do.
     ask = functools.partial(_asking(options), waits=waits)
     if ask(get_token) is None:
         raise HubError(f"pushing {options} needs a login: run `hf auth login`, or set HF_TOKEN.")
@@ -353,6 +360,7 @@ def _look(options: PushOptions, waits: Sequence[float] | None = None) -> _Reposi
             f"the token of {user['name']} may only read, so {options} cannot be pushed: make one with write access at "
             f"{constants.ENDPOINT}/settings/tokens, and log in with it (`hf auth login`, or HF_TOKEN)."
         )
+    # The right to write, or to make the repository.
     try:
         ask(_api().auth_check, options.repo_id, repo_type=options.repo_type, write=True)
     except HubError as error:
@@ -360,6 +368,7 @@ def _look(options: PushOptions, waits: Sequence[float] | None = None) -> _Reposi
             raise
         _check_namespace(options, user, token)
         return _Repository(exists=False)
+    # The visibility, which a push never changes.
     repository = _find(ask, options)
     if repository.exists and options.private not in (None, repository.private):
         now, wanted = ("private", "public") if repository.private else ("public", "private")
@@ -371,6 +380,7 @@ def _look(options: PushOptions, waits: Sequence[float] | None = None) -> _Reposi
 
 
 def _check_names(options: PushOptions) -> None:
+    """Check the names of repository, branch and tag."""
     try:
         validate_repo_id(options.repo_id)
     except ValueError as error:
@@ -389,13 +399,15 @@ def _check_names(options: PushOptions) -> None:
 
 
 def _check_message(options: PushOptions) -> None:
+    """Refuse options that hold a token, since all of them are public."""
     for kind in ("repo_id", "branch", "tag", "message"):
         if holds_token(getattr(options, kind) or ""):
             raise SecretError(f"the {kind.replace('repo_id', 'name')} given for the push holds an access token")
 
 
 def _check_namespace(options: PushOptions, user: Mapping[str, Any], token: Mapping[str, Any]) -> None:
-    """Make sure that a repository can be made where there is none yet, or none that the token may see."""
+    """Check that a repository can be made where there is none yet, or none that the token may see."""
+    # Owners under whose names the account may have repositories, and its role in each organisation.
     owner = options.repo_id.partition("/")[0]
     roles = {user["name"]: None} | {org["name"]: org.get("roleInOrg") for org in user.get("orgs") or ()}
     missing = f"there is no {options} that your token may see, and it cannot be made: "
@@ -407,6 +419,7 @@ def _check_namespace(options: PushOptions, user: Mapping[str, Any], token: Mappi
         )
     if roles[owner] == _READS_ONLY:
         raise HubError(f"{missing}{user['name']} may only read in {owner}. Ask one of its administrators.")
+    # A fine-grained token has permissions for each owner apart.
     if token.get("role") == "fineGrained":
         scopes = (token.get("fineGrained") or {}).get("scoped") or ()
         granted = {permission for scope in scopes if _names(scope, owner) for permission in scope["permissions"]}
@@ -418,16 +431,18 @@ def _check_namespace(options: PushOptions, user: Mapping[str, Any], token: Mappi
 
 
 def _names(scope: Mapping[str, Any], owner: str) -> bool:
+    """Tell whether a scope of a token is about all repositories of an owner."""
     entity = scope.get("entity") or {}
     return entity.get("type") in ("user", "org") and entity.get("name") == owner
 
 
 def _check_tag(options: PushOptions, repository: _Repository, planned: Sequence[PlannedFile]) -> None:
-    """Make sure that the tag is free, or is already at the commit that the push will end at."""
+    """Check that the tag is free, or is already at the commit that the push will end at."""
     taken = repository.tags.get(options.tag or "")
     if taken is None:
         return
-    head = repository.branches.get(options.revision) or repository.branches.get(_MAIN)  # which a new one starts from
+    # A new branch starts from the main one.
+    head = repository.branches.get(options.revision) or repository.branches.get(_MAIN)
     changes = any(file.status != "same" for file in planned)
     if changes or taken != head:
         what = "which the push would change" if changes else "which holds these very files"
@@ -437,8 +452,8 @@ def _check_tag(options: PushOptions, repository: _Repository, planned: Sequence[
         )
 
 
-def _find(ask: Any, options: PushOptions) -> _Repository:
-    """A repository as the token may see it."""
+def _find(ask: Callable[..., Any], options: PushOptions) -> _Repository:
+    """Return a repository as the token may see it."""
     about: dict[str, Any] = {"repo_id": options.repo_id, "repo_type": options.repo_type}
     try:
         private = ask(_api().repo_info, **about).private
@@ -452,19 +467,20 @@ def _find(ask: Any, options: PushOptions) -> _Repository:
 
 
 def _compare(
-    ask: Any,
+    ask: Callable[..., Any],
     folder: str | os.PathLike[str],
     files: Sequence[str],
     options: PushOptions,
     repository: _Repository,
     finished: bool = True,
 ) -> list[PlannedFile]:
-    """What a push would change in the branch, or in the main one that a new branch starts from."""
+    """Return what a push would change in the branch, or in the main one that a new branch starts from."""
     there: dict[str, RepoFile] = {}
     if repository.exists:
         revision = options.revision if options.revision in repository.branches else _MAIN
-        # A list, since the client asks for the pages one by one.
-        entries = ask(lambda: list(_api().list_repo_tree(options.repo_id, **_tree(options.repo_type, revision))))
+        # A list within the call, because the client asks for page after page while the entries are read.
+        tree: dict[str, Any] = {"repo_type": options.repo_type, "revision": revision, "recursive": True}
+        entries = ask(lambda: list(_api().list_repo_tree(options.repo_id, **tree)))
         there = {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
     planned = [
         PlannedFile(file.path, file.size, _status(Path(folder) / file.path, there.get(file.path)))
@@ -474,15 +490,13 @@ def _compare(
     return planned + [PlannedFile(path, there[path].size, "deleted") for path in gone]
 
 
-def _tree(repo_type: RepoType, revision: str) -> dict[str, Any]:
-    return {"repo_type": repo_type, "revision": revision, "recursive": True}
-
-
 def _sizes(folder: str | os.PathLike[str], files: Sequence[str]) -> list[PlannedFile]:
+    """Return the files of a folder, compared with nothing."""
     return [PlannedFile(path, (Path(folder) / path).stat().st_size) for path in files]
 
 
 def _status(path: Path, there: RepoFile | None) -> Status:
+    """Compare a file with the one in the repository, without fetching it."""
     if there is None:
         return "new"
     if there.size != path.stat().st_size:
@@ -495,6 +509,7 @@ def _status(path: Path, there: RepoFile | None) -> Status:
 
 
 def _hash(path: Path, digest: Any) -> str:
+    """Return the hash of a file, of which a digest may have seen a header already."""
     with open(path, "rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
@@ -502,14 +517,16 @@ def _hash(path: Path, digest: Any) -> str:
 
 
 def _asking(options: PushOptions) -> Patience:
+    """Return the caller of the Hub for a push."""
     return Patience(options.repo_id, options.repo_type, options.revision)
 
 
 @functools.cache
 def _api() -> HfApi:
-    """One for the process: it remembers who a token belongs to, which the Hub does not like to be asked often."""
+    """Return the one client of the process, which remembers whose token it has; the Hub limits that question."""
     return HfApi(library_name="hf_bionerkd", library_version=version("hf_bionerkd"))
 
 
 def _short(commit: str | None) -> str:
+    """Return how messages name a commit."""
     return commit[:_SHORT] if commit else "no commit"

@@ -1,6 +1,6 @@
 """Names on the Hub, ``org/name@revision``, and the commits that they stand for.
 
-A branch or tag moves, a commit does not: what a run reads it reads at a commit, which is written into its record.
+A branch or tag moves, a commit does not: a run reads everything at a commit, which is written into its record.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Reference:
     """A repository on the Hub at a revision; ``str()`` writes it as ``org/name@revision``.
 
     Args:
-        repo_id (`str`): ``org/name``.
+        repo_id (`str`): Name of the repository, ``org/name``.
         revision (`str`, *optional*): Branch, tag or commit that was asked for; the main branch by default.
         repo_type (`str`, *optional*, defaults to `"model"`): `"model"`, `"dataset"` or `"space"`.
         commit (`str`, *optional*): The commit that `revision` stands for, once :func:`resolve` has found it.
@@ -42,14 +42,14 @@ class Reference:
 
 
 def parse_reference(text: str, revision: str | None = None, repo_type: RepoType = "model") -> Reference | None:
-    """Tell a name on the Hub from a folder or file that is here.
+    """Tell a name on the Hub from a local folder or file.
 
-    A name with a revision is always one on the Hub, even where a folder ``org/name`` exists: folders have none.
+    A name with a revision is always one on the Hub, even where a folder ``org/name`` exists: folders have no revision.
 
     Args:
-        text (`str`): ``org/name``, ``org/name@revision`` or a local path. Models may have no ``org/``, as the oldest
-            ones on the Hub do.
-        revision (`str`, *optional*): Branch, tag or commit, when it is given apart.
+        text (`str`): ``org/name``, ``org/name@revision`` or a local path. Models may have no ``org/``, like the oldest
+            ones on the Hub.
+        revision (`str`, *optional*): Branch, tag or commit, when it is not part of `text`.
         repo_type (`str`, *optional*, defaults to `"model"`): `"model"`, `"dataset"` or `"space"`.
 
     Returns:
@@ -57,7 +57,7 @@ def parse_reference(text: str, revision: str | None = None, repo_type: RepoType 
 
     Raises:
         ValueError: Two different revisions are given, or one for a local path.
-        FileNotFoundError: Neither an existing folder or file nor a name on the Hub.
+        FileNotFoundError: The text is neither an existing folder or file nor a name on the Hub.
 
     Example:
         >>> parse_reference("org/student@v1")
@@ -66,35 +66,35 @@ def parse_reference(text: str, revision: str | None = None, repo_type: RepoType 
     is_here = text != "" and Path(text).exists()
     if is_here and revision is None:
         return None
-    found = _HUB_ID.fullmatch(text)
-    if found is None or (repo_type != "model" and "/" not in found["repo_id"]):
+    parts = _HUB_ID.fullmatch(text)
+    if parts is None or (repo_type != "model" and "/" not in parts["repo_id"]):
         if is_here:
             raise ValueError(f"revision {revision!r} is given for the local path {text!r}: leave it out")
         raise FileNotFoundError(
             f"no folder or file {text!r}, and it is not a Hub id of the form org/name or org/name@revision"
         )
-    if revision is not None and found["revision"] not in (None, revision):
+    if revision is not None and parts["revision"] not in (None, revision):
         raise ValueError(
-            f"{text!r} names the revision {found['revision']!r}, but `revision` says {revision!r}: give one of them"
+            f"{text!r} names the revision {parts['revision']!r}, but `revision` says {revision!r}: give one of them"
         )
-    return Reference(found["repo_id"], found["revision"] or revision, repo_type)
+    return Reference(parts["repo_id"], parts["revision"] or revision, repo_type)
 
 
 def resolve(reference: Reference) -> Reference:
     """Find the commit that a reference stands for.
 
-    The Hub is asked; in offline mode (``HF_HUB_OFFLINE=1``) the cache, which remembers what the Hub said last. A
-    reference that has a commit, or names one in full, is taken at its word.
+    The Hub is asked; in offline mode (``HF_HUB_OFFLINE=1``) the cache, which remembers the Hub's last answer. A
+    reference that has a commit, or names one in full, is not looked up.
 
     Args:
-        reference (`Reference`): From :func:`parse_reference`.
+        reference (`Reference`): A reference of :func:`parse_reference`.
 
     Returns:
         The reference with its `commit`.
 
     Raises:
-        HubError: There is no such repository or revision, or no access; the Hub cannot be reached; or the cache does
-            not know.
+        HubError: The repository or revision does not exist or access is denied; the Hub cannot be reached; or, in
+            offline mode, the cache does not know the commit.
     """
     if reference.commit is not None:
         return reference
@@ -105,6 +105,7 @@ def resolve(reference: Reference) -> Reference:
 
 
 def _commit_on_hub(reference: Reference) -> str:
+    """Ask the Hub for a commit, and note the answer in the cache for offline mode."""
     repo_id, repo_type, revision = reference.repo_id, reference.repo_type, reference.revision
     try:
         commit: str | None = HfApi().repo_info(repo_id, repo_type=repo_type, revision=revision).sha
@@ -112,6 +113,7 @@ def _commit_on_hub(reference: Reference) -> str:
         raise _explained(hub_error(error, repo_id, repo_type, revision), error, reference) from error
     if commit is None:
         raise HubError(f"{constants.ENDPOINT} does not say which commit {repo_type} {reference} is at")
+    # `repo_info` leaves no trace in the cache; the client itself would note the answer only with a file.
     try:
         ref = _cached(reference) / "refs" / (revision or constants.DEFAULT_REVISION)
         ref.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +124,7 @@ def _commit_on_hub(reference: Reference) -> str:
 
 
 def _commit_in_cache(reference: Reference) -> str:
+    """Return the commit that the cache knows, or say how to fetch it."""
     commit = _known_commit(reference)
     if commit is None:
         raise HubError(
@@ -132,32 +135,33 @@ def _commit_in_cache(reference: Reference) -> str:
 
 
 def _known_commit(reference: Reference) -> str | None:
-    """What the cache last heard of a branch or tag."""
+    """Return the commit of a branch or tag as the cache last heard it; None where it has not."""
     repo_id, repo_type, revision = reference.repo_id, reference.repo_type, reference.revision
     try:
-        found = HfApi().resolve_revision(repo_id, repo_type=repo_type, revision=revision, local_files_only=True)
-    except (RevisionResolutionError, ValueError):  # a ValueError is about the name, which no Hub would have
+        known = HfApi().resolve_revision(repo_id, repo_type=repo_type, revision=revision, local_files_only=True)
+    except (RevisionResolutionError, ValueError):  # a ValueError is about a name that no Hub would have
         return None
-    return found.resolved
+    return known.resolved
 
 
-def _explained(found: HubError, error: Exception, reference: Reference) -> HubError:
-    """The error with what the user may do here: take the cache, or correct a path."""
-    text = str(found)
+def _explained(explained: HubError, error: Exception, reference: Reference) -> HubError:
+    """Return the error with what the user can do here: correct a path, or use the cache."""
+    text = str(explained)
     if is_missing(error):
         text += _nor_here(reference)
-    commit = _known_commit(reference) if found.temporary else None
+    # While the Hub cannot be reached, the run can go on with what the cache holds whole.
+    commit = _known_commit(reference) if explained.temporary else None
     if commit and (_cached(reference) / "snapshots" / commit).is_dir():
         text += f" The cache holds {reference} at commit {commit}: HF_HUB_OFFLINE=1 makes do with that."
-    return HubError(text, temporary=found.temporary)
+    return HubError(text, temporary=explained.temporary)
 
 
 def _nor_here(reference: Reference) -> str:
-    """Said of a name that a mistyped or missing local path would look like."""
+    """Return the message for a Hub name that may be a mistyped path; empty where a revision rules that out."""
     return "" if reference.revision else f" There is no folder {reference.repo_id!r} here either."
 
 
 def _cached(reference: Reference) -> Path:
-    """The folder of a repository in the client's cache."""
+    """Return the folder of a repository in the client's cache."""
     folder: str = repo_folder_name(repo_id=reference.repo_id, repo_type=reference.repo_type)
     return Path(constants.HF_HUB_CACHE) / folder

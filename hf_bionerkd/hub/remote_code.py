@@ -1,4 +1,4 @@
-"""Code that a model's repository brings: it runs only where the user says so, and the refusal says where to say it."""
+"""The code that a model's repository contains: it runs only where the user allows it, and refusals say how to."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ _MAPS = ("config.json", "tokenizer_config.json")
 
 
 class RemoteCodeError(ValueError):
-    """A model needs code of its own repository, and nobody allowed it to run."""
+    """A model needs code of its own repository, which the user has not allowed to run."""
 
 
 @contextmanager
 def explaining_refusals(folder: str | Path, what: str, trusted: bool) -> Iterator[None]:
-    """Load a model or tokenizer within; where `transformers` refuses its code, say so in the words of our settings.
+    """Explain, in terms of our settings, why `transformers` refuses the code of a model loaded within the block.
 
-    Pass `trust_remote_code=trusted` to what is loaded: left out, `transformers` would ask at the terminal and wait.
+    Pass `trust_remote_code=trusted` to the loading call: without it, `transformers` would ask at the terminal and
+    wait.
 
     Args:
         folder (`str` or `Path`): The model's local folder.
-        what (`str`): How the user knows it, e.g. ``"teacher 'genes' at org/genes"``.
+        what (`str`): Name of the model in messages, such as ``"teacher 'genes' at org/genes"``.
         trusted (`bool`): Whether its code may run.
 
     Raises:
@@ -31,6 +32,7 @@ def explaining_refusals(folder: str | Path, what: str, trusted: bool) -> Iterato
     try:
         yield
     except ValueError as error:
+        # The refusal is a plain ValueError (transformers 5.23); a class of its own would make this check needless.
         if trusted or not brings_code(folder):
             raise
         files = ", ".join(sorted(path.name for path in Path(folder).glob("*.py")))
@@ -41,7 +43,7 @@ def explaining_refusals(folder: str | Path, what: str, trusted: bool) -> Iterato
 
 
 def brings_code(folder: str | Path) -> bool:
-    """Whether a model's or tokenizer's configuration names classes of its own repository, or of another one."""
+    """Tell whether a model's or tokenizer's configuration names classes of its own repository, or of another one."""
     for name in _MAPS:
         try:
             values = json.loads((Path(folder) / name).read_text(encoding="utf-8"))

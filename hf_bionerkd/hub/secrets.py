@@ -1,4 +1,4 @@
-"""Access tokens: recognised, so that none ends in a card, a configuration, a log or a repository."""
+"""The recognition of access tokens, so that none gets into a card, a configuration, a log or a repository."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 import re
 from pathlib import Path
 
-# Of users and applications, short-lived ones (whose parts are joined by dots), and the older ones of organisations.
+# Tokens of applications, which are short-lived and joined by dots, those of users, and older ones of organisations.
 _TOKEN = re.compile(r"hf_(?:oauth|jwt)_[\w.-]{20,}|hf_[A-Za-z0-9]{20,}|api_org_[A-Za-z0-9]{20,}", re.ASCII)
-# Another Hub than huggingface.co may give out tokens of any shape: the one in use is known by its value.
+# Another Hub than huggingface.co may issue tokens of any form, so the token in use is recognised by its value.
 _VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-_SHORTEST = 12  # characters; what is shorter could be a common word
+_SHORTEST = 12  # characters; a shorter value could be a common word
 _SAMPLE = 8192  # bytes at the start of a file that tell text from data
 
 
@@ -19,8 +19,7 @@ class SecretError(ValueError):
 
 
 def holds_token(text: str) -> bool:
-    """Whether a text holds what looks like a Hub token (``hf_`` and twenty or more letters or digits), or the very
-    value of ``HF_TOKEN``.
+    """Tell whether a text holds a Hub token (``hf_`` and twenty or more letters or digits), or that of ``HF_TOKEN``.
 
     Example:
         >>> holds_token("hf_bionerkd/data/corpus.py")
@@ -37,7 +36,7 @@ def redact(text: str) -> str:
 
 
 def find_token(path: str | os.PathLike[str]) -> int | None:
-    """The first line of a text file that holds a token, counted from 1; None where there is none, or no text."""
+    """Return the first line of a text file that holds a token, counted from 1; None for no token, or no text file."""
     with open(path, "rb") as file:
         if b"\0" in file.read(_SAMPLE):
             return None
@@ -46,14 +45,14 @@ def find_token(path: str | os.PathLike[str]) -> int | None:
 
 
 def refuse_tokens(folder: str | os.PathLike[str], files: list[str]) -> None:
-    """Make sure that no text file on its way to a repository holds a token.
+    """Refuse to publish files of which one holds a token.
 
     Args:
         folder (`str` or `PathLike`): The folder that is published.
-        files (`list[str]`): The files of it that are, as paths within it.
+        files (`list[str]`): The files that are published, as paths within the folder.
 
     Raises:
-        SecretError: One holds a token; the message names file and line, not the token.
+        SecretError: A file holds a token; the message names file and line, not the token.
     """
     for name in files:
         line = find_token(Path(folder) / name)
@@ -65,6 +64,6 @@ def refuse_tokens(folder: str | os.PathLike[str], files: list[str]) -> None:
 
 
 def _values() -> list[str]:
-    """The tokens that the environment holds."""
+    """Return the tokens that the environment holds."""
     values = (os.environ.get(name, "").strip() for name in _VARIABLES)
     return [value for value in values if len(value) >= _SHORTEST]

@@ -1,4 +1,4 @@
-"""What a run reads of a repository, as a folder of one commit: weights and tokenizer of a model, files of a corpus.
+"""The files of a repository that a run reads, as a folder of one commit: a model, its tokenizer, or a corpus.
 
 Models and corpora are loaded from that folder and never by their name, so that all their parts are of one commit and
 the cache answers offline for exactly the revision that is asked for. (`datasets` 5.2 would take the newest copy in its
@@ -19,24 +19,25 @@ from hf_bionerkd.hub.references import Reference, parse_reference, resolve
 TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.py")
 WEIGHTS = "*.safetensors"
 MODEL_FILES = (WEIGHTS, *TOKENIZER_FILES)
-# `*.json*` also stands for JSON lines and compressed ones; the first two say how the others are to be read.
+# `*.json*` also stands for JSON lines and compressed files; the first two files tell how to read the others.
 CORPUS_FILES = ("README.md", ".huggingface.yaml", "*.parquet", "*.arrow", "*.json*", "*.ndjson*", "*.csv*", "*.tsv*")
-_FOLDERS = ("*/*",)  # checkpoints, or the weights in formats of other libraries
+_FOLDERS = ("*/*",)  # checkpoints, or weights in formats of other libraries, which are not fetched
 
 
 def model_folder(path: str, revision: str | None = None) -> tuple[Path, str | None]:
-    """The local folder of a model in safetensors, fetched if it is on the Hub; nothing else of it is.
+    """Return the local folder of a model in safetensors; from the Hub, fetch only the files that are needed.
 
     Args:
         path (`str`): Local folder, or ``org/name`` or ``org/name@revision`` on the Hub.
-        revision (`str`, *optional*): Branch, tag or commit, when `path` does not say.
+        revision (`str`, *optional*): Branch, tag or commit, when it is not part of `path`.
 
     Returns:
         The folder and, for a model of the Hub, its commit.
 
     Raises:
-        FileNotFoundError: Neither a local folder nor of that form; or it has no weights in safetensors.
-        HubError: The Hub has no such model, gives no access or cannot be reached; or, offline, nor has the cache.
+        FileNotFoundError: The path is neither a local folder nor a name on the Hub; or the model has no weights in
+            safetensors.
+        HubError: The Hub has no such model, denies access or cannot be reached; or the cache lacks it when offline.
     """
     folder, commit = _folder(path, revision, MODEL_FILES)
     if not any(folder.glob(WEIGHTS)):
@@ -53,23 +54,23 @@ def model_folder(path: str, revision: str | None = None) -> tuple[Path, str | No
 
 
 def tokenizer_folder(path: str, revision: str | None = None) -> Path:
-    """The local folder of a tokenizer, fetched without any weights if it is on the Hub; as :func:`model_folder`."""
+    """Return the local folder of a tokenizer, as :func:`model_folder` does; from the Hub, fetch it without weights."""
     return _folder(path, revision, TOKENIZER_FILES)[0]
 
 
 def corpus_folder(path: str, revision: str | None = None) -> tuple[Path, str | None]:
-    """The local folder of a corpus, fetched if it is on the Hub: its card and its files in Parquet, JSON or CSV.
+    """Return the local folder of a corpus; from the Hub, fetch its card and its files in Parquet, JSON or CSV.
 
     Args:
         path (`str`): Local folder, or ``org/name`` or ``org/name@revision`` on the Hub.
-        revision (`str`, *optional*): Branch, tag or commit, when `path` does not say.
+        revision (`str`, *optional*): Branch, tag or commit, when it is not part of `path`.
 
     Returns:
         The folder and, for a corpus of the Hub, its commit.
 
     Raises:
-        FileNotFoundError: Neither a local folder nor of that form.
-        HubError: The Hub has no such corpus, gives no access or cannot be reached; or, offline, nor has the cache.
+        FileNotFoundError: The path is neither a local folder nor a name on the Hub.
+        HubError: The Hub has no such corpus, denies access or cannot be reached; or the cache lacks it when offline.
     """
     reference = parse_reference(path, revision, "dataset")
     if reference is None:
@@ -79,7 +80,7 @@ def corpus_folder(path: str, revision: str | None = None) -> tuple[Path, str | N
         try:
             get_cached_repo_tree(reference.repo_id, repo_type="dataset", revision=commit)
         except CachedRepoTreeNotFoundError as error:
-            # A model with a part missing does not load; a corpus does, and is only smaller.
+            # A model without one of its parts does not load; a corpus does, and is only smaller.
             raise HubError(
                 f"the cache {constants.HF_HUB_CACHE} holds files of dataset {reference} but no list of them, so that "
                 "some may be missing: another program has fetched them. Unset HF_HUB_OFFLINE once to make sure."
@@ -88,21 +89,22 @@ def corpus_folder(path: str, revision: str | None = None) -> tuple[Path, str | N
 
 
 def fetch(reference: Reference, patterns: Sequence[str], ignore: Sequence[str] | None = None) -> tuple[Path, str]:
-    """Fetch files of a repository at the commit that a reference stands for; what the cache holds is not asked for.
+    """Fetch files of a repository at the commit that a reference stands for, as far as the cache lacks them.
 
     Args:
-        reference (`Reference`): From :func:`~hf_bionerkd.hub.references.parse_reference`, resolved or not.
-        patterns (`Sequence[str]`): Which files, in the manner of a shell; ``*`` also stands for slashes.
-        ignore (`Sequence[str]`, *optional*): Which of those are left out.
+        reference (`Reference`): A reference of :func:`~hf_bionerkd.hub.references.parse_reference`, resolved or not.
+        patterns (`Sequence[str]`): Patterns of the files, as in a shell; ``*`` also stands for slashes.
+        ignore (`Sequence[str]`, *optional*): Patterns of files to leave out.
 
     Returns:
         The folder in the cache, and the commit.
 
     Raises:
-        HubError: The Hub has no such repository, gives no access or cannot be reached; or, offline, nor has the cache.
+        HubError: The Hub has no such repository, denies access or cannot be reached; or the cache lacks it when
+            offline.
     """
     commit = resolve(reference).commit
-    assert commit is not None  # or `resolve` would have raised
+    assert commit is not None  # `resolve` raises otherwise
     try:
         folder = snapshot_download(
             reference.repo_id,
@@ -117,5 +119,6 @@ def fetch(reference: Reference, patterns: Sequence[str], ignore: Sequence[str] |
 
 
 def _folder(path: str, revision: str | None, patterns: Sequence[str]) -> tuple[Path, str | None]:
+    """Return a local folder as it is, or fetch files of a model."""
     reference = parse_reference(path, revision)
     return (Path(path), None) if reference is None else fetch(reference, patterns, _FOLDERS)

@@ -1,4 +1,4 @@
-"""A Space to try students with: the pages' code, this package's own source, and a list of students."""
+"""A Space in which to try students: the pages' code, this package's own source, and a list of students."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 def parse_students(names: Sequence[str]) -> list[Reference]:
-    """The students of a Space, given as ``org/name`` or ``org/name@revision``.
+    """Return the students of a Space, given as ``org/name`` or ``org/name@revision``.
 
     Raises:
-        ValueError: One is a folder, or given twice, or there is none.
+        ValueError: A student is a folder, or given twice, or there is none.
     """
     students: list[Reference] = []
     for name in names:
@@ -51,10 +51,10 @@ def parse_students(names: Sequence[str]) -> list[Reference]:
 
 
 def check_students(students: Sequence[Reference]) -> None:
-    """Make sure that the Hub has these students, and say which of them a Space cannot read by itself.
+    """Check that the Hub has these students, and warn of private ones, which a Space cannot read by itself.
 
     Raises:
-        HubError: One is not there, or cannot be seen.
+        HubError: A student does not exist, or cannot be read.
     """
     if constants.HF_HUB_OFFLINE:
         raise HubError("offline mode is on (HF_HUB_OFFLINE), so the students cannot be looked up: unset it to push.")
@@ -72,12 +72,12 @@ def assemble_space(
 ) -> None:
     """Write a Space's folder.
 
-    The package comes along as it is installed here, so that the Space runs the very code that was tried.
+    The package is copied as it is installed here, so that the Space runs exactly the code that was tried.
 
     Args:
         target (`str` or `PathLike`): The folder to fill.
-        source (`str` or `PathLike`): The pages' code, `recipes/space`.
-        students (`Sequence[Reference]`): What it offers, in this order.
+        source (`str` or `PathLike`): Folder of the pages' code, `recipes/space`.
+        students (`Sequence[Reference]`): Students that the Space offers, in this order.
     """
     target, source = Path(target), Path(source)
     for name in published_files(source, "space"):
@@ -89,5 +89,6 @@ def assemble_space(
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Copy a file, and make the folders that it lies in."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)

@@ -1,6 +1,7 @@
 """Token classifiers from a Hub id, a local folder, or a configuration alone (trained from scratch).
 
-Classes of one's own travel with their weights: :func:`carry_code`. They run only where ``trust_remote_code`` is on.
+The code of custom classes travels with their weights (:func:`carry_code`) and runs only where ``trust_remote_code`` is
+on.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _HERE = __name__.partition(".")[0]
 
 
 class CodeError(ValueError):
-    """The code of a model cannot travel to the Hub with it: it would not run there alone."""
+    """The code of a model cannot be published with it, because it would not run on its own."""
 
 
 def load_token_classifier(
@@ -30,13 +31,13 @@ def load_token_classifier(
     Args:
         name_or_path (`str`): Hub id or local folder, in safetensors.
         id2label (`Mapping[int, str]`, *optional*): Give a new head these labels; without it the model must already
-            be a token classifier, whose own labels are kept.
+            be a token classifier, and keeps its own labels.
         revision (`str`, *optional*): Branch, tag or commit on the Hub.
-        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository contains.
 
     Raises:
-        OSError: No such model, or it has no safetensors weights (pickled weights are never read).
-        CodeError: With `id2label`: the model's own code could not be published again.
+        OSError: The model does not exist or has no safetensors weights (pickled weights are never read).
+        CodeError: `id2label` was given, and the model's own code could not be published again.
         ValueError: The model needs code of its own and `trust_remote_code` is off; or a new head is needed, and the
             class does not say which part of the model is the encoder.
     """
@@ -45,19 +46,20 @@ def load_token_classifier(
     from .registration import register
 
     register()
-    where = {"revision": revision, "trust_remote_code": trust_remote_code}
+    source = {"revision": revision, "trust_remote_code": trust_remote_code}
     if id2label is None:
-        return AutoModelForTokenClassification.from_pretrained(name_or_path, use_safetensors=True, **where)
-    found = AutoConfig.from_pretrained(name_or_path, **where).id2label
+        return AutoModelForTokenClassification.from_pretrained(name_or_path, use_safetensors=True, **source)
+    # Read the published labels first: the loaded model's configuration will hold the new ones.
+    old_labels = AutoConfig.from_pretrained(name_or_path, **source).id2label
     model = AutoModelForTokenClassification.from_pretrained(
         name_or_path,
         use_safetensors=True,
         ignore_mismatched_sizes=True,  # a head with another number of labels is replaced
         **_labels(id2label),
-        **where,
+        **source,
     )
-    carry_code(model)  # what cannot be published is said now, not after its training
-    if len(found) == len(id2label) and found != dict(id2label):
+    carry_code(model)  # fail before the training, not after it, if the code cannot be published
+    if len(old_labels) == len(id2label) and old_labels != dict(id2label):
         # A head of the same size would be kept, its rows now standing for other labels.
         return _with_new_head(model)
     return model
@@ -69,15 +71,15 @@ def build_token_classifier(
     """Build a randomly initialised token classifier from configuration values.
 
     Args:
-        architecture (`Mapping`): `model_type` (any that transformers knows, e.g. `bert`) and values of its
+        architecture (`Mapping`): `model_type` (any that transformers knows, such as `bert`) and values of its
             configuration (`hidden_size`, `num_hidden_layers`, …).
         id2label (`Mapping[int, str]`): Label of each output.
-        vocab_size (`int`): Size of the tokenizer, tags included.
-        pad_token_id (`int`): The tokenizer's padding id.
+        vocab_size (`int`): Number of pieces of the tokenizer, tags included.
+        pad_token_id (`int`): Padding id of the tokenizer.
 
     Raises:
-        ValueError: `model_type` is missing, a value is not part of that model's configuration, or is one that the
-            tokenizer and the labels decide.
+        ValueError: `model_type` is missing; or a value is not part of that model's configuration, or is decided by
+            the tokenizer or the labels.
     """
     from transformers import AutoConfig, AutoModelForTokenClassification
 
@@ -88,10 +90,12 @@ def build_token_classifier(
     model_type = values.pop("model_type", None)
     if not model_type:
         raise ValueError(f"a model from scratch needs `model_type` (such as bert) among {sorted(architecture)}")
+    # Values that follow from the tokenizer and the label space; a second source could contradict them.
     decided = {**_labels(id2label), "vocab_size": vocab_size, "pad_token_id": pad_token_id}
     clash = sorted(set(values) & {*decided, "num_labels"})
     if clash:
         raise ValueError(f"leave {clash} out of `architecture`: the tokenizer and the label space decide them")
+    # Configuration classes accept any keyword, so a misspelt value would be ignored without a word.
     known = AutoConfig.for_model(model_type).to_dict()
     unknown = sorted(set(values) - set(known))
     if unknown:
@@ -101,21 +105,21 @@ def build_token_classifier(
 
 
 def carry_code(model: Any) -> tuple[str, ...]:
-    """Have a model of one's own class take its code along when it is saved.
+    """Make a model of a custom class save its code along with its weights.
 
-    `save_pretrained` then copies the files that define the model and its configuration, with what they import
-    relatively, and `pipeline` and the Auto classes load them where ``trust_remote_code`` is on. Stock models need
-    nothing of the kind and are left alone.
+    `save_pretrained` then copies the files that define the model and its configuration, with the files that they
+    import relatively, and `pipeline` and the Auto classes load them where ``trust_remote_code`` is on. Stock models
+    need no code and are left alone.
 
     Args:
-        model (`PreTrainedModel`): About to be saved.
+        model (`PreTrainedModel`): The model that will be saved.
 
     Returns:
         Names of the files that travel; none for a stock model.
 
     Raises:
-        CodeError: The code would not run where this package is missing: it imports more than installed libraries and
-            files beside it, or the model would be taken for a stock one.
+        CodeError: The code would not run where this package is missing (it imports more than installed libraries and
+            files beside it), or the model would be taken for a stock one.
 
     Example:
         ```python
@@ -136,6 +140,7 @@ def carry_code(model: Any) -> tuple[str, ...]:
             "published: where remote code is off it would be taken for a stock model. Give the model a configuration "
             "class of its own with a model_type of its own."
         )
+    # All files end up in one folder on the Hub, so two different files must not share a name.
     files: dict[str, Path] = {}
     for path in (path for kind in kinds for path in _code_of(kind)):
         # The cache of remote code keeps a copy of a file for each class that needs it.
@@ -143,27 +148,30 @@ def carry_code(model: Any) -> tuple[str, ...]:
             raise CodeError(
                 f"{path.name} is two files, {files[path.name]} and {path}; on the Hub they lie in one folder"
             )
+    # `save_pretrained` copies the code of classes that are registered so.
     type(model.config).register_for_auto_class("AutoConfig")
     type(model).register_for_auto_class("AutoModelForTokenClassification")
     return tuple(sorted(files))
 
 
 def _code_of(kind: type) -> list[Path]:
-    """The file that defines a class, and those that it imports relatively, however indirectly."""
+    """Return the file that defines a class and all files that it imports relatively, also indirectly."""
     source = getattr(sys.modules.get(kind.__module__), "__file__", None)
     if kind.__module__ == "__main__" or source is None:
         raise CodeError(f"{kind.__name__} is defined in {kind.__module__}, which is no file that could travel with it")
-    found = [Path(source)]
-    for path in found:  # grows meanwhile
-        found += [beside for beside in _imported_beside(path, kind.__module__) if beside not in found]
-    return found
+    files = [Path(source)]
+    for path in files:  # grows while it is walked
+        files += [beside for beside in _imported_beside(path, kind.__module__) if beside not in files]
+    return files
 
 
 def _imported_beside(path: Path, module: str) -> Iterator[Path]:
-    """The files of its own folder that a file imports; anything else that is not a library is an error."""
+    """Yield the files of its own folder that a file imports; refuse any other import that is not a library's."""
     package, dot, _ = module.partition(".")
+    # Packages that will be missing on the Hub: this one, the cache of remote code, and the one the class lives in.
     homes = {_HERE, "transformers_modules", *((package,) if dot else ())}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        # Relative imports must name a file of the same folder.
         if isinstance(node, ast.ImportFrom) and node.level:
             beside = path.parent / f"{node.module}.py"
             if node.level > 1 or not node.module or not beside.is_file():
@@ -173,6 +181,7 @@ def _imported_beside(path: Path, module: str) -> Iterator[Path]:
                 )
             yield beside
             continue
+        # Absolute imports must name an installed library.
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
@@ -186,7 +195,7 @@ def _imported_beside(path: Path, module: str) -> Iterator[Path]:
 
 
 def _with_new_head(model: Any) -> Any:
-    """A model of the same class and configuration, all new but for the encoder."""
+    """Return a new model of the same class and configuration that keeps only the encoder's weights."""
     if model.base_model is model:
         raise ValueError(
             f"{type(model).__name__} names no encoder (`base_model_prefix`), so its head cannot be replaced by one "
@@ -198,7 +207,7 @@ def _with_new_head(model: Any) -> Any:
 
 
 def _labels(id2label: Mapping[int, str]) -> dict[str, Any]:
-    """The configuration values that hold the labels."""
+    """Return the configuration values that hold the labels."""
     return {
         "id2label": dict(id2label),
         "label2id": {label: index for index, label in id2label.items()},

@@ -1,4 +1,4 @@
-"""Configurations of the models that label words."""
+"""The configurations of the models that label words."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ OutputLayer = Literal["crf", "softmax"]
 
 
 class BiLstmCrfConfig(PretrainedConfig):
-    """Configuration of :class:`BiLstmCrfForTokenClassification`.
+    """The configuration of :class:`BiLstmCrfForTokenClassification`.
 
     Args:
-        vocab_size (`int`, *optional*, defaults to 0): Pieces of the tokenizer.
-        num_words (`int`, *optional*, defaults to 1): Word vectors, that of unknown words included.
-        num_characters (`int`, *optional*, defaults to 2): Alphabet, padding and the unknown character included.
-        num_piece_characters (`int`, *optional*, defaults to 0): Characters of all pieces together. This and the three
-            above are those of the vocabulary: `set_vocabulary` sets them.
-        num_fixed_words (`int`, *optional*, defaults to 0): Of the word vectors the last so many, which keep the values
-            that they are given: those of words that the training text does not show.
+        vocab_size (`int`, *optional*, defaults to 0): Number of pieces of the tokenizer.
+        num_words (`int`, *optional*, defaults to 1): Number of word vectors, that of unknown words included.
+        num_characters (`int`, *optional*, defaults to 2): Size of the alphabet, padding and the unknown character
+            included.
+        num_piece_characters (`int`, *optional*, defaults to 0): Number of characters of all pieces together.
+            `set_vocabulary` sets this and the three sizes above.
+        num_fixed_words (`int`, *optional*, defaults to 0): Number of word vectors, at the end of the table, that
+            training does not change: those of words that do not occur in the training text.
         word_embedding_size (`int`, *optional*, defaults to 100): Width of word vectors.
         character_embedding_size (`int`, *optional*, defaults to 30): Width of character vectors.
-        character_filters (`int`, *optional*, defaults to 50): Width of what the character CNN says of a word.
-        character_window (`int`, *optional*, defaults to 3): Characters that a filter sees; odd.
-        max_word_characters (`int`, *optional*, defaults to 30): Of longer words only so many are read.
+        character_filters (`int`, *optional*, defaults to 50): Width of the character CNN's vector of a word.
+        character_window (`int`, *optional*, defaults to 3): Number of characters that a filter sees; odd.
+        max_word_characters (`int`, *optional*, defaults to 30): Number of characters read of each word, from its
+            start.
         hidden_size (`int`, *optional*, defaults to 200): Width of each direction of the LSTM.
-        num_hidden_layers (`int`, *optional*, defaults to 1): Layers of the LSTM.
+        num_hidden_layers (`int`, *optional*, defaults to 1): Number of layers of the LSTM.
         head_size (`int`, *optional*, defaults to 200): Width between the two linear layers.
-        dropout (`float`, *optional*, defaults to 0.5): Before and after the LSTM.
+        dropout (`float`, *optional*, defaults to 0.5): Dropout rate before and after the LSTM.
         word_dropout (`float`, *optional*, defaults to 0.25): In training a word seen *n* times is read as unknown
             with probability `word_dropout / (word_dropout + n)`, so that the unknown word's vector is learned from
-            rare words (Kiperwasser & Goldberg 2016). 0: never.
+            rare words (Kiperwasser & Goldberg 2016); 0 turns this off.
         output_layer (`str`, *optional*, defaults to `"crf"`): `"crf"` or `"softmax"`.
         constrained (`bool`, *optional*, defaults to `True`): Whether the CRF forbids what the tag scheme forbids.
 
     Raises:
-        ValueError: An unknown output layer.
+        ValueError: The output layer is unknown.
     """
 
     model_type = "bionerkd_bilstm_crf"
@@ -87,20 +89,20 @@ class BiLstmCrfConfig(PretrainedConfig):
 
 
 class TransformerCrfConfig(PretrainedConfig):
-    """Configuration of :class:`TransformerCrfForTokenClassification`.
+    """The configuration of :class:`TransformerCrfForTokenClassification`.
 
     Args:
         encoder (`PretrainedConfig` or `dict`, *optional*): Configuration of the encoder, of any type that
             `AutoModel` knows; a dictionary names it under `model_type`. BERT by default.
         head_size (`int`, *optional*, defaults to 0): Width between two linear layers with tanh, as in Zhou et al.
-            2021; 0: one linear layer.
-        dropout (`float`, *optional*): Before the head; the encoder's own rate by default.
+            2021; 0 stands for one linear layer.
+        dropout (`float`, *optional*): Dropout rate before the head; the encoder's own rate by default.
         output_layer (`str`, *optional*, defaults to `"crf"`): `"crf"` or `"softmax"`.
         constrained (`bool`, *optional*, defaults to `True`): Whether the CRF forbids what the tag scheme forbids.
-        vocab_size, pad_token_id (`int`, *optional*): Of the encoder, where they are to differ from `encoder`.
+        vocab_size, pad_token_id (`int`, *optional*): Values that replace those of `encoder`.
 
     Raises:
-        ValueError: An unknown output layer; an encoder without `model_type`, or of an unknown one.
+        ValueError: The output layer is unknown; or the encoder has no `model_type`, or one that is unknown.
     """
 
     model_type = "bionerkd_transformer_crf"
@@ -124,6 +126,7 @@ class TransformerCrfConfig(PretrainedConfig):
             if not values.get("model_type"):
                 raise ValueError(f"`encoder` needs `model_type` (such as bert) among {sorted(values)}")
             values = AutoConfig.for_model(**values)
+        # The encoder's configuration is the one place for its sizes; properties below read them from there.
         self.encoder = values
         if vocab_size is not None:
             values.vocab_size = vocab_size
@@ -138,7 +141,7 @@ class TransformerCrfConfig(PretrainedConfig):
 
     @property
     def vocab_size(self) -> int:
-        """The encoder's."""
+        """Vocabulary size of the encoder."""
         return int(self.encoder.vocab_size)
 
     @vocab_size.setter
@@ -147,12 +150,12 @@ class TransformerCrfConfig(PretrainedConfig):
 
     @property
     def hidden_size(self) -> int:
-        """The encoder's."""
+        """Hidden size of the encoder."""
         return int(self.encoder.hidden_size)
 
     @property
     def max_position_embeddings(self) -> int | None:
-        """The longest input of the encoder in pieces, special tokens included; None where there is no bound."""
+        """Longest input of the encoder in pieces, special tokens included; None where there is no bound."""
         longest = getattr(self.encoder, "max_position_embeddings", None)
         if longest and self.encoder.model_type in ("roberta", "xlm-roberta", "camembert"):
             return int(longest) - 2  # their position ids start after the padding id

@@ -1,9 +1,8 @@
-"""Linear-chain conditional random field: likelihood, marginals and best path, batched and exact.
+"""A linear-chain conditional random field: likelihood, marginals and best path, batched and exact.
 
 All three treat the surroundings of a sequence as one more label, the *boundary*. It is the only label allowed where
 the mask is false, and it is allowed nowhere else. Start and end scores are then transitions out of it and into it,
-padding is a run of boundaries that costs nothing, and sequences of any length, empty ones too, go through the same
-arithmetic without a case for any of them.
+padding is a run of boundaries with score zero, and sequences of any length, also empty ones, need no special case.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 UNKNOWN = -100  # the label id of a word whose tag is not known, as in `labels` everywhere else
-NEVER = -1e30  # stands for minus infinity where minus infinity minus itself could occur
-_LEAST = 1e-300  # least marginal told from zero: its logarithm is finite
-_SAFE = 1e-200  # while the sums of all labels' weights stay above it, none that matter have left float64's range
+NEVER = -1e30  # stands for minus infinity where infinities could be subtracted from each other
+_LEAST = 1e-300  # the least marginal that is told from zero, so that its logarithm is finite
+_SAFE = 1e-200  # while the sums of all labels' weights stay above it, none that matters has left float64's range
 _RESCALE_EVERY = 8  # steps
 _TINY_STEP = 1e-30  # imaginary step of derivatives: far below the last digit of any real part
 
 
 def forbidden_transitions(labels: Sequence[str]) -> Tensor:
-    """Which neighbours the tag scheme excludes, read off the labels' names.
+    """Tell which neighbours the tag scheme excludes, judged by the labels' names.
 
     ``I-X`` may only follow ``B-X`` or ``I-X``; ``E-X`` (and ``L-X`` of BILOU) likewise. In a type that has an ``E``
     or ``L``, ``B-X`` and ``I-X`` must be followed by ``I-X``, ``E-X`` or ``L-X``. A type without ``B-X`` (IO) and
@@ -34,7 +33,7 @@ def forbidden_transitions(labels: Sequence[str]) -> Tensor:
         labels (`Sequence[str]`): The labels in id order.
 
     Returns:
-        Boolean, `(labels + 1, labels + 1)`, `[from, to]`; the last row and column are the start and the end.
+        `(labels + 1, labels + 1)`, boolean, `[from, to]`; the last row and column are the start and the end.
 
     Example:
         >>> forbidden_transitions(["B-Gene", "I-Gene", "O"]).int().tolist()
@@ -42,6 +41,7 @@ def forbidden_transitions(labels: Sequence[str]) -> Tensor:
     """
     boundary = ("", "")
     tags = [(label[0], label[2:]) if label[1:2] == "-" else boundary for label in labels]
+    # The prefixes that each type has decide which scheme it follows.
     prefixes: dict[str, set[str]] = {}
     for prefix, kind in tags:
         prefixes.setdefault(kind, set()).add(prefix)
@@ -55,6 +55,7 @@ def forbidden_transitions(labels: Sequence[str]) -> Tensor:
     table = torch.zeros(len(labels) + 1, len(labels) + 1, dtype=torch.bool)
     for i, before in enumerate([*tags, boundary]):
         for j, after in enumerate([*tags, boundary]):
+            # Two tags of one mention may always meet; else neither side may need the other.
             joined = before[1] == after[1] and before[0] in ("B", "I") and continues(*after)
             table[i, j] = not joined and (
                 (after != boundary and continues(*after)) or (before != boundary and stays_open(*before))
@@ -69,15 +70,15 @@ class LinearChainCrf(nn.Module):
     tag scheme forbids have no weight and no gradient.
 
     Sums over all taggings run from both ends at once, in double precision, in probability space with rescaling, and
-    their gradient is written by hand. A batch that leaves the range of that, with scores hundreds of nats apart, is
-    computed again in log space.
+    their gradient is written by hand. A batch that leaves the range of double precision, with scores hundreds of nats
+    apart, is computed again in log space.
 
     | input | shape | |
     |---|---|---|
     | emissions | `(batch, words, labels)` | floating point; half precision is widened |
-    | tags | `(batch, words)` | label ids; -100: not known; anything where the mask is false |
+    | tags | `(batch, words)` | label ids; -100 where the tag is not known; ignored where the mask is false |
     | mask | `(batch, words)` | boolean, true at words; all true by default. Padding may stand on either side. |
-    | allowed | as emissions | boolean: the labels that each word may have |
+    | allowed | `(batch, words, labels)` | boolean: the labels that each word may have |
 
     Args:
         labels (`Sequence[str]` or `Mapping[int, str]`): The labels in id order, or `id2label`.
@@ -105,14 +106,14 @@ class LinearChainCrf(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Small random scores, and the scheme's table."""
+        """Draw small random scores, and compute the table of forbidden transitions."""
         for scores in (self.transitions, self.start, self.end):
             nn.init.uniform_(scores, -0.1, 0.1)
         with torch.no_grad():
             self.forbidden.copy_(forbidden_transitions(self.labels) & self.constrained)
 
     def extra_repr(self) -> str:
-        """What `print(model)` shows."""
+        """Return the line that `print(model)` shows."""
         return f"{len(self.labels)} labels, constrained={self.constrained}"
 
     def log_likelihood(
@@ -122,7 +123,7 @@ class LinearChainCrf(nn.Module):
         mask: Tensor | None = None,
         allowed: Tensor | None = None,
     ) -> Tensor:
-        """Log probability of the tags, one value a sequence, not reduced.
+        """Return the log probability of the tags, one value per sequence, not reduced.
 
         Give either `tags` or `allowed`. Where tags are not known (-100), or only a set of labels is, it is the log of
         the summed probability of all taggings that agree with what is known.
@@ -131,8 +132,8 @@ class LinearChainCrf(nn.Module):
             `(batch,)`; 0 for a sequence without words.
 
         Raises:
-            ValueError: A wrong shape; a label id outside the labels; tags that the tag scheme forbids, or `allowed`
-                that leaves a sequence no tagging.
+            ValueError: A shape is wrong; a label id is outside the labels; or the tag scheme forbids the tags, or
+                `allowed` leaves a sequence no tagging.
         """
         wide, mask = self._prepare(emissions, mask)
         if (tags is None) == (allowed is None):
@@ -145,6 +146,7 @@ class LinearChainCrf(nn.Module):
                 f"shape {tuple(emissions.shape)}"
             )
         matrix = self._matrix(wide.dtype)
+        # All tags known: the score of one path. Otherwise: the sum over all paths that what is known allows.
         if allowed is None:
             chosen = _path_score(wide, tags, mask, matrix)
         else:
@@ -159,41 +161,42 @@ class LinearChainCrf(nn.Module):
         return _as_given(chosen - _log_partition(wide, matrix, mask), emissions)
 
     def log_partition(self, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Log of the summed exponentiated scores of all taggings, `(batch,)`."""
+        """Return the log of the summed exponentiated scores of all taggings, `(batch,)`."""
         wide, mask = self._prepare(emissions, mask)
         return _as_given(_log_partition(wide, self._matrix(wide.dtype), mask), emissions)
 
     def marginals(self, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Log probability of each label at each word; differentiable (once).
+        """Return the log probability of each label at each word; differentiable once.
 
-        The softmax of these values is these probabilities, so whoever expects logits reads them right.
+        The softmax of these values gives the same probabilities, so they can be used as logits.
 
         Returns:
             `(batch, words, labels)`; log(1e-300) for a label that cannot be, 0 where the mask is false.
         """
         wide, mask = self._prepare(emissions, mask)
-        found = _marginals(wide, self._matrix(wide.dtype), mask)
-        return _as_given(found.clamp(min=_LEAST).log().masked_fill(~mask[..., None], 0.0), emissions)
+        chances = _marginals(wide, self._matrix(wide.dtype), mask)
+        return _as_given(chances.clamp(min=_LEAST).log().masked_fill(~mask[..., None], 0.0), emissions)
 
     @torch.no_grad()
     def decode(self, emissions: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The best tags and their scores, by Viterbi's algorithm.
+        """Return the best tags and their scores, by Viterbi's algorithm.
 
         Returns:
-            Tags `(batch, words)`, -100 where the mask is false; scores `(batch,)`, from which
-            :meth:`log_partition` taken off makes log probabilities.
+            Tags `(batch, words)`, -100 where the mask is false; scores `(batch,)`, which become log probabilities when
+            :meth:`log_partition` is subtracted.
         """
         wide, mask = self._prepare(emissions, mask)
         tags, scores = _viterbi(wide, self._matrix(wide.dtype), mask)
         return tags.masked_fill(~mask, UNKNOWN), _as_given(scores, emissions)
 
     def _matrix(self, dtype: torch.dtype) -> Tensor:
-        """Scores `[from, to]` with the boundary as the last label; minus infinity where forbidden."""
+        """Return scores `[from, to]` with the boundary as the last label; minus infinity where forbidden."""
         rows = torch.cat([self.transitions, self.end[:, None]], 1)
         boundary = nn.functional.pad(self.start, (0, 1))
         return torch.cat([rows, boundary[None]]).to(dtype).masked_fill(self.forbidden, -torch.inf)
 
     def _prepare(self, emissions: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Check shapes; return emissions in double precision with zeros at padding, and the mask."""
         if emissions.dim() != 3 or emissions.shape[-1] != len(self.labels):
             raise ValueError(
                 f"emissions of shape {tuple(emissions.shape)}, expected (batch, words, {len(self.labels)})"
@@ -205,13 +208,13 @@ class LinearChainCrf(nn.Module):
                 f"the mask is {mask.dtype} of shape {tuple(mask.shape)}, expected torch.bool of shape "
                 f"{tuple(emissions.shape[:2])}"
             )
-        # Whatever padding holds (nan and inf too) stays out of the value and out of the gradient.
+        # Whatever padding holds (also NaN and infinity) stays out of the value and out of the gradient.
         return emissions.masked_fill(~mask[..., None], 0.0).to(_double(emissions.device)), mask
 
     def _known(self, tags: Tensor, mask: Tensor) -> Tensor | None:
-        """The labels that tags allow, where some are unknown; None where all are known."""
+        """Return the labels that the tags allow, as booleans; None where all tags are known."""
         if tags.shape != mask.shape:
-            raise ValueError(f"tags of shape {tuple(tags.shape)}, expected {tuple(mask.shape)}, one a word")
+            raise ValueError(f"tags of shape {tuple(tags.shape)}, expected {tuple(mask.shape)}, one per word")
         unknown = (tags == UNKNOWN) & mask
         wrong = mask & ~unknown & ((tags < 0) | (tags >= len(self.labels)))
         if wrong.any():
@@ -225,17 +228,19 @@ class LinearChainCrf(nn.Module):
 
 
 def _double(device: torch.device) -> torch.dtype:
-    """Double precision, where the device has it."""
+    """Return double precision, or single on a device without it."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def _as_given(value: Tensor, emissions: Tensor) -> Tensor:
-    """In the precision of the emissions, at least single."""
+    """Return the value in the precision of the emissions, but at least single."""
     return value.to(torch.promote_types(emissions.dtype, torch.float32))
 
 
 def _path_score(emissions: Tensor, tags: Tensor, mask: Tensor, matrix: Tensor) -> Tensor:
+    """Return the score of one tagging per sequence."""
     boundary = emissions.shape[2]
+    # Each step's transition is looked up in the flattened matrix; padding walks from boundary to boundary at no cost.
     path = nn.functional.pad(tags.masked_fill(~mask, boundary), (1, 1), value=boundary)
     pairs = path[:, :-1] * (boundary + 1) + path[:, 1:]
     steps = matrix.flatten().index_select(0, pairs.flatten())
@@ -244,14 +249,17 @@ def _path_score(emissions: Tensor, tags: Tensor, mask: Tensor, matrix: Tensor) -
 
 
 def _log_partition(emissions: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
+    """Return the log partition function, in log space where probability space has lost precision."""
     value, exact = _LogPartition.apply(emissions, matrix, mask)
     return value if exact else _log_space_partition(emissions, matrix, mask)
 
 
 def _marginals(emissions: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
+    """Return the marginals; where probability space has lost precision, as the gradient of the log-space sum."""
     value, exact = _Marginals.apply(emissions, matrix, mask)
     if exact:
         return value
+    # The caller may want no gradient at all; the marginals are one, so it is switched on for them.
     graph = torch.is_grad_enabled() and (emissions.requires_grad or matrix.requires_grad)
     with torch.enable_grad():
         leaf = emissions if emissions.requires_grad else emissions.detach().requires_grad_()
@@ -260,45 +268,50 @@ def _marginals(emissions: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
 
 
 def _factors(emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Exponentiated emissions, and the log of what was divided out of each sequence for that.
+    """Return exponentiated emissions, and the log of the factor divided out of each sequence.
 
     Returns:
-        `(words + 1, labels + 1, batch)`: the boundary is the last label, and one more position of it follows the last
-        word. And `(batch,)`.
+        `(words + 1, labels + 1, batch)`, where the boundary is the last label and holds one more position after the
+        last word; and `(batch,)`.
     """
     batch, words, labels = emissions.shape
     turned = emissions.permute(1, 2, 0)
+    # Each word's largest score is divided out, so that its factors lie between 0 and 1.
     largest = turned.amax(1, keepdim=True).clamp(min=NEVER)
     valid = mask.t()[:, None]
     factors = emissions.new_zeros(words + 1, labels + 1, batch)
     torch.mul((turned - largest).exp_(), valid, out=factors[:words, :labels])
+    # The boundary is the label of padding and of the position after the last word.
     factors[:words, labels:] = ~valid
     factors[words, labels] = 1.0
     return factors, (largest * valid).sum((0, 1))
 
 
 def _both_ways(factors: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Forward and backward sums, one step of each in one multiplication.
+    """Return forward and backward sums, computed one step of each in one multiplication.
 
     Args:
-        factors (`Tensor`): Of :func:`_factors`; may be complex.
+        factors (`Tensor`): The factors of :func:`_factors`; may be complex.
         weights (`Tensor`): Exponentiated scores `[from, to]`, real.
 
     Returns:
         The weight of all beginnings up to a label, without and with the label's own factor; the weight of all endings
-        from a label on, with its factor. Each `(words + 1, labels + 1, batch)`, and each step on a scale of its own.
-        And the log of the forward scale at the last step, `(batch,)`.
+        from a label on, with its factor; each `(words + 1, labels + 1, batch)`, and each step on a scale of its own.
+        The last value is the log of the forward scale at the last step, `(batch,)`.
     """
+    # Side by side: the sequence read forward with the transposed weights, and read backward with the weights.
     turned = torch.stack([factors, factors.flip(0)], 1)
     both = torch.stack([weights.t(), weights]).to(factors.dtype)
     without, within = torch.empty_like(turned), torch.empty_like(turned)
     scale = weights.new_zeros(factors.shape[2])
+    # Both walks start at the boundary.
     state = torch.zeros_like(turned[0])
     state[:, -1] = 1.0
     steps = zip(turned.unbind(0), without.unbind(0), within.unbind(0), strict=True)
     for step, (factor, sums, weighted) in enumerate(steps, 1):
         torch.bmm(both, state, out=sums)
         torch.mul(sums, factor, out=weighted)
+        # Divide out the largest weight now and then, before the range of floating point is left.
         if step % _RESCALE_EVERY == 0:
             size = (weighted.real if weighted.is_complex() else weighted).amax(1, keepdim=True)
             weighted.div_(size)
@@ -308,17 +321,17 @@ def _both_ways(factors: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def _in_range(sums: Tensor) -> bool:
-    """Whether all weights together, at every step, are far from both ends of the range: then nothing was lost."""
+    """Tell whether the summed weights of every step are far from both ends of the range, so that nothing was lost."""
     return bool(((sums > _SAFE) & (sums < 1 / _SAFE)).all())
 
 
 def _transition_counts(within: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
-    """Expected transitions `[from, to]` of all steps and sequences.
+    """Return expected transitions `[from, to]`, summed over all steps and sequences.
 
     Args:
         within (`Tensor`): Beginnings with their label's factor.
         shares (`Tensor`): Endings with their label's factor, divided by the weight of all taggings.
-        weights (`Tensor`): Exponentiated scores.
+        weights (`Tensor`): Exponentiated scores `[from, to]`.
     """
     first = torch.zeros_like(within[:1])
     first[:, -1] = 1.0
@@ -327,7 +340,7 @@ def _transition_counts(within: Tensor, shares: Tensor, weights: Tensor) -> Tenso
 
 
 class _LogPartition(torch.autograd.Function):
-    """Log of the weight of all taggings. Its gradient: expected labels and transitions."""
+    """The log of the weight of all taggings; its gradient is the expected labels and transitions."""
 
     @staticmethod
     def forward(ctx: Any, emissions: Tensor, matrix: Tensor, mask: Tensor) -> tuple[Tensor, bool]:
@@ -353,11 +366,11 @@ class _LogPartition(torch.autograd.Function):
 
 
 class _Marginals(torch.autograd.Function):
-    """Probability of each label at each word.
+    """The probability of each label at each word.
 
     It is the gradient of the log partition function, so its vector-Jacobian product is that function's second
-    derivative along the incoming gradient. The imaginary part of marginals and counts computed with a very small
-    imaginary step in that direction holds it, exact to the last digits because nothing is subtracted.
+    derivative along the incoming gradient. That derivative is the imaginary part of marginals and counts computed with
+    a very small imaginary step in that direction; it is exact to the last digits because nothing is subtracted.
     """
 
     @staticmethod
@@ -374,6 +387,7 @@ class _Marginals(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor, Tensor, None]:
         factors, weights = ctx.saved_tensors
+        # One step length per sequence, so that large and small gradients are equally exact.
         step = _TINY_STEP / grad.abs().amax((1, 2)).clamp(min=_LEAST)
         direction = nn.functional.pad(grad.permute(1, 2, 0) * step, (0, 0, 0, 1, 0, 1))
         without, within, endings, _ = _both_ways(torch.complex(factors, factors * direction), weights)
@@ -384,7 +398,8 @@ class _Marginals(torch.autograd.Function):
 
 
 def _log_space_partition(emissions: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
-    """The same sum in log space, by autograd: slower, for scores of any size."""
+    """Return the log partition function, computed in log space by autograd: slower, but for scores of any size."""
+    # `NEVER` in place of minus infinity, whose gradients would be NaN.
     matrix = matrix.clamp(min=NEVER)
     scores = emissions.clamp(min=NEVER).masked_fill(~mask[..., None], NEVER)
     scores = torch.cat([scores, mask[..., None] * scores.new_tensor(NEVER)], 2)
@@ -395,11 +410,12 @@ def _log_space_partition(emissions: Tensor, matrix: Tensor, mask: Tensor) -> Ten
 
 
 def _viterbi(emissions: Tensor, matrix: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Best tags `(batch, words)` and their scores. Both halves are walked at once, from the ends to the middle."""
+    """Return best tags `(batch, words)` and their scores; both halves are walked at once, from the ends inward."""
     batch, words, labels = emissions.shape
     half, width = (words + 1) // 2, labels + 1
     if not words:
         return mask.long(), emissions.new_zeros(batch)
+    # Scores with the boundary as the last label, the only one allowed at padding and at an added last position.
     scores = emissions.new_full((2 * half, width, batch), -torch.inf)
     scores[:words, :labels] = emissions.permute(1, 2, 0).masked_fill(~mask.t()[:, None], -torch.inf)
     scores[:words, labels].masked_fill_(~mask.t(), 0.0)
@@ -407,6 +423,7 @@ def _viterbi(emissions: Tensor, matrix: Tensor, mask: Tensor) -> tuple[Tensor, T
     # (half, label, direction, batch): the first half from its start on, the second from its end back.
     turned = torch.stack([scores[:half], scores[half:].flip(0)], 2)
     both = torch.stack([matrix, matrix.t()], 2)[..., None]  # [from, to] in the direction of the walk
+    # Walk forward: keep the best score of every label at every step; which label it came from is found again below.
     best = torch.empty_like(turned)
     grid = emissions.new_empty(width, width, 2, batch)
     state = emissions.new_full((width, 1, 2, batch), -torch.inf)
@@ -417,15 +434,16 @@ def _viterbi(emissions: Tensor, matrix: Tensor, mask: Tensor) -> tuple[Tensor, T
         torch.amax(grid, 0, out=reached)
         reached.add_(score)
         state = origin
-    # Where the halves meet: the best pair of labels on either side of the middle.
+    # The halves meet at the best pair of labels on either side of the middle.
     meeting = state[:, :, 0] + matrix[..., None] + state[:, 0, 1]
     value, pair = meeting.flatten(0, 1).max(0)
     tag = torch.cat([pair // width, pair % width + width])  # labels of the second half count on from the first's
+    # Walk back from the middle to both ends: the label before is the one that gave the best score.
     path = [tag]
     rows = torch.cat([matrix.t(), matrix])  # [to, from] in the direction of the walk
     second = torch.arange(2, device=tag.device).repeat_interleave(batch) * width
     for reached in best[:-1].permute(0, 2, 3, 1).reshape(half - 1, 2 * batch, width).flip(0).unbind(0):
         tag = rows.index_select(0, tag).add_(reached).argmax(-1).add_(second)
         path.append(tag)
-    found = (torch.stack(path) - second).view(half, 2, batch)
-    return torch.cat([found[:, 0].flip(0), found[:, 1]])[:words].t(), value
+    halves = (torch.stack(path) - second).view(half, 2, batch)
+    return torch.cat([halves[:, 0].flip(0), halves[:, 1]])[:words].t(), value

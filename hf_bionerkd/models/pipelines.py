@@ -1,4 +1,4 @@
-"""The token-classification pipeline of models that label words: Viterbi's tags, scored by the CRF's marginals."""
+"""The token-classification pipeline for models that label words: Viterbi's tags, scored by the CRF's marginals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import TokenClassificationPipeline
+from transformers import PreTrainedModel, TokenClassificationPipeline
 from transformers.pipelines.token_classification import AggregationStrategy
 
 from .windows import plan_windows
@@ -19,11 +19,11 @@ class TextPieces:
     """A text as its tokenizer cut it, without the special tokens around it.
 
     Args:
-        text (`str`): What offsets count in.
-        ids (`list[int]`): Pieces.
-        words (`list[int]`): For each piece, the number of its word; numbers rise by one.
-        spans (`list[tuple[int, int]]`): Characters of each piece, white space at the ends left out; empty where it is
-            nothing else.
+        text (`str`): The text that the offsets refer to.
+        ids (`list[int]`): Id of each piece.
+        words (`list[int]`): Number of each piece's word; numbers rise by one.
+        spans (`list[tuple[int, int]]`): Characters of each piece without white space at the ends; an empty span for a
+            piece of white space.
         prefix, suffix (`list[int]`): Special tokens that go before and after.
     """
 
@@ -37,12 +37,12 @@ class TextPieces:
 
 @dataclass(frozen=True)
 class TextWindow:
-    """Part of a text that the model reads at once.
+    """The part of a text that the model reads at once.
 
     Args:
         pieces (`TextPieces`): The whole text.
         first_word (`int`): The first word in the window.
-        owned (`range`): The words that the window answers for.
+        owned (`range`): The words whose labels come from this window.
     """
 
     pieces: TextPieces
@@ -51,18 +51,18 @@ class TextWindow:
 
 
 class WordTaggingPipeline(TokenClassificationPipeline):
-    """`pipeline("token-classification")` for models that label words.
+    """The pipeline `token-classification` for models that label words.
 
-    Differs from the stock one in what it does with scores, and with length:
+    It differs from the stock pipeline in labels, scores and the length of texts:
 
-    - labels are the most probable *sequence* (Viterbi), or of a softmax the most probable label of each word; they
-      are decided by word, so no aggregation strategy ever splits one;
+    - labels are the most probable *sequence* (Viterbi), or, with a softmax, the most probable label of each word;
+      they are decided per word, so no aggregation strategy ever splits a word;
     - a score is the probability of that label (the CRF's marginal); that of a group is the mean over its words;
     - text of any length is read whole, in windows that overlap by `stride` pieces (a quarter of a window by
       default). Each word is read where it has most context, and the sequence is decoded once, across all windows;
     - `word` of a group is the text between `start` and `end`, which is never empty and has no white space at its ends.
 
-    Made for another model, it is the stock pipeline.
+    For a model that does not label words, the constructor returns the stock pipeline.
 
     Example:
         ```python
@@ -71,14 +71,14 @@ class WordTaggingPipeline(TokenClassificationPipeline):
         ```
     """
 
-    def __new__(cls, *args: Any, model: Any = None, **kwargs: Any) -> Any:
-        """The stock pipeline for a model that does not label words."""
+    def __new__(cls, *args: Any, model: PreTrainedModel | None = None, **kwargs: Any) -> TokenClassificationPipeline:
+        """Return the stock pipeline for a model that does not label words."""
         if not hasattr(model, "pipeline_class"):
             return TokenClassificationPipeline(*args, model=model, **kwargs)
         return super().__new__(cls)
 
     def check_model_type(self, supported_models: Any) -> None:
-        """The stock list knows no models but those of transformers."""
+        """Accept every model; the stock check knows only those of transformers."""
 
     def _sanitize_parameters(
         self,
@@ -89,6 +89,7 @@ class WordTaggingPipeline(TokenClassificationPipeline):
         delimiter: str | None = None,
         **unsupported: Any,
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """Sort the arguments of a call into those of `preprocess`, `_forward` and `postprocess`, and check them."""
         unknown = sorted(name for name, value in unsupported.items() if value is not None)
         if unknown:
             raise ValueError(f"this pipeline takes no {', '.join(unknown)}")
@@ -97,6 +98,7 @@ class WordTaggingPipeline(TokenClassificationPipeline):
                 f"{type(self.tokenizer).__name__} is not a fast tokenizer; offsets of words need one with a "
                 "tokenizer.json"
             )
+        # Only what was given is returned, so that a call does not undo what the constructor was given.
         before: dict[str, Any] = {"is_split_into_words": is_split_into_words}
         if is_split_into_words:
             before["delimiter"] = " " if delimiter is None else delimiter
@@ -119,7 +121,8 @@ class WordTaggingPipeline(TokenClassificationPipeline):
         windows = list(_windows(pieces, self._longest_input(), stride))
         for number, (start, end, owned) in enumerate(windows, 1):
             ids = [*pieces.prefix, *pieces.ids[start:end], *pieces.suffix]
-            heads = [place == start or pieces.words[place] != pieces.words[place - 1] for place in range(start, end)]
+            # A window may open inside a word; the first piece then counts as the start of one.
+            heads = [index == start or pieces.words[index] != pieces.words[index - 1] for index in range(start, end)]
             starts = [False] * len(pieces.prefix) + heads + [False] * len(pieces.suffix)
             yield {
                 "input_ids": torch.tensor([ids], dtype=torch.long),
@@ -130,9 +133,10 @@ class WordTaggingPipeline(TokenClassificationPipeline):
             }
 
     def _forward(self, model_inputs: dict[str, Any]) -> dict[str, Any]:
+        """Compute emissions, and tags and scores for texts of one window."""
         names = ("input_ids", "attention_mask", "word_starts")
         outputs = self.model(**{name: model_inputs[name] for name in names}, output_logits=False)
-        # A whole batch at once, for the texts of one window; others are decoded when all their windows are there.
+        # Texts of one window are decoded here, batch by batch; longer ones in `postprocess`, across their windows.
         tags, scores = self.model.decode(outputs.emissions, outputs.word_mask)
         return {
             "tags": tags,
@@ -148,7 +152,7 @@ class WordTaggingPipeline(TokenClassificationPipeline):
         aggregation_strategy: AggregationStrategy = AggregationStrategy.NONE,
         ignore_labels: Sequence[str] = ("O",),
     ) -> list[dict[str, Any]]:
-        """Decode the text as one sequence; one entry a piece, or a group of words."""
+        """Decode the text as one sequence; return one entry per piece, or per group of words."""
         pieces = all_outputs[0]["window"].pieces
         if not pieces.ids:
             return []
@@ -160,20 +164,23 @@ class WordTaggingPipeline(TokenClassificationPipeline):
         return [group for group in _groups(pieces, labels, chances) if group["entity_group"] not in ignore_labels]
 
     def _decoded(self, outputs: Sequence[dict[str, Any]]) -> tuple[list[int], list[float]]:
-        """Label ids and log probabilities of a text's words."""
+        """Return label ids and log probabilities of a text's words."""
         owned = [output["window"].owned for output in outputs]
         if len(outputs) == 1:
             return tuple(outputs[0][name][0, : owned[0].stop].tolist() for name in ("tags", "scores"))
-        read = []
+        # Join the emissions of the words that each window owns, and decode them as one sequence.
+        parts = []
         for output, words in zip(outputs, owned, strict=True):
             before = output["window"].first_word
-            read.append(output["emissions"][0, words.start - before : words.stop - before])
-        emissions = torch.cat(read)[None].to(self.model.device)
-        found = self.model.decode(emissions, emissions.new_ones(emissions.shape[:2], dtype=torch.bool))
-        return tuple(values[0].tolist() for values in found)
+            parts.append(output["emissions"][0, words.start - before : words.stop - before])
+        emissions = torch.cat(parts)[None].to(self.model.device)
+        decoded = self.model.decode(emissions, emissions.new_ones(emissions.shape[:2], dtype=torch.bool))
+        return tuple(values[0].tolist() for values in decoded)
 
-    def _cut(self, sentence: Any, is_split_into_words: bool, delimiter: str) -> TextPieces:
+    def _cut(self, sentence: str | Sequence[str], is_split_into_words: bool, delimiter: str) -> TextPieces:
+        """Tokenize a text, or a list of words, and tell which pieces make up which word."""
         _check_text(sentence, is_split_into_words)
+        # Offsets in a list of words count from each word's start; `starts` turns them into offsets in the text.
         starts: list[int] | None = None
         text = sentence
         if is_split_into_words:
@@ -183,7 +190,7 @@ class WordTaggingPipeline(TokenClassificationPipeline):
                 text += word + delimiter
             text = text.removesuffix(delimiter)
         encoded = self.tokenizer(
-            sentence or "",  # no words are an empty text
+            sentence or "",  # an empty list of words is an empty text
             is_split_into_words=is_split_into_words and bool(sentence),
             truncation=False,
             split_special_tokens=True,  # a tag or [SEP] typed in the text stays text
@@ -192,38 +199,42 @@ class WordTaggingPipeline(TokenClassificationPipeline):
             verbose=False,
         )
         ids, offsets, special = encoded["input_ids"], encoded["offset_mapping"], encoded["special_tokens_mask"]
-        ordinary = [place for place, mask in enumerate(special) if not mask]
+        # The special tokens around the text become prefix and suffix, which every window gets.
+        ordinary = [index for index, mask in enumerate(special) if not mask]
         first, last = (ordinary[0], ordinary[-1] + 1) if ordinary else (len(ids), len(ids))
         words: list[int] = []
         spans: list[tuple[int, int]] = []
         word_ids = encoded.word_ids(0)
         heads = self._word_starts(ids, word_ids)
-        for place in range(first, last):
-            words.append((words[-1] if words else -1) + (heads[place] or place == first))
-            start, end = offsets[place]
-            if starts is not None and word_ids[place] is not None:
-                start, end = start + starts[word_ids[place]], end + starts[word_ids[place]]
+        for index in range(first, last):
+            words.append((words[-1] if words else -1) + (heads[index] or index == first))
+            start, end = offsets[index]
+            if starts is not None and word_ids[index] is not None:
+                start, end = start + starts[word_ids[index]], end + starts[word_ids[index]]
             spans.append(_without_blanks(text, start, end))  # byte-level pieces include the space
         return TextPieces(text, ids[first:last], words, spans, ids[:first], ids[last:])
 
     def _word_starts(self, ids: list[int], word_ids: list[int | None]) -> list[bool]:
-        """Which pieces start words: as in training by their marks, or else by the tokenizer's own cut of the text."""
-        told = self.model.word_starts(torch.tensor(ids, dtype=torch.long, device=self.model.device))
-        if told is not None:
-            return told.tolist()
-        return [place == 0 or word is None or word != word_ids[place - 1] for place, word in enumerate(word_ids)]
+        """Tell which pieces start words: by their marks, as in training, or else by the tokenizer's own cut."""
+        starts = self.model.word_starts(torch.tensor(ids, dtype=torch.long, device=self.model.device))
+        if starts is not None:
+            return starts.tolist()
+        return [index == 0 or word is None or word != word_ids[index - 1] for index, word in enumerate(word_ids)]
 
     def _longest_input(self) -> int:
+        """Return the longest input in pieces that both tokenizer and model take."""
         most = self.tokenizer.model_max_length
         own = getattr(self.model.config, "max_position_embeddings", None)
         return min(most, own) if own else most
 
     def _pieces(self, pieces: TextPieces, labels: list[str], scores: list[float]) -> Iterator[dict[str, Any]]:
+        """Yield one entry per piece that is not white space."""
         tokens = self.tokenizer.convert_ids_to_tokens(pieces.ids)
         begun = -1  # the word of the last piece that is not blank
-        for place, (token, word, (start, end)) in enumerate(zip(tokens, pieces.words, pieces.spans, strict=True)):
+        for index, (token, word, (start, end)) in enumerate(zip(tokens, pieces.words, pieces.spans, strict=True)):
             if start == end:
                 continue
+            # Later pieces of a word continue its mention.
             label = labels[word]
             if word == begun and label.startswith("B-"):
                 label = f"I-{label[2:]}"
@@ -231,14 +242,15 @@ class WordTaggingPipeline(TokenClassificationPipeline):
             yield {
                 "entity": label,
                 "score": scores[word],
-                "index": len(pieces.prefix) + place,
+                "index": len(pieces.prefix) + index,
                 "word": token,
                 "start": start,
                 "end": end,
             }
 
 
-def _check_text(sentence: Any, is_split_into_words: bool) -> None:
+def _check_text(sentence: object, is_split_into_words: bool) -> None:
+    """Refuse what is not a text, or not a list of words."""
     if not is_split_into_words:
         if not isinstance(sentence, str):
             raise ValueError(
@@ -248,13 +260,13 @@ def _check_text(sentence: Any, is_split_into_words: bool) -> None:
     elif not isinstance(sentence, list | tuple):
         raise ValueError(f"expected a list of words (str), found {type(sentence).__name__}: {sentence!r:.80}")
     else:
-        for place, word in enumerate(sentence):
+        for index, word in enumerate(sentence):
             if not isinstance(word, str):
-                raise ValueError(f"word {place}: expected a text (str), found {type(word).__name__}: {word!r:.80}")
+                raise ValueError(f"word {index}: expected a text (str), found {type(word).__name__}: {word!r:.80}")
 
 
 def _windows(pieces: TextPieces, longest: int, stride: int | None) -> Iterator[tuple[int, int, range]]:
-    """First and last piece of each window, and the words it answers for."""
+    """Yield the first and last piece of each window, and the words that it answers for."""
     if not pieces.ids:
         yield 0, 0, range(0)
         return
@@ -266,41 +278,47 @@ def _windows(pieces: TextPieces, longest: int, stride: int | None) -> Iterator[t
     if len(pieces.ids) <= capacity:
         yield 0, len(pieces.ids), range(pieces.words[-1] + 1)
         return
+    # Windows are planned over words, so that none is split.
     bounds: list[int] = []
     for start, end in _runs(pieces.words):
-        # A word larger than a window is read piece by piece, and answered for by the window that owns its first one.
+        # A word larger than a window is read piece by piece; the window that owns its first piece gives its label.
         bounds += range(start, end, 1 if end - start > capacity else end - start)
     bounds.append(len(pieces.ids))
     sizes = [end - start for start, end in zip(bounds, bounds[1:], strict=False)]
     done = 0
     for window in plan_windows(sizes, capacity, capacity // 4 if stride is None else stride):
+        # From units of planning back to words: the window owns every word up to that of its last owned piece.
         owned = pieces.words[bounds[window.owned_last] - 1] + 1
         yield bounds[window.first], bounds[window.last], range(done, owned)
         done = owned
 
 
 def _runs(words: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Start and end of each word among pieces."""
+    """Yield the first piece of each word and the one after its last."""
     start = 0
-    for place in range(1, len(words) + 1):
-        if place == len(words) or words[place] != words[start]:
-            yield start, place
-            start = place
+    for index in range(1, len(words) + 1):
+        if index == len(words) or words[index] != words[start]:
+            yield start, index
+            start = index
 
 
 def _groups(pieces: TextPieces, labels: Sequence[str], scores: Sequence[float]) -> Iterator[dict[str, Any]]:
-    """Mentions, and between them what is outside."""
-    found: list[tuple[str, list[int]]] = []
+    """Yield groups of words: mentions, and the stretches outside between them."""
+    # Join neighbouring words of one type until a tag opens a new mention (B, S, U) or closes this one (E, S, L, U).
+    groups: list[tuple[str, list[int]]] = []
     closed = True
     for word, label in enumerate(labels):
         prefix, kind = (label[0], label[2:]) if label[1:2] == "-" else ("I", label)
-        if closed or prefix in "BSU" or found[-1][0] != kind:
-            found.append((kind, []))
-        found[-1][1].append(word)
+        if closed or prefix in "BSU" or groups[-1][0] != kind:
+            groups.append((kind, []))
+        groups[-1][1].append(word)
         closed = prefix in "ESLU"
-    spans = list(_word_spans(pieces))
-    for kind, group in found:
-        # To a tokenizer that marks the spaces before words, white space may be a word. It is in no mention's ends.
+    spans = [
+        _without_blanks(pieces.text, pieces.spans[first][0], pieces.spans[end - 1][1])
+        for first, end in _runs(pieces.words)
+    ]
+    for kind, group in groups:
+        # A tokenizer that marks the spaces before words may make a word of white space; no mention begins or ends so.
         members = [word for word in group if spans[word][0] < spans[word][1]]
         if not members:
             continue
@@ -314,12 +332,7 @@ def _groups(pieces: TextPieces, labels: Sequence[str], scores: Sequence[float]) 
         }
 
 
-def _word_spans(pieces: TextPieces) -> Iterator[tuple[int, int]]:
-    for first, end in _runs(pieces.words):
-        yield _without_blanks(pieces.text, pieces.spans[first][0], pieces.spans[end - 1][1])
-
-
 def _without_blanks(text: str, start: int, end: int) -> tuple[int, int]:
-    """A span without the white space at its ends; empty where it holds nothing else."""
+    """Return a span without the white space at its ends; empty where it holds nothing else."""
     start += len(text[start:end]) - len(text[start:end].lstrip())
     return start, start + len(text[start:end].rstrip())

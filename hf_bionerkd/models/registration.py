@@ -1,4 +1,4 @@
-"""Makes transformers know this package's models by name, in this process."""
+"""Registration of this package's models with transformers; importing this module registers them in this process."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .transformer_crf import TransformerCrfForTokenClassification
 
 
 def register() -> None:
-    """Register the models with the Auto classes, and their pipeline; may be called again.
+    """Register the models with the Auto classes, and their pipeline; further calls change nothing.
 
-    Stock models go on getting the stock pipeline, see :class:`WordTaggingPipeline`.
+    Stock models still get the stock pipeline, see :class:`WordTaggingPipeline`.
     """
     for model in (BiLstmCrfForTokenClassification, TransformerCrfForTokenClassification):
         AutoConfig.register(model.config_class.model_type, model.config_class, exist_ok=True)
         AutoModelForTokenClassification.register(model.config_class, model, exist_ok=True)
     task = PIPELINE_REGISTRY.supported_tasks["token-classification"]
-    # In place: `register_pipeline` would warn of the task that it replaces.
+    # The table is changed in place because `register_pipeline` (transformers 5.23) warns when it replaces a task.
     task["impl"] = WordTaggingPipeline
 
 

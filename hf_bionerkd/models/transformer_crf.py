@@ -1,4 +1,4 @@
-"""Any transformer encoder with a CRF over words."""
+"""A CRF over words on top of any transformer encoder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel
+from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from .configuration import TransformerCrfConfig
 from .word_level import EmissionHead, WordLevelModel
@@ -18,8 +18,8 @@ from .word_pieces import CONTINUES, SPECIAL, STARTS, lay_out, piece_kinds
 class TransformerCrfForTokenClassification(WordLevelModel):
     """An encoder, a head, and a CRF (or softmax) over the first pieces of words.
 
-    Which pieces start words is known from the tokenizer's marks (:meth:`set_tokenizer`), or told by `word_starts`.
-    Where neither says, every piece but special tokens counts as a word.
+    Which pieces start words is known from the tokenizer's marks (:meth:`set_tokenizer`), or given as `word_starts`.
+    Without either, every piece but special tokens counts as a word.
 
     Args:
         config (`TransformerCrfConfig`): The encoder's configuration, labels, and the output layer.
@@ -39,12 +39,13 @@ class TransformerCrfForTokenClassification(WordLevelModel):
     _supports_flash_attn = True
     _supports_flex_attn = True
 
-    def __init__(self, config: TransformerCrfConfig, encoder: Any = None) -> None:
+    def __init__(self, config: TransformerCrfConfig, encoder: PreTrainedModel | None = None) -> None:
         super().__init__(config)
         self.encoder = AutoModel.from_config(config.encoder) if encoder is None else encoder
         self.encoder.config = config.encoder  # one configuration, so that changes reach both
         if getattr(self.encoder, "pooler", None) is not None:
-            self.encoder.pooler = None  # reads [CLS] for sentences; here it would be weights without a gradient
+            self.encoder.pooler = None  # it reads [CLS] for sentences, and here its weights would get no gradient
+        # Encoders name their dropout rate differently; BERT's is 0.1.
         rate = config.dropout
         if rate is None:
             rate = getattr(config.encoder, "hidden_dropout_prob", getattr(config.encoder, "dropout", 0.1))
@@ -58,7 +59,7 @@ class TransformerCrfForTokenClassification(WordLevelModel):
     def from_encoder(
         cls,
         name_or_path: str,
-        tokenizer: Any,
+        tokenizer: PreTrainedTokenizerBase,
         id2label: Mapping[int, str],
         *,
         revision: str | None = None,
@@ -69,11 +70,11 @@ class TransformerCrfForTokenClassification(WordLevelModel):
 
         Args:
             name_or_path (`str`): Hub id or local folder, in safetensors.
-            tokenizer (`PreTrainedTokenizerFast`): As it will be used; see :meth:`set_tokenizer`.
+            tokenizer (`PreTrainedTokenizerFast`): The tokenizer as it will be used; see :meth:`set_tokenizer`.
             id2label (`Mapping[int, str]`): The labels.
             revision (`str`, *optional*): Branch, tag or commit on the Hub.
-            trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository brings.
-            **values: Of :class:`TransformerCrfConfig`, such as `head_size`.
+            trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository contains.
+            **values: Values of :class:`TransformerCrfConfig`, such as `head_size`.
         """
         encoder = AutoModel.from_pretrained(
             name_or_path, revision=revision, trust_remote_code=trust_remote_code, use_safetensors=True
@@ -81,20 +82,21 @@ class TransformerCrfForTokenClassification(WordLevelModel):
         label2id = {label: index for index, label in id2label.items()}
         config = TransformerCrfConfig(encoder.config, id2label=dict(id2label), label2id=label2id, **values)
         model = cls(config, encoder)
+        # A tokenizer with a tag pair has more pieces than the published encoder has embeddings.
         if len(tokenizer) > config.vocab_size:
             model.resize_token_embeddings(len(tokenizer))
         model.set_tokenizer(tokenizer)
         return model.eval()
 
-    def set_tokenizer(self, tokenizer: Any) -> None:
-        """Read off a tokenizer's vocabulary which pieces start words and which are special; kept with the weights.
+    def set_tokenizer(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Store with the weights which pieces of a tokenizer start words and which are special.
 
         Args:
-            tokenizer (`PreTrainedTokenizerFast`): One that splits text into words as training did, such as one that
-                this project has published.
+            tokenizer (`PreTrainedTokenizerFast`): A tokenizer that splits text into words as training did, such as
+                one that this project has published.
 
         Raises:
-            ValueError: It has more pieces than the encoder has embeddings.
+            ValueError: The tokenizer has more pieces than the encoder has embeddings.
         """
         size = len(self.piece_kinds)
         if len(tokenizer) > size:
@@ -103,28 +105,29 @@ class TransformerCrfForTokenClassification(WordLevelModel):
                 "resize_token_embeddings first"
             )
         kinds = torch.full((size,), STARTS, dtype=torch.uint8)
-        told = piece_kinds(tokenizer)
-        if told is None:
+        marked = piece_kinds(tokenizer)
+        # Without marks every piece starts a word, which `word_starts` reads as not known.
+        if marked is None:
             kinds[tokenizer.all_special_ids] = SPECIAL
         else:
-            kinds[: len(told)] = told
+            kinds[: len(marked)] = marked
         self.piece_kinds = kinds.to(self.piece_kinds.device)
 
     def word_starts(self, input_ids: Tensor) -> Tensor | None:
-        """Which pieces start words, boolean; None where no tokenizer has told."""
-        told = bool((self.piece_kinds == CONTINUES).any())
-        return self.piece_kinds[input_ids] == STARTS if told else None
+        """Tell which pieces start words, as booleans; return None where no tokenizer has marked any."""
+        marked = bool((self.piece_kinds == CONTINUES).any())
+        return self.piece_kinds[input_ids] == STARTS if marked else None
 
     def get_input_embeddings(self) -> nn.Module:
-        """The encoder's."""
+        """Return the encoder's embeddings."""
         return self.encoder.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replace the encoder's."""
+        """Replace the encoder's embeddings."""
         self.encoder.set_input_embeddings(value)
 
     def resize_token_embeddings(self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any) -> nn.Module:
-        """As of every model; added pieces are special tokens until :meth:`set_tokenizer` says otherwise."""
+        """Resize as any model does; added pieces are special tokens until :meth:`set_tokenizer` says otherwise."""
         embeddings = super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
         size, old = embeddings.num_embeddings, len(self.piece_kinds)
         self.piece_kinds = nn.functional.pad(self.piece_kinds[:size], (0, max(size - old, 0)), value=SPECIAL)
@@ -146,21 +149,21 @@ class TransformerCrfForTokenClassification(WordLevelModel):
         Args:
             input_ids (`Tensor`): `(batch, pieces)`.
             attention_mask (`Tensor`, *optional*): `(batch, pieces)`, 0 at padding.
-            word_starts (`Tensor`, *optional*): `(batch, pieces)`, boolean: where words start, if the pieces' own marks
-                are not to say.
-            labels (`Tensor`, *optional*): `(batch, pieces)`; the label of a word is that of its first piece; -100: not
-                known.
+            word_starts (`Tensor`, *optional*): `(batch, pieces)`, boolean: where words start, in place of the pieces'
+                own marks.
+            labels (`Tensor`, *optional*): `(batch, pieces)`; the label of a word is that of its first piece; -100
+                where it is not known.
             inputs_embeds (`Tensor`, *optional*): `(batch, pieces, size)`, embeddings in place of those of `input_ids`,
-                which still say where words are.
+                which still tell where words are.
             output_logits (`bool`, *optional*): Compute `logits`; by default in evaluation, and always for a softmax.
-            num_items_in_batch (`int`, *optional*): What the loss is divided by, in place of the number of sentences
-                (CRF) or words (softmax).
-            **kwargs: Of the encoder, such as `token_type_ids`.
+            num_items_in_batch (`int`, *optional*): The divisor of the loss, in place of the number of sentences (CRF)
+                or words (softmax).
+            **kwargs: Other inputs of the encoder, such as `token_type_ids`.
         """
         real = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
         layout = lay_out(self.piece_kinds[input_ids], real, word_starts)
         given = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
         vectors = self.encoder(**given, attention_mask=attention_mask, **kwargs).last_hidden_state
-        return self._answer(
+        return self._output(
             self.dropout(vectors[layout.word_heads]), layout, labels, output_logits, num_items_in_batch
         )

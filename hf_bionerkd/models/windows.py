@@ -1,8 +1,8 @@
-"""Plan overlapping windows over a sequence of any length, and say which window answers for each part of it.
+"""Plans of overlapping windows over a sequence of any length, and which window answers for each part of it.
 
-Pure arithmetic on sizes, free of tensors and tokenizers, because these files travel to the Hub with custom models.
-The unit of planning is a *word* (its size is its number of sub-word pieces); a word is never split over two windows
-unless it is larger than a window, in which case the caller passes it as several units.
+This is pure arithmetic on sizes, free of tensors and tokenizers, because these files travel to the Hub with custom
+models. The unit of planning is a *word* (its size is its number of sub-word pieces); a word is never split over two
+windows unless it is larger than a window, in which case the caller passes it as several units.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import accumulate, takewhile
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Units ``first … last-1`` are in the window; it answers for ``owned_first … owned_last-1`` of them."""
+    """A window that holds the units ``first … last-1`` and answers for ``owned_first … owned_last-1`` of them."""
 
     first: int
     last: int
@@ -30,16 +30,16 @@ def plan_windows(sizes: Sequence[int], capacity: int, overlap: int) -> list[Wind
     prediction never comes from the rim of a window when another window saw more. Ties go to the earlier window.
 
     Args:
-        sizes (`Sequence[int]`): Pieces of each unit, each between 0 and `capacity`.
-        capacity (`int`): Pieces that fit into one window.
-        overlap (`int`): Pieces that two neighbouring windows may share, less than `capacity`.
+        sizes (`Sequence[int]`): Number of pieces of each unit, between 0 and `capacity`.
+        capacity (`int`): Number of pieces that fit into one window.
+        overlap (`int`): Number of pieces that two neighbouring windows may share, less than `capacity`.
 
     Returns:
-        Windows in order; together their owned ranges are ``0 … len(sizes)`` without gap or repetition. No window for
-        an empty sequence.
+        Windows in order; together their owned ranges are ``0 … len(sizes)`` without gap or repetition. An empty
+        sequence has no window.
 
     Raises:
-        ValueError: `capacity` or `overlap` out of range, or a unit larger than a window.
+        ValueError: `capacity` or `overlap` is out of range, or a unit is larger than a window.
 
     Example:
         >>> [(w.first, w.last, w.owned_first, w.owned_last) for w in plan_windows([1] * 10, capacity=6, overlap=4)]
@@ -64,6 +64,7 @@ def plan_windows(sizes: Sequence[int], capacity: int, overlap: int) -> list[Wind
     def after(index: int, unit: int) -> Iterator[tuple[int, int]]:
         return takewhile(lambda span: span[0] <= unit, (spans[later] for later in range(index + 1, len(spans))))
 
+    # Each window takes units until a later one has more context for the next; a window that takes none is dropped.
     windows: list[Window] = []
     owned = 0
     for index, span in enumerate(spans):
@@ -78,9 +79,11 @@ def plan_windows(sizes: Sequence[int], capacity: int, overlap: int) -> list[Wind
 
 
 def _spans(sizes: Sequence[int], ends: Sequence[int], capacity: int, overlap: int) -> list[tuple[int, int]]:
+    """Return the first unit of each window and the one after its last."""
     spans: list[tuple[int, int]] = []
     first = last = 0
     while last < len(sizes):
+        # Fill the window.
         while last < len(sizes) and ends[last + 1] - ends[first] <= capacity:
             last += 1
         spans.append((first, last))

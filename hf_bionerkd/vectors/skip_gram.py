@@ -1,4 +1,4 @@
-"""Train word vectors on unlabelled articles: the skip-gram model with negative sampling, by gensim.
+"""The training of word vectors on unlabelled articles: skip-gram with negative sampling, by gensim.
 
 Text is split as documents are (:func:`hf_bionerkd.documents.split_words`), so that the words of a tagger and the words
 of its vectors are the same strings.
@@ -25,24 +25,27 @@ from hf_bionerkd.documents import split_words
 from hf_bionerkd.io import atomic_text, file_sha256
 from hf_bionerkd.vectors.word_vectors import WordVectors, WordVectorsError
 
-_LONGEST_SENTENCE = 10_000  # gensim silently cuts longer ones
+# Words. Gensim 4.4 silently cuts longer sentences off; were it to read them whole, no sentence would need splitting.
+_LONGEST_SENTENCE = 10_000
 
 
 @dataclass(frozen=True)
 class SkipGramSettings:
-    """How vectors are trained.
+    """The settings of the training.
 
     Args:
-        width (`int`, *optional*, defaults to 100): Numbers a word.
+        width (`int`, *optional*, defaults to 100): Numbers per word.
         window (`int`, *optional*, defaults to 5): Largest distance between a word and one that it predicts.
-        negative (`int`, *optional*, defaults to 5): Drawn words a predicted one.
-        min_count (`int`, *optional*, defaults to 2): Rarer words get no vector.
-        sample (`float`, *optional*, defaults to 1e-3): Words above this share of the text are seen less often.
-        learning_rate (`float`, *optional*, defaults to 0.025): At the beginning; falls to 0.0001 with every word.
-        epochs (`int`, *optional*, defaults to 5): Times that the text is read.
-        seed (`int`, *optional*, defaults to 13): Of all that is drawn.
-        workers (`int`, *optional*, defaults to 2): Threads. With one, the same text, settings and versions give the
-            same vectors to the last bit; with more, threads write over one another and no two runs are equal.
+        negative (`int`, *optional*, defaults to 5): Randomly drawn words per predicted word.
+        min_count (`int`, *optional*, defaults to 2): Least number of occurrences of a word that gets a vector.
+        sample (`float`, *optional*, defaults to 1e-3): Words above this share of the text are read less often.
+        learning_rate (`float`, *optional*, defaults to 0.025): Learning rate of the first word; it falls linearly to
+            0.0001 at the last.
+        epochs (`int`, *optional*, defaults to 5): Number of times that the text is read.
+        seed (`int`, *optional*, defaults to 13): Seed of everything that is drawn.
+        workers (`int`, *optional*, defaults to 2): Number of threads. With one, the same text, settings and versions
+            give the same vectors to the last bit; with more, threads overwrite each other's results and no two runs
+            are equal.
         lowercase (`bool`, *optional*, defaults to `False`): Train on lower-case text.
     """
 
@@ -73,36 +76,38 @@ def train_word_vectors(
 ) -> tuple[WordVectors, dict[str, Any]]:
     """Train skip-gram vectors on the titles, abstracts and sections of articles.
 
-    The text is streamed into a temporary file of split words (about 6 bytes a word), from which gensim trains; memory
-    holds the vocabulary and the vectors.
+    The text is streamed into a temporary file of split words (about 6 bytes per word), from which gensim trains; only
+    the vocabulary and the vectors are in memory.
 
     Args:
         sources (`Sequence` of paths): JSON-lines files; see :func:`read_articles`.
-        settings (:class:`SkipGramSettings`, *optional*): How.
-        leave_out (`Collection[str]`, *optional*): Ids of articles to leave out, such as those that are documents of a
-            test set.
-        report (`Callable`, *optional*): Called with a line of text at each step of the work.
+        settings (:class:`SkipGramSettings`, *optional*): The settings of the training.
+        leave_out (`Collection[str]`, *optional*): Ids of articles to leave out, such as the documents of a test set.
+        report (`Callable`, *optional*): A function that is called with a line of text at each step of the work.
 
     Returns:
-        The vectors, most frequent word first, and what ``vectors.yaml`` is to say of them: settings, sizes of the
-        text, SHA-256 of the sources, versions.
+        The vectors, most frequent word first, and the content of ``vectors.yaml``: settings, sizes of the text,
+        SHA-256 of the sources, versions.
 
     Raises:
         WordVectorsError: gensim is not installed, or no word is frequent enough.
         CorpusError: A source is malformed.
-        FileNotFoundError: A source is not there.
+        FileNotFoundError: A source does not exist.
     """
     settings, report = settings or SkipGramSettings(), report or (lambda line: None)
+    # Fail before hours of reading if gensim is missing.
     word2vec, callbacks = _gensim()
     digests = [{"file": Path(source).name, "sha256": file_sha256(source)} for source in sources]
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="bionerkd-words-") as folder:
+        # Split all articles into one file, which gensim reads faster than Python could hand it words.
         text = Path(folder, "text.txt")
         with atomic_text(text) as handle:
             for source in sources:
                 for line in _lines(read_articles(source, counts=counts), leave_out, settings.lowercase, counts):
                     handle.write(line)
         report("{articles:,} articles, {articles_left_out:,} left out; {words:,} words".format_map(counts))
+        # `sg=1` chooses skip-gram; gensim's default would be the continuous bag of words.
         begin = time.perf_counter()
         model = word2vec.Word2Vec(
             vector_size=settings.width,
@@ -132,7 +137,8 @@ def train_word_vectors(
             callbacks=[_epoch_reporter(callbacks, report, settings.epochs)],
         )
         seconds = time.perf_counter() - begin
-    stated = {
+    # What a reader needs to judge the vectors, or to train them again.
+    record = {
         "method": "skip-gram with negative sampling (Mikolov et al. 2013)",
         "settings": asdict(settings),
         "text": {key: counts[key] for key in ("articles", "articles_left_out", "pretokenised", "lines", "words")},
@@ -140,15 +146,15 @@ def train_word_vectors(
         "versions": {name: importlib.metadata.version(name) for name in ("hf_bionerkd", "gensim", "numpy")},
         "training_seconds": round(seconds, 1),
     }
-    return WordVectors(words, model.wv.vectors, settings.lowercase), stated
+    return WordVectors(words, model.wv.vectors, settings.lowercase), record
 
 
 def read_ids(path: str | os.PathLike[str]) -> frozenset[str]:
-    """Ids of articles to leave out.
+    """Read the ids of articles to leave out.
 
     Args:
-        path (`str` or `PathLike`): A weak corpus' ``set_aside.jsonl``, of which the articles count that were left out
-            as a gold standard's; or a text file with an id in the first tab-separated column of each line.
+        path (`str` or `PathLike`): A weak corpus's ``set_aside.jsonl``, from which the articles are taken that belong
+            to a gold standard; or a text file with an id in the first tab-separated column of each line.
 
     Raises:
         CorpusError: The file is malformed.
@@ -160,6 +166,7 @@ def read_ids(path: str | os.PathLike[str]) -> frozenset[str]:
 
 
 def _gensim() -> tuple[Any, Any]:
+    """Import gensim, or say how to install it."""
     try:
         from gensim.models import callbacks, word2vec
     except ImportError as error:
@@ -171,6 +178,8 @@ def _gensim() -> tuple[Any, Any]:
 
 
 def _epoch_reporter(callbacks: Any, report: Callable[[str], None], epochs: int) -> Any:
+    """Return a callback of gensim that reports each epoch; its base class exists only where gensim does."""
+
     class Reporter(callbacks.CallbackAny2Vec):
         def __init__(self) -> None:
             self.done, self.begin = 0, time.perf_counter()
@@ -185,6 +194,7 @@ def _epoch_reporter(callbacks: Any, report: Callable[[str], None], epochs: int) 
 def _lines(
     articles: Iterable[Article], leave_out: Collection[str], lowercase: bool, counts: Counter[str]
 ) -> Iterator[str]:
+    """Yield the lines of the training text: split words with blanks between them."""
     for article in articles:
         if article.id in leave_out:
             counts["articles_left_out"] += 1

@@ -1,8 +1,8 @@
-"""Word vectors, kept as safetensors with a list of words.
+"""Word vectors, stored as safetensors with a list of words.
 
-A folder of word vectors holds ``vectors.safetensors`` (one float32 tensor ``vectors``, a row a word), ``words.txt``
-(one word a line, in the order of the rows) and ``vectors.yaml`` (how they were made). Nothing in it is unpickled.
-`recipes/word_vectors.py` trains vectors; :mod:`hf_bionerkd.vectors.word_vector_files` reads what others publish.
+A folder of word vectors holds ``vectors.safetensors`` (a float32 tensor ``vectors``, one row per word), ``words.txt``
+(one word per line, in the order of the rows) and ``vectors.yaml`` (how they were made). Nothing in it is unpickled.
+`recipes/word_vectors.py` trains vectors; :mod:`hf_bionerkd.vectors.word_vector_files` reads those that others publish.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ SETTINGS = "vectors.yaml"
 
 
 class WordVectorsError(ValueError):
-    """Word vectors that cannot be read as what they claim to be, or that do not fit together."""
+    """The word vectors cannot be read in the format that they claim, or do not fit together."""
 
 
 @dataclass(frozen=True, eq=False)
 class WordVectors:
-    """Words and their vectors.
+    """The words and their vectors.
 
     Args:
         words (`tuple[str, ...]`): Distinct words, in the order of the rows.
-        matrix (`np.ndarray`): Their vectors, float32, ``(words, width)``.
+        matrix (`np.ndarray`): The vectors, float32, ``(words, width)``.
         lowercase (`bool`, *optional*, defaults to `False`): Whether the vectors were trained on lower-case text, so
             that a word is looked up in lower case.
 
     Raises:
-        WordVectorsError: The matrix does not have one row a word, or a word comes twice.
+        WordVectorsError: The matrix does not have one row per word, or a word occurs twice.
 
     Example:
         >>> vectors = WordVectors(("gout", "pain"), np.eye(2))
@@ -65,6 +65,7 @@ class WordVectors:
 
     @cached_property
     def _rows(self) -> dict[str, int]:
+        """The row of each word, computed at the first look-up."""
         return {word: row for row, word in enumerate(self.words)}
 
     def __len__(self) -> int:
@@ -75,39 +76,37 @@ class WordVectors:
 
     @property
     def width(self) -> int:
-        """Numbers a word."""
+        """Numbers per word."""
         return int(self.matrix.shape[1])
 
     def index(self, word: str) -> int | None:
-        """The row of a word, looked up in lower case where the vectors are lower-case; None where it has none."""
+        """Return the row of a word, looked up in lower case where the vectors are lower-case; None if it has none."""
         return self._rows.get(word.lower() if self.lowercase else word)
 
     def select(self, words: Iterable[str]) -> WordVectors:
-        """The vectors of these words alone, in the order of the rows; words without one are passed over."""
+        """Return the vectors of these words only, in the order of the rows; words without a vector are skipped."""
         rows = sorted({row for row in map(self.index, words) if row is not None})
         return WordVectors(tuple(self.words[row] for row in rows), self.matrix[rows], self.lowercase)
 
     def matrix_for(self, words: Sequence[str]) -> np.ndarray:
-        """The vectors of a model's vocabulary: a row a word, NaN for a word without a vector.
+        """Return the vectors of a model's vocabulary: one row per word, NaN for a word without a vector.
 
-        A vocabulary that holds :attr:`words` beside the words of the training text keeps every vector, whether
-        training shows the word or not.
+        A vocabulary that holds :attr:`words` beside the words of the training text keeps every vector, whether the
+        word occurs in the training text or not.
 
         Args:
             words (`Sequence[str]`): The vocabulary, in the order of its rows.
 
         Returns:
-            Float32, ``(len(words), width)``.
+            ``(len(words), width)``, float32.
         """
         matrix = np.full((len(words), self.width), np.nan, dtype=np.float32)
-        found = [(place, row) for place, row in enumerate(map(self.index, words)) if row is not None]
-        if found:
-            places, rows = zip(*found, strict=True)
-            matrix[list(places)] = self.matrix[list(rows)]
+        rows = {target: row for target, row in enumerate(map(self.index, words)) if row is not None}
+        matrix[list(rows)] = self.matrix[list(rows.values())]
         return matrix
 
     def nearest(self, word: str, n: int = 10) -> list[tuple[str, float]]:
-        """The `n` words whose vectors have the largest cosine with that of `word`, each with its cosine.
+        """Return the `n` words whose vectors have the largest cosine with that of `word`, each with its cosine.
 
         Raises:
             WordVectorsError: `word` has no vector.
@@ -115,6 +114,7 @@ class WordVectors:
         row = self.index(word)
         if row is None:
             raise WordVectorsError(f"{word!r} is not among the {len(self)} words that have vectors")
+        # The least length keeps a zero vector from dividing by zero.
         lengths = np.maximum(np.linalg.norm(self.matrix, axis=1), 1e-12)
         cosines = self.matrix @ self.matrix[row] / (lengths * lengths[row])
         cosines[row] = -np.inf
@@ -128,15 +128,15 @@ class WordVectors:
         *,
         overwrite: bool = False,
     ) -> None:
-        """Write a folder that :func:`load_word_vectors` reads. It takes its name when it is complete.
+        """Write a folder that :func:`load_word_vectors` reads; it gets its name when it is complete.
 
         Args:
             folder (`str` or `PathLike`): The folder to make.
-            settings (`Mapping`, *optional*): What ``vectors.yaml`` says beside ``words``, ``width``, ``lowercase``.
+            settings (`Mapping`, *optional*): Values for ``vectors.yaml`` beside ``words``, ``width``, ``lowercase``.
             overwrite (`bool`, *optional*, defaults to `False`): Replace whatever `folder` holds.
 
         Raises:
-            FileExistsError: `folder` holds something.
+            FileExistsError: `folder` is not empty.
             WordVectorsError: A word is empty, or holds a line break or half a surrogate pair.
         """
         with atomic_folder(folder, overwrite=overwrite) as temporary:
@@ -147,17 +147,19 @@ class WordVectors:
         import yaml
         from safetensors.numpy import save_file
 
+        # The digest ties both files together, since their order alone says which row is whose.
         lines = _word_lines(self.words)
         (folder / WORDS).write_bytes(lines)
         metadata = {"words_sha256": hashlib.sha256(lines).hexdigest()}
         save_file({"vectors": np.ascontiguousarray(self.matrix)}, folder / VECTORS, metadata)
-        shutil.copymode(folder / WORDS, folder / VECTORS)  # safetensors writes for the owner's eyes alone
+        shutil.copymode(folder / WORDS, folder / VECTORS)  # safetensors 0.8 lets only the owner read its files
         stated = {"words": len(self), "width": self.width, "lowercase": self.lowercase, **(settings or {})}
         text = yaml.safe_dump(stated, sort_keys=False, allow_unicode=True, width=119)
         (folder / SETTINGS).write_text(text, encoding="utf-8")
 
 
 def _word_lines(words: Iterable[str]) -> bytes:
+    """Return the content of the list of words, one per line."""
     lines = []
     for word in words:
         try:
@@ -176,7 +178,7 @@ def load_word_vectors(folder: str | os.PathLike[str]) -> WordVectors:
     """Read a folder that :meth:`WordVectors.save` wrote.
 
     Raises:
-        FileNotFoundError: The folder, or a file of it, is not there.
+        FileNotFoundError: The folder or one of its files does not exist.
         WordVectorsError: The files are damaged or do not belong together.
 
     Example:
@@ -184,6 +186,7 @@ def load_word_vectors(folder: str | os.PathLike[str]) -> WordVectors:
     """
     from safetensors import SafetensorError, safe_open
 
+    # Each check names its own mistake: a file of another kind, damage, and files of two different folders.
     folder = Path(folder)
     missing = [name for name in (VECTORS, WORDS, SETTINGS) if not (folder / name).is_file()]
     if missing:

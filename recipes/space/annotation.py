@@ -1,4 +1,4 @@
-"""A student and what it finds: any token classifier in safetensors, on text of any length."""
+"""Students and their annotations: any token classifier in safetensors, on text of any length."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sentences import split_sentences
@@ -24,6 +24,9 @@ from hf_bionerkd.hub.snapshots import model_folder
 from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelError, LabelSpace, WordSpan, spans_to_mentions
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
 _VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")
 _LONGEST_QUOTE = 300  # characters of an error message
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -32,7 +35,7 @@ Progress = Callable[[int, int], None]
 
 
 class StudentError(RuntimeError):
-    """A student that cannot be loaded or asked; the message is for the person at the page."""
+    """A student cannot be loaded or used; the message is for the person at the page."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,14 @@ class Annotation:
 
     Args:
         document (`Document`): The text and its mentions, which do not overlap.
-        scores (`tuple[float, ...]`): One a mention, between 0 and 1: the mean, over the mention's words, of the
+        scores (`tuple[float, ...]`): One score per mention, from 0 to 1: the mean, over the mention's words, of the
             probability that the student gives to the word's tag. The plain pipeline prints the same number with
             `aggregation_strategy="first"`.
         model (`str`): Hub id or folder of the student.
-        types (`tuple[str, ...]`): The types that it knows.
-        revision (`str`, *optional*): The branch, tag or commit asked for.
-        commit (`str`, *optional*): The commit that it was loaded at; None for a folder.
-        tag (`str`, *optional*): The tag pair that it was asked under; None where it has none.
+        types (`tuple[str, ...]`): Types that the student knows.
+        revision (`str`, *optional*): Branch, tag or commit that was asked for.
+        commit (`str`, *optional*): Commit that the student was loaded at; None for a folder.
+        tag (`str`, *optional*): Tag pair around the text; None where the student has none.
     """
 
     document: Document
@@ -66,19 +69,20 @@ class Annotation:
 
 
 class Student:
-    """A token classifier, ready to be asked from several threads.
+    """A token classifier that several threads may use at once.
 
     Args:
         name (`str`): Hub id ``org/name``, ``org/name@revision``, or a local folder.
         revision (`str`, *optional*): Branch, tag or commit on the Hub.
 
     Raises:
-        StudentError: It cannot be reached or loaded, or is no token classifier in safetensors of a stock architecture.
+        StudentError: The model cannot be reached or loaded, or is not a token classifier in safetensors of a stock
+            architecture.
 
     Example:
         ```python
-        >>> found = Student("org/student").annotate("Aspirin helps.")
-        >>> [(mention.text, mention.type) for mention in found.document.mentions]
+        >>> annotation = Student("org/student").annotate("Aspirin helps.")
+        >>> [(mention.text, mention.type) for mention in annotation.document.mentions]
         [('Aspirin', 'Chemical')]
         ```
     """
@@ -93,6 +97,7 @@ class Student:
         self.revision = None if reference is None else reference.revision
         self._taggers: dict[str | None, WordTagger] = {}
         self._lock = threading.Lock()
+        # The labels first: a model that is no tagger is refused before its weights are read.
         with _explaining(self.name, folder):
             self.space, self._order = _label_space(folder)
             self._model, self._tokenizer = _load(folder)
@@ -101,17 +106,17 @@ class Student:
 
     @property
     def types(self) -> tuple[str, ...]:
-        """The entity types it finds."""
+        """Entity types that the student finds."""
         return self.space.types
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tag pairs that it may be asked under, by name; none for models without."""
+        """Names of the tag pairs that the student knows; none for models without."""
         return tuple(self._tag_pairs)
 
     @property
     def default_tag(self) -> str | None:
-        """The tag pair of the published tokenizer."""
+        """Tag pair of the published tokenizer."""
         recorded = getattr(self._model.config, "bionerkd_tag_pairs", None) or {}
         default = recorded.get("default")
         return default if default in self._tag_pairs else next(iter(self._tag_pairs), None)
@@ -119,12 +124,13 @@ class Student:
     def annotate(self, text: str, tag: str | None = None, on_progress: Progress | None = None) -> Annotation:
         """Find the mentions in a text of any length.
 
-        Each sentence is read by itself, as in training; one longer than the model's input is read in windows.
+        Each sentence is read by itself, as in training; a sentence longer than the model's input is read in windows.
 
         Args:
             text (`str`): Any text. Lone surrogates, which no file can hold, become U+FFFD; offsets stay.
             tag (`str`, *optional*): Name of a tag pair; the default one by default.
-            on_progress (`Callable[[int, int], None]`, *optional*): Told how many windows are read, of how many.
+            on_progress (`Callable[[int, int], None]`, *optional*): A function that is called with the number of
+                windows read so far and their total.
 
         Raises:
             StudentError: The student has no such tag.
@@ -137,14 +143,15 @@ class Student:
         document = Document("1", text)
         sentences = split_sentences(text, document.words)
         tokens = document.tokens
-        found = self.read([tokens[first:last] for first, last in sentences], tag, on_progress)
+        read = self.read([tokens[first:last] for first, last in sentences], tag, on_progress)
+        # Word spans count within their sentence; shift them to the whole text.
         spans = [
             (first + offset, last + offset, kind)
-            for (offset, _), (own, _) in zip(sentences, found, strict=True)
+            for (offset, _), (own, _) in zip(sentences, read, strict=True)
             for first, last, kind in own
         ]
         mentions = spans_to_mentions(spans, document, source=self.name)
-        scores = tuple(score for _, scores in found for score in scores)
+        scores = tuple(score for _, scores in read for score in scores)
         document = Document(document.id, text, mentions, document.words)
         return Annotation(document, scores, self.name, self.types, self.revision, self.commit, tag)
 
@@ -156,39 +163,44 @@ class Student:
         Args:
             sentences (`Sequence[Sequence[str]]`): Words of each sentence.
             tag (`str`, *optional*): Name of a tag pair; the default one by default.
-            on_progress (`Callable[[int, int], None]`, *optional*): Told how many windows are read, of how many.
+            on_progress (`Callable[[int, int], None]`, *optional*): A function that is called with the number of
+                windows read so far and their total.
 
         Returns:
-            For each sentence its word spans and their scores.
+            Word spans of each sentence, and their scores.
         """
-        found = []
+        results = []
         for log_probs in self._tagger(tag or self.default_tag).log_probs(sentences, on_progress):
+            # The model's labels in the order of a label space, which decoding needs.
             own = log_probs[:, list(self._order)]
             spans = self.space.decode(own.argmax(axis=1))
             probabilities = np.exp(own.max(axis=1))
-            found.append((spans, [float(probabilities[first:last].mean()) for first, last, _ in spans]))
-        return found
+            results.append((spans, [float(probabilities[first:last].mean()) for first, last, _ in spans]))
+        return results
 
     def _tagger(self, tag: str | None) -> WordTagger:
+        """Return the tagger of a tag pair, made when it is first used."""
         with self._lock:
             if tag not in self._taggers:
                 tokenizer = self._tokenizer if tag is None else set_default_tag(self._tokenizer, tag, self._tag_pairs)
                 tagger = WordTagger(self._model, tokenizer)
-                # The first call writes settings into the Rust tokenizer, and must be over before threads share it.
+                # With tokenizers 0.23 the first call writes settings into the Rust tokenizer, so it must be over
+                # before threads share it. A tokenizer that its use does not change would make this needless.
                 tagger.log_probs([["a"]])
                 self._taggers[tag] = tagger
             return self._taggers[tag]
 
 
 def _label_space(folder: Path) -> tuple[LabelSpace, Sequence[int]]:
-    """The labels that a folder's configuration names, before any weights are read."""
+    """Return the labels that a folder's configuration names, and their order in the model."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     return LabelSpace.from_labels([config.id2label[index] for index in range(config.num_labels)])
 
 
-def _load(folder: Path) -> tuple[Any, Any]:
+def _load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Load a model for inference, on a GPU where there is one, and its tokenizer."""
     import torch
     from transformers import AutoTokenizer
 
@@ -201,12 +213,12 @@ def _load(folder: Path) -> tuple[Any, Any]:
 
 @contextmanager
 def _explaining(name: str, folder: Path) -> Iterator[None]:
-    """Whatever is wrong with a model, in a sentence for the page."""
+    """Explain any error of a model within the block in a sentence for the page."""
     try:
         if not (folder / "config.json").is_file():
             raise StudentError(f"{name} is no model for transformers: it has no config.json.")
         if not any(path for pattern in _VOCABULARIES for path in folder.glob(pattern)):
-            # transformers 5 would make up a tokenizer without any words
+            # Transformers 5 would make up a tokenizer without any words.
             raise StudentError(f"{name} has no tokenizer: save one into its repository with save_pretrained.")
         with explaining_refusals(folder, name, trusted=False):
             yield
@@ -219,6 +231,6 @@ def _explaining(name: str, folder: Path) -> Iterator[None]:
         ) from error
     except LabelError as error:
         raise StudentError(f"{name} is no tagger of mentions: {error}") from error
-    except Exception as error:  # a repository may be broken in as many ways as there are libraries that read it
-        said = shorten(redact(str(error)) or type(error).__name__, _LONGEST_QUOTE, placeholder=" …")
-        raise StudentError(f"{name} could not be loaded: {said}") from error
+    except Exception as error:  # every library that reads a repository has its own errors for a broken one
+        reason = shorten(redact(str(error)) or type(error).__name__, _LONGEST_QUOTE, placeholder=" …")
+        raise StudentError(f"{name} could not be loaded: {reason}") from error

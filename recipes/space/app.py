@@ -1,4 +1,4 @@
-"""A page to try students on: type a text, see its mentions, compare two students, take the result home.
+"""A page on which to try students: type a text, see its mentions, compare two students, download the result.
 
     python recipes/space/app.py --students runs/demo/distill/student runs/demo/distill/partial
     python recipes/space/app.py --students org/student@v1 org/other-student
@@ -30,7 +30,7 @@ learned. The number beside a mention is the student's mean probability of the ta
 here. The models make mistakes: nothing on this page is medical advice."""
 NOBODY = "(none)"
 LONGEST = 1_000_000  # characters; a whole book fits
-AT_ONCE = 4  # people whose texts are read at the same time; the others wait in a queue that shows their place
+AT_ONCE = 4  # texts that are read at the same time; the others wait in a queue that the page shows
 EXAMPLES = [
     "In patients with aspirin-induced asthma, expression of TP53 and IL-2 was reduced.",
     "Three days after cisplatin was started, the patient developed acute renal failure and hearing loss.",
@@ -42,10 +42,10 @@ _PROGRESS = gr.Progress()
 
 
 class Page:
-    """The page and what happens on it.
+    """The page and its reactions to what people do.
 
     Args:
-        shelf (`Shelf`): The students to offer; the first is chosen to begin with.
+        shelf (`Shelf`): The students to offer; the first is chosen at the start.
     """
 
     def __init__(self, shelf: Shelf) -> None:
@@ -63,6 +63,7 @@ class Page:
                 max_length=LONGEST,
                 placeholder="Type or paste a text; Shift and Enter finds its mentions",
             )
+            # One column per student: its name, its tag pair where it has any, and what it finds.
             gr.Examples([[example] for example in EXAMPLES], text, label="Examples: choose one to fill it in")
             with gr.Row():
                 with gr.Column():
@@ -83,6 +84,7 @@ class Page:
                     second_panel = gr.HTML(js_on_load=None)
             comparison = gr.HTML(js_on_load=None)
 
+            # Loading and reading are limited apart, so that choosing a student does not wait for long texts.
             results = [first_panel, second_column, second_panel, comparison]
             quick: dict[str, Any] = {"show_progress": "minimal", "concurrency_limit": AT_ONCE}
             blocks.load(self.choose, first, [first_tag, first_status], api_visibility="private", **quick)
@@ -101,7 +103,7 @@ class Page:
         return blocks
 
     def choose(self, name: str) -> tuple[Any, str]:
-        """Load a student; gives its tags to choose from, and what it finds, or why it cannot be loaded."""
+        """Load a student; return its tags to choose from, and what it finds or why it cannot be loaded."""
         if name == NOBODY:
             return gr.Dropdown(visible=False, choices=[], value=None), ""
         try:
@@ -121,32 +123,34 @@ class Page:
         second_tag: str | None,
         progress: Any = _PROGRESS,
     ) -> tuple[str, Any, str, str]:
-        """Annotate a text with one student or two; gives both panels and the comparison."""
+        """Annotate a text with one student or two; return both panels and the comparison."""
         if not text.strip():
             return _results(message("There is no text yet: type or paste one, or choose an example."))
         if len(text) > LONGEST:
             return _results(message(f"The text is longer than {LONGEST:,} characters: cut it in parts.", problem=True))
-        found = [self._annotate(text, first, first_tag, progress)]
+        outcomes = [self._annotate(text, first, first_tag, progress)]
         if second != NOBODY:
-            found.append(self._annotate(text, second, second_tag, progress))
-        sound = [result for result in found if isinstance(result, Annotation)]
-        colours = colours_of(kind for result in sound for kind in result.types)
-        if len(sound) < 2:
-            return _results(*(_panel(result, colours) for result in found))
-        compared = compare(*sound)
+            outcomes.append(self._annotate(text, second, second_tag, progress))
+        annotations = [outcome for outcome in outcomes if isinstance(outcome, Annotation)]
+        # A type has the same colour in both panels.
+        colours = colours_of(kind for annotation in annotations for kind in annotation.types)
+        if len(annotations) < 2:
+            return _results(*(_panel(outcome, colours) for outcome in outcomes))
+        compared = compare(*annotations)
+        only = (compared.only_first, compared.only_second)
         panels = [
-            _panel(result, colours, letter, alone)
-            for result, letter, alone in zip(sound, "AB", (compared.only_first, compared.only_second), strict=True)
+            _panel(annotation, colours, letter, alone)
+            for annotation, letter, alone in zip(annotations, "AB", only, strict=True)
         ]
-        return _results(*panels, differences(compared, [result.types for result in sound], colours))
+        return _results(*panels, differences(compared, [annotation.types for annotation in annotations], colours))
 
     @staticmethod
     def clear() -> tuple[str, str, Any, str, str]:
-        """An empty page."""
+        """Return the values of an empty page."""
         return "", *_results("")
 
     def _annotate(self, text: str, name: str, tag: str | None, progress: Any) -> Annotation | str:
-        """An annotation, or why there is none."""
+        """Return an annotation, or the reason why there is none."""
         progress(0, desc=f"{name}: loading")
         try:
             return self.shelf.get(name).annotate(
@@ -157,23 +161,24 @@ class Page:
 
 
 def _panel(result: Annotation | str, colours: Mapping[str, int], letter: str = "", alone: Collection[Key] = ()) -> str:
+    """Return the panel of an annotation, or the message of an error."""
     if isinstance(result, str):
         return message(result, problem=True)
     exports: list[Export] = [as_json(result)]
     try:
         exports.insert(0, pubtator(result))
     except CorpusError:
-        pass  # a type's name that PubTator cannot hold: JSON can
+        pass  # PubTator cannot hold every type's name; JSON can
     return panel(result, colours, exports, letter, alone)
 
 
 def _results(first: str, second: str = "", comparison: str = "") -> tuple[str, Any, str, str]:
-    """Values of the page's results; a second panel takes its half of the page only where there is one."""
+    """Return the values of the page's results; the second half of the page is shown only with a second panel."""
     return first, gr.Column(visible=bool(second)), second, comparison
 
 
 def launch_options() -> dict[str, Any]:
-    """What the page needs beside its parts: nothing from the network, no record of what was typed."""
+    """Return the settings of the server: nothing is loaded from the network, and no record of texts is kept."""
     return {
         "css": style_sheet(),
         "theme": gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),

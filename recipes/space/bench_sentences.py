@@ -1,4 +1,4 @@
-"""What it is worth to read a text sentence by sentence, as the page does: strict F1 on running text.
+"""Benchmark of reading a text sentence by sentence, as the page does: strict F1 on running text.
 
     python recipes/space/bench_sentences.py runs/demo/distill/student data/demo/demo-disease data/demo/demo-gene
 
@@ -21,14 +21,14 @@ from hf_bionerkd.labels import LabelSpace
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("student", help="Hub id or folder")
     parser.add_argument(
         "corpora", nargs="+", help="folders that dataset_scripts/ made; their types must be the student's"
     )
-    parser.add_argument("--sentences", type=int, default=8, help="sentences a text")
-    parser.add_argument("--texts", type=int, default=150, help="at most so many texts")
+    parser.add_argument("--sentences", type=int, default=8, help="sentences per text")
+    parser.add_argument("--texts", type=int, default=150, help="largest number of texts")
     options = parser.parse_args()
     print(f"strict F1, percent, texts of {options.sentences} sentences of the validation split\n")
     print(f"{'corpus':<20}{'whole':>10}{'by rules':>10}{'as given':>10}")
@@ -38,31 +38,32 @@ def main() -> None:
 
 
 def measure(student: str, corpus: str, size: int, most: int) -> list[float]:
-    """F1 of the three ways to divide a text."""
+    """Return the F1 of the three ways to divide a text."""
     loaded = load_corpus(corpus, Path(corpus).name)
     rows = loaded.splits["validation"][: size * most]
     space, order = LabelSpace.from_labels(loaded.splits["validation"].features["ner_tags"].feature.names)
-    asked = Student(student)
+    tagger = Student(student)
     totals = [Counts() for _ in range(3)]
     for start in range(0, len(rows["tokens"]), size):
         tokens = rows["tokens"][start : start + size]
         words = [word for sentence in tokens for word in sentence]
         tags = [tag for sentence in rows["ner_tags"][start : start + size] for tag in sentence]
         gold = set(space.decode([order.index(tag) for tag in tags]))
+        # The whole text as one sentence, our sentences, and the corpus's own.
         text, spans = join_words(words)
         ends = [sum(map(len, tokens[: index + 1])) for index in range(len(tokens))]
         given = list(zip([0, *ends], ends, strict=False))
         for index, ranges in enumerate(([(0, len(words))], split_sentences(text, spans), given)):
-            found = {
+            predicted = {
                 (first + offset, last + offset, kind)
                 for (offset, _), (own, _) in zip(
-                    ranges, asked.read([words[first:last] for first, last in ranges]), strict=True
+                    ranges, tagger.read([words[first:last] for first, last in ranges]), strict=True
                 )
                 for first, last, kind in own
                 if kind in loaded.types
             }
-            right = len(found & gold)
-            totals[index] += Counts(right, len(found) - right, len(gold) - right)
+            right = len(predicted & gold)
+            totals[index] += Counts(right, len(predicted) - right, len(gold) - right)
     return [total.f1 for total in totals]
 
 

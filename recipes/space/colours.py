@@ -1,4 +1,4 @@
-"""One colour a type: the same in both panels, on light and on dark pages, with enough contrast to be read."""
+"""The colours of types: one per type, the same in both panels, readable on light and on dark pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _USUAL = {
 
 @dataclass(frozen=True)
 class Shade:
-    """Saturation and lightness, in percent, of a mention's background, of its text and of its type's name."""
+    """The saturation and lightness, in percent, of a mention's background, of its text and of its type's name."""
 
     background: tuple[int, int]
     text: tuple[int, int]
@@ -36,10 +36,10 @@ DARK = Shade(background=(45, 19), text=(50, 94), name=(85, 80))
 
 
 def colours_of(types: Iterable[str]) -> dict[str, int]:
-    """A place in :data:`HUES` for each type.
+    """Return the index in :data:`HUES` of each type's colour.
 
-    The usual types always have the same one, others the one their name hashes to or the next that is free. More than
-    ten types share colours; their names stand beside every mention anyway.
+    The usual types always have the same colour, others the one that their name hashes to, or the next that is free.
+    More than ten types share colours; their names stand beside every mention anyway.
 
     Example:
         >>> colours_of(["Gene", "Disease"])
@@ -47,21 +47,23 @@ def colours_of(types: Iterable[str]) -> dict[str, int]:
     """
     chosen: dict[str, int] = {}
     usual = {kind: _USUAL.get("".join(filter(str.isalnum, kind)).lower()) for kind in types}
+    # Usual types choose first, so that no other type takes their colour.
     for kind in sorted(usual, key=lambda kind: (usual[kind] is None, kind)):
-        place = usual[kind]
-        if place is None:
-            place = zlib.crc32(kind.encode()) % len(HUES)
-        while place in chosen.values() and len(chosen) < len(HUES):
-            place = (place + 1) % len(HUES)
-        chosen[kind] = place
+        colour = usual[kind]
+        if colour is None:
+            # Unlike `hash`, the checksum is the same in every process.
+            colour = zlib.crc32(kind.encode()) % len(HUES)
+        while colour in chosen.values() and len(chosen) < len(HUES):
+            colour = (colour + 1) % len(HUES)
+        chosen[kind] = colour
     return chosen
 
 
 def colour_rules() -> str:
-    """The style sheet's part about colours."""
+    """Return the style sheet's rules for colours."""
     return "\n".join(
         [
-            *(f".bn-c{place} {{ --bn-hue: {hue}; }}" for place, hue in enumerate(HUES)),
+            *(f".bn-c{colour} {{ --bn-hue: {hue}; }}" for colour, hue in enumerate(HUES)),
             _shade_rules(".bn-page", LIGHT),
             _shade_rules(".dark .bn-page", DARK),
         ]
@@ -69,6 +71,7 @@ def colour_rules() -> str:
 
 
 def _shade_rules(selector: str, shade: Shade) -> str:
+    """Return a rule that sets a shade as CSS variables."""
     parts = {"background": shade.background, "text": shade.text, "name": shade.name}
     values = "".join(f" --bn-{part}: {saturation}% {light}%;" for part, (saturation, light) in parts.items())
     return f"{selector} {{{values} }}"

@@ -1,4 +1,4 @@
-"""What two students found in one text, side by side."""
+"""The comparison of two students' annotations of one text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Key = tuple[int, int, str]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Mentions by who found them. The same mention: same start, same end, same type.
+    """The mentions of two annotations; mentions with the same start, end and type are the same.
 
     Args:
         rows (`tuple[tuple[Mention, float | None, float | None], ...]`): Every mention that either found, in order of
@@ -24,38 +24,39 @@ class Comparison:
 
     @property
     def both(self) -> int:
-        """How many mentions both found."""
+        """Number of mentions that both found."""
         return sum(first is not None and second is not None for _, first, second in self.rows)
 
     @property
     def only_first(self) -> frozenset[Key]:
-        """What only the first student found."""
+        """Mentions that only the first student found."""
         return frozenset(key(mention) for mention, _, second in self.rows if second is None)
 
     @property
     def only_second(self) -> frozenset[Key]:
-        """What only the second student found."""
+        """Mentions that only the second student found."""
         return frozenset(key(mention) for mention, first, _ in self.rows if first is None)
 
 
 def compare(first: Annotation, second: Annotation) -> Comparison:
-    """Lay two annotations of one text side by side.
+    """Compare two annotations of one text.
 
     Raises:
-        ValueError: They are of different texts.
+        ValueError: The annotations are of different texts.
     """
     if first.document.text != second.document.text:
         raise ValueError("only annotations of the same text can be compared")
-    found: dict[Key, Mention] = {}
+    # Each mention once, with a score by each student that found it.
+    mentions: dict[Key, Mention] = {}
     scores: list[dict[Key, float]] = [{}, {}]
     for side, annotation in enumerate((first, second)):
         for mention, score in annotation.scored:
-            found.setdefault(key(mention), mention)
+            mentions.setdefault(key(mention), mention)
             scores[side][key(mention)] = score
-    rows = ((found[place], scores[0].get(place), scores[1].get(place)) for place in sorted(found))
+    rows = ((mentions[same], scores[0].get(same), scores[1].get(same)) for same in sorted(mentions))
     return Comparison(tuple(rows))
 
 
 def key(mention: Mention) -> Key:
-    """What makes two mentions the same."""
+    """Return the values by which two mentions are the same."""
     return mention.start, mention.end, mention.type

@@ -1,4 +1,4 @@
-"""An annotation as a file: PubTator text, or JSON."""
+"""The files that an annotation can be downloaded as: PubTator text, or JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOT_IN_PUBTATOR = re.compile(r"[\t\r\n\0]")
 
 @dataclass(frozen=True)
 class Export:
-    """A file to download: its name, its media type, and what it holds."""
+    """A file to download: its name, its media type and its content."""
 
     name: str
     media_type: str
@@ -26,18 +26,19 @@ class Export:
 
 
 def pubtator(annotation: Annotation) -> Export:
-    """PubTator text with the document ID 1.
+    """Return an annotation as PubTator text with the document ID 1.
 
     A text of several lines becomes a title (its first line) and an abstract. Line breaks and tabs, which the format
-    cannot hold, become blanks, so that every offset stays; a mention is written without blanks at its ends, and one
-    of blanks alone, which no reader would keep, is not. Scores have no place in the format.
+    cannot hold, become blanks, so that every offset stays. A mention is written without blanks at its ends; a mention
+    of blanks only, which no reader would keep, is left out. The format has no field for scores.
 
     Raises:
-        CorpusError: A type's name holds what PubTator cannot.
+        CorpusError: A type's name has a character that PubTator cannot hold.
     """
     source = annotation.document
     text = _NOT_IN_PUBTATOR.sub(" ", source.text)
     first_line = source.text.find("\n")
+    # PubTator needs a title and an abstract; a text with only one of them is written as it is.
     passages: tuple[Passage, ...] = ()
     if source.text[:first_line].strip() and source.text[first_line + 1 :].strip() and first_line > 0:
         passages = (Passage(0, first_line, "title"), Passage(first_line + 1, len(text), "abstract"))
@@ -49,6 +50,7 @@ def pubtator(annotation: Annotation) -> Export:
 
 
 def _trimmed(mention: Mention, text: str) -> Mention | None:
+    """Return a mention without blanks at its ends; None where nothing is left."""
     words = text[mention.start : mention.end]
     start = mention.start + len(words) - len(words.lstrip())
     words = words.strip()
@@ -56,7 +58,7 @@ def _trimmed(mention: Mention, text: str) -> Mention | None:
 
 
 def as_json(annotation: Annotation) -> Export:
-    """JSON with the text, the model and its commit, the tag, and every mention with its score."""
+    """Return JSON with the text, the model and its commit, the tag, and every mention with its score."""
     values = {
         "text": annotation.document.text,
         "model": {"id": annotation.model, "revision": annotation.revision, "commit": annotation.commit},
@@ -75,13 +77,14 @@ def as_json(annotation: Annotation) -> Export:
         }
         for mention, score in annotation.scored
     ]
+    # Put together by hand, so that each mention is one line, which `indent` would spread over seven.
     head = json.dumps(values, ensure_ascii=False, indent=2).removesuffix("\n}")
-    rows = ",\n".join(f"    {json.dumps(mention, ensure_ascii=False)}" for mention in mentions)  # a line each
+    rows = ",\n".join(f"    {json.dumps(mention, ensure_ascii=False)}" for mention in mentions)
     content = f'{head},\n  "mentions": [\n{rows}\n  ]\n}}\n'
     return Export(f"{_stem(annotation)}.json", "application/json", content)
 
 
 def _stem(annotation: Annotation) -> str:
-    """A file name that says who found it: ``org-student.all``."""
+    """Return a file name that says who found the mentions, such as ``org-student.all``."""
     parts = [annotation.model.strip("./"), *([annotation.tag] if annotation.tag else [])]
     return ".".join(re.sub(r"[^\w.-]+", "-", part) for part in parts)

@@ -1,4 +1,4 @@
-"""Annotations as HTML. Whatever a person typed, or a model calls its types, is escaped."""
+"""Annotations as HTML, in which all text from people and from models is escaped."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from exports import Export
 
 from hf_bionerkd.documents import Mention
 
-MOST_ROWS = 500  # of a table on the page; the downloads hold every mention
-_BLOCK = 2000  # characters
+MOST_ROWS = 500  # rows of a table on the page; the downloads hold every mention
+_BLOCK = 2000  # characters; a browser lays out only the blocks in view
 
 
 def style_sheet() -> str:
-    """The page's own rules and the colours of types."""
+    """Return the page's own rules and those for the colours of types."""
     return Path(__file__).with_name("style.css").read_text(encoding="utf-8") + colour_rules() + "\n"
 
 
@@ -32,13 +32,13 @@ def panel(
     letter: str = "",
     alone: Collection[Key] = (),
 ) -> str:
-    """What one student found: a legend, the text with its mentions, links to download, a table.
+    """Return the panel of one student: a legend, the text with its mentions, links to download, a table.
 
     Args:
         annotation (`Annotation`): Text, mentions, scores.
-        colours (`Mapping[str, int]`): Type to colour, from :func:`colours.colours_of`.
+        colours (`Mapping[str, int]`): Type to colour, as :func:`colours.colours_of` returns them.
         exports (`Iterable[Export]`, *optional*): Files to offer.
-        letter (`str`, *optional*): What the student is called where two are compared.
+        letter (`str`, *optional*): Letter of the student where two are compared.
         alone (`Collection[Key]`, *optional*): Mentions that only this one of the two found.
     """
     commit = f" · commit {annotation.commit[:7]}" if annotation.commit else ""
@@ -63,16 +63,17 @@ def panel(
 def highlighted(
     annotation: Annotation, colours: Mapping[str, int], letter: str = "", alone: Collection[Key] = ()
 ) -> str:
-    """The text with every mention marked, followed by its type and score.
+    """Return the text with every mention marked, followed by its type and score.
 
-    Outside the ``small`` elements, which hold type and score, the HTML's text is the annotated text. A long text comes
-    in blocks, of which a browser lays out those in view.
+    Outside the ``small`` elements, which hold type and score, the HTML's text is the annotated text. A long text is
+    divided into blocks, of which a browser lays out only those in view.
     """
     text = annotation.document.text
     scored = annotation.scored
     parts = []
     position = done = 0
     for end in _block_ends(text, annotation.document.mentions):
+        # No mention crosses the end of a block, so those that end in it are all of it.
         parts.append('<div class="bn-block">')
         while done < len(scored) and scored[done][0].end <= end:
             mention, score = scored[done]
@@ -90,7 +91,7 @@ def highlighted(
 
 
 def _block_ends(text: str, mentions: Sequence[Mention]) -> Iterator[int]:
-    """Where to divide a text: at line breaks or, in very long lines, where a line might end; never in a mention."""
+    """Yield where to divide a text: at line breaks or, in very long lines, at white space; never in a mention."""
     starts = [mention.start for mention in mentions]
     begin = 0
     for match in re.finditer(r"\s", text):
@@ -104,11 +105,11 @@ def _block_ends(text: str, mentions: Sequence[Mention]) -> Iterator[int]:
 
 
 def differences(comparison: Comparison, types: Sequence[Collection[str]], colours: Mapping[str, int]) -> str:
-    """Where two students, called A and B, agree and where they differ.
+    """Return the section that shows where two students, called A and B, agree and where they differ.
 
     Args:
-        comparison (`Comparison`): What both found.
-        types (`Sequence[Collection[str]]`): The types that each of them knows.
+        comparison (`Comparison`): Mentions that each found.
+        types (`Sequence[Collection[str]]`): Types that each of them knows.
         colours (`Mapping[str, int]`): Type to colour.
     """
     counts = [
@@ -117,6 +118,7 @@ def differences(comparison: Comparison, types: Sequence[Collection[str]], colour
         (len(comparison.only_second), "only by B"),
     ]
     summary = "".join(f"<li><b>{count:,}</b> {what}</li>" for count, what in counts)
+    # A student that does not know a type cannot have missed its mentions; the page says so.
     unknown = (("A", set(types[1]) - set(types[0])), ("B", set(types[0]) - set(types[1])))
     notes = [
         f"<p>{letter} does not know {escape(', '.join(sorted(kinds)))}.</p>" for letter, kinds in unknown if kinds
@@ -127,40 +129,43 @@ def differences(comparison: Comparison, types: Sequence[Collection[str]], colour
         if score is None or other is None
     ]
     if rows:
-        found = _table("What only one of them found", ("Mention", "Type", "Place", "Found by", "Score"), rows)
+        details = _table("What only one of them found", ("Mention", "Type", "Place", "Found by", "Score"), rows)
     else:
-        found = f"<p>{'They agree on every mention' if comparison.rows else 'Neither found a mention'}.</p>"
+        details = f"<p>{'They agree on every mention' if comparison.rows else 'Neither found a mention'}.</p>"
     return _page(
         '<section aria-label="Comparison of A and B"><h2>Where they differ</h2>'
-        f'<ul class="bn-counts">{summary}</ul>{"".join(notes)}{found}</section>'
+        f'<ul class="bn-counts">{summary}</ul>{"".join(notes)}{details}</section>'
     )
 
 
 def note(text: str) -> str:
-    """A remark beside a choice that the person made."""
+    """Return a remark beside a choice that the person made."""
     return _page(f'<p class="bn-note">{escape(text)}</p>')
 
 
 def message(text: str, *, problem: bool = False) -> str:
-    """A sentence to the person at the page; one about a problem is announced by screen readers."""
+    """Return a sentence to the person at the page; screen readers announce one about a problem."""
     role = "alert" if problem else "status"
     return _page(f'<p class="bn-message{" bn-problem" if problem else ""}" role="{role}">{escape(text)}</p>')
 
 
 def _page(content: str) -> str:
+    """Return content to which the style sheet's rules apply."""
     return f'<div class="bn-page">{content}</div>'
 
 
 def _legend(annotation: Annotation, colours: Mapping[str, int]) -> str:
-    found = [mention.type for mention in annotation.document.mentions]
+    """Return the legend: every type that the student knows, with its colour and number of mentions."""
+    kinds = [mention.type for mention in annotation.document.mentions]
     entries = "".join(
-        f'<li><span class="bn-type bn-c{colours[kind]}">{escape(kind)}</span> {found.count(kind)}</li>'
+        f'<li><span class="bn-type bn-c{colours[kind]}">{escape(kind)}</span> {kinds.count(kind)}</li>'
         for kind in annotation.types
     )
     return f'<ul class="bn-legend" aria-label="Mentions of each type">{entries}</ul>'
 
 
 def _mention_table(annotation: Annotation, colours: Mapping[str, int]) -> str:
+    """Return all mentions as a table that is folded at first."""
     count = len(annotation.scored)
     if not count:
         return "<p>No mention found.</p>"
@@ -171,16 +176,18 @@ def _mention_table(annotation: Annotation, colours: Mapping[str, int]) -> str:
 
 
 def _cells(mention: Mention, colours: Mapping[str, int]) -> list[str]:
+    """Return a mention's text, type and offsets as cells of a table."""
     kind = f'<span class="bn-type bn-c{colours[mention.type]}">{escape(mention.type)}</span>'
     return [escape(mention.text), kind, f"{mention.start}–{mention.end}"]
 
 
 def _number(score: float | None) -> str:
+    """Return a score as the page shows it."""
     return "" if score is None else f"{score:.2f}"
 
 
 def _table(caption: str, heads: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are HTML already."""
+    """Return a table of cells that are HTML already."""
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows[:MOST_ROWS])
     more = f"<p>… and {len(rows) - MOST_ROWS:,} more, in the downloads.</p>" if len(rows) > MOST_ROWS else ""
@@ -191,7 +198,7 @@ def _table(caption: str, heads: Iterable[str], rows: Sequence[Sequence[str]]) ->
 
 
 def _download(export: Export) -> str:
-    """A link that holds the file, so that the server keeps no copy of anybody's text."""
+    """Return a link that contains the file, so that the server keeps no copy of anybody's text."""
     content = base64.b64encode(export.content.encode()).decode()
     kind = {"text/plain": "PubTator", "application/json": "JSON"}[export.media_type]
     return (

@@ -1,7 +1,7 @@
-"""Where sentences end: students learn from single sentences, and read them best one at a time.
+"""The division of texts into sentences: students learn from single sentences, and read them best one at a time.
 
-The rules are few and careful: when in doubt, no cut. Two sentences read together cost a model little, a mention cut in
-two is lost.
+The rules are few and careful; in doubt, they do not cut. Two sentences read together cost a model little, but a
+mention that is cut in two is lost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ENDS = re.compile(
     r"|(?P<mark>[.!?])['\"”’)\]]*(?=\s+['\"“‘(\[]*(?P<next>\w))"
 )
 _LAST_WORD = re.compile(r"[^\s(\[]*$")
-# What a full stop belongs to rather than ends; written without it. Before digits no cut is made anyway ("Fig. 3").
+# Abbreviations, without their full stop, which ends no sentence. Before digits no cut is made anyway ("Fig. 3").
 _ABBREVIATIONS = frozenset(
     "al approx ca cf dr e.g ed eds eq eqs fig figs i.e incl mr mrs ms prof ref refs sp spp st subsp var viz vs".split()
 )
@@ -27,11 +27,11 @@ def split_sentences(text: str, words: Sequence[tuple[int, int]]) -> list[tuple[i
 
     A sentence ends at a blank line; at ``.``, ``!`` or ``?`` (and closing quotes and brackets) before white space and
     a capital letter, unless the full stop belongs to an abbreviation or an initial; and at ``。``, ``！`` or ``？``.
-    A single line break is white space, since pasted text is often wrapped.
+    A single line break counts as white space, because pasted text is often wrapped.
 
     Args:
         text (`str`): Any text.
-        words (`Sequence[tuple[int, int]]`): Its words as half-open spans, in order.
+        words (`Sequence[tuple[int, int]]`): Words of the text as half-open spans, in order.
 
     Returns:
         Half-open ranges of words, none empty, which cover all words in order.
@@ -47,15 +47,17 @@ def split_sentences(text: str, words: Sequence[tuple[int, int]]) -> list[tuple[i
 
 
 def _sentence_ends(text: str) -> list[int]:
-    """One past the last character of every sentence but the last."""
+    """Return the offset after every sentence but the last."""
     return [match.end() for match in _ENDS.finditer(text) if match["mark"] is None or _ends_here(text, match)]
 
 
 def _ends_here(text: str, match: re.Match[str]) -> bool:
+    """Tell whether a mark ends a sentence: not before lower case, and not as part of an abbreviation or initial."""
     if not match["next"].isupper():
         return False
     if match["mark"] != ".":
         return True
+    # No abbreviation is longer than twenty characters, so the search need not go further back.
     before = _LAST_WORD.search(text, max(0, match.start() - 20), match.start())
     word = before[0] if before else ""
     is_initial = len(word) == 1 and word.isalpha()

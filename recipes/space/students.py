@@ -12,7 +12,7 @@ from annotation import Student
 
 
 def read_students(path: str | Path) -> list[str]:
-    """The students that a Space was published with.
+    """Return the students that a Space was published with.
 
     Args:
         path (`str` or `Path`): A file ``{"students": [{"id": "org/student", "revision": "v1"}, …]}``; a revision may
@@ -22,7 +22,7 @@ def read_students(path: str | Path) -> list[str]:
         Names such as ``org/student`` and ``org/student@v1``, in the file's order.
 
     Raises:
-        ValueError: The file is not of that form, or lists none.
+        ValueError: The file has another form, or lists no student.
     """
     try:
         listed = json.loads(Path(path).read_text(encoding="utf-8"))["students"]
@@ -38,11 +38,11 @@ def read_students(path: str | Path) -> list[str]:
 
 
 class Shelf:
-    """Students by name. The last few asked for stay loaded.
+    """The students by name, of which those used last stay loaded.
 
     Args:
         names (`Iterable[str]`): Hub ids, with ``@revision`` or without, or local folders.
-        capacity (`int`, *optional*, defaults to 4): How many stay loaded.
+        capacity (`int`, *optional*, defaults to 4): Number of students that stay loaded.
     """
 
     def __init__(self, names: Iterable[str], capacity: int = 4) -> None:
@@ -53,18 +53,20 @@ class Shelf:
         self._loading = {name: threading.Lock() for name in self.names}
 
     def get(self, name: str) -> Student:
-        """A student, loaded now if it is not yet; a load that failed is tried again.
+        """Return a student, and load it if it is not loaded; a load that failed is tried again.
 
         Raises:
-            StudentError: It cannot be loaded.
-            KeyError: The page does not offer it.
+            StudentError: The student cannot be loaded.
+            KeyError: The page does not offer the student.
         """
-        with self._loading[name]:  # two people who choose one student load it once
+        # One lock per student, so that two people who choose it load it once, and others do not wait for it.
+        with self._loading[name]:
             with self._lock:
                 if name in self._loaded:
                     self._loaded.move_to_end(name)
                     return self._loaded[name]
             student = Student(name)
+            # Unload those that were not used for the longest time.
             with self._lock:
                 self._loaded[name] = student
                 while len(self._loaded) > self.capacity:

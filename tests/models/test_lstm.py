@@ -1,4 +1,4 @@
-"""The hand-written LSTM against torch's own."""
+"""The hand-written LSTM and its dropout against torch's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_sequence
 
-from hf_bionerkd.models.lstm import BidirectionalLstm, step_order
+from hf_bionerkd.models.lstm import BidirectionalLstm, CheapDropout, step_order
 
 LENGTHS = [[3], [2, 5, 1], [4, 0, 4, 7, 0, 1], [1, 1, 1]]
 
@@ -76,3 +76,43 @@ def test_a_gpu_gives_the_same():
     here = lstm(inputs, lengths)
     there = lstm.cuda()(inputs.cuda(), lengths.cuda())
     assert torch.allclose(here, there.cpu(), atol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.75])
+def test_dropout_rate_scale_and_gradient(rate):
+    torch.manual_seed(0)
+    values = torch.ones(1001, 333, requires_grad=True)
+    dropped = CheapDropout(rate)(values)
+    kept = dropped != 0
+    assert (~kept).float().mean().item() == pytest.approx(rate, abs=0.004)
+    assert torch.allclose(dropped[kept], torch.tensor(1 / (1 - rate)))
+    dropped.sum().backward()
+    assert torch.equal(values.grad, dropped.detach())
+
+
+def test_dropout_neighbours_and_calls_are_independent():
+    torch.manual_seed(0)
+    drop, values = CheapDropout(0.5), torch.ones(400_000)
+    first, second = drop(values) > 0, drop(values) > 0
+    assert (first == second).float().mean().item() == pytest.approx(0.5, abs=0.005)
+    for distance in range(1, 9):  # eight bytes of one random number are four decisions
+        same = (first[distance:] == first[:-distance]).float().mean().item()
+        assert same == pytest.approx(0.5, abs=0.005)
+
+
+def test_dropout_the_seed_decides():
+    drop = CheapDropout(0.5)
+    torch.manual_seed(3)
+    first = drop(torch.ones(99))
+    torch.manual_seed(3)
+    assert torch.equal(first, drop(torch.ones(99)))
+
+
+def test_nothing_is_dropped_in_evaluation_or_at_rate_zero_and_everything_at_one():
+    values = torch.randn(5, 7)
+    assert torch.equal(CheapDropout(0.5).eval()(values), values)
+    assert torch.equal(CheapDropout(0.0)(values), values)
+    assert (CheapDropout(1.0)(values) == 0).all()
+    assert CheapDropout(0.5)(values.bfloat16()).dtype == torch.bfloat16
+    assert CheapDropout(0.5)(values[:, ::2]).shape == (5, 4)
+    assert CheapDropout(0.5)(torch.zeros(0, 4)).shape == (0, 4)

@@ -140,7 +140,7 @@ def test_a_folder_and_a_file_are_opened_alike(tmp_path):
         ("1 2\ngout 1 2\npain 3 4\n", r"bad: the first line promises 1 words, but 2 follow"),
         ("2 2\ngout 1 2\npain 3\n", r"bad:3: .*pain 3.* has 1 numbers after its word; expected 2"),
         ("gout 1 2\npain 3 4 5\n", r"bad:2: .*pain 3 4 5.* has 3 numbers after its word; expected 2"),
-        ("2 2\ngout 1 2 3\npain 3 4 5\n", r"bad: the first line states 2 numbers a word, but every row has more"),
+        ("2 2\ngout 1 2 3\npain 3 4 5\n", r"bad: the first line states 2 numbers per word, but every row has more"),
         ("gout 1 2\npain 3\n", r"bad:2: .* has 1 numbers after its word; expected 2"),
         ("2 2\ngout 1 2\npain 3 x\n", r"bad:3: the vector of 'pain': could not convert string to float"),
         ("2 2\ngout 1 2\npain nan 2\n", r"bad: line 3: the vector of 'pain' holds NaN or infinity"),
