@@ -19,17 +19,19 @@ ALLOWED: dict[str, set[str]] = {
     "documents": set(),
     "io": set(),
     "processes": set(),
+    "progress": set(),
+    "exits": {"hub"},
     "losses": set(),
     "models": set(),
     "labels": {"documents"},
     "corpora": {"documents", "labels", "io"},
     "evaluation": {"documents", "labels", "io"},
     "knowledge": {"documents", "corpora", "io"},
-    "weak": {"documents", "labels", "corpora", "knowledge", "evaluation", "io", "processes"},
+    "weak": {"documents", "labels", "corpora", "knowledge", "evaluation", "io", "processes", "progress"},
     "hub": {"documents", "labels", "evaluation", "io"},
     "encoding": {"documents", "labels", "models", "io"},
     "vectors": {"documents", "corpora", "io"},
-    "data": {"documents", "labels", "corpora", "encoding", "models", "hub", "io"},
+    "data": {"documents", "labels", "corpora", "encoding", "models", "hub", "io", "exits"},
     "inference": {
         "documents",
         "labels",
@@ -41,14 +43,38 @@ ALLOWED: dict[str, set[str]] = {
         "hub",
         "io",
         "processes",
+        "progress",
     },
-    "teachers": {"labels", "encoding", "data", "inference", "models", "hub", "io", "processes"},
-    "training": {"labels", "losses", "encoding", "data", "inference", "teachers", "evaluation", "models", "processes"},
+    "teachers": {"labels", "encoding", "data", "inference", "models", "hub", "io", "processes", "progress"},
+    "training": {
+        "labels",
+        "losses",
+        "encoding",
+        "data",
+        "inference",
+        "teachers",
+        "evaluation",
+        "models",
+        "processes",
+        "progress",
+    },
 }
 ROOMS = set(ALLOWED)
 ALLOWED["runs"] = ROOMS
 ALLOWED["cli"] = ROOMS | {"runs"}
-TORCH_FREE = {"documents", "io", "processes", "labels", "corpora", "knowledge", "weak", "evaluation", "hub"}
+TORCH_FREE = {
+    "documents",
+    "io",
+    "processes",
+    "progress",
+    "exits",
+    "labels",
+    "corpora",
+    "knowledge",
+    "weak",
+    "evaluation",
+    "hub",
+}
 # Modules of torch-free units that may load torch all the same.
 TORCH_BY_WAY_OF_OTHERS = {
     "hf_bionerkd.evaluation.metric",  # an `evaluate.Metric`; the evaluate package imports torch where it is installed

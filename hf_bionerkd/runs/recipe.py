@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from hf_bionerkd.hub.command_line import errors_on_one_line
+from hf_bionerkd.exits import errors_on_one_line
 from hf_bionerkd.io import explaining_full_disk
 from hf_bionerkd.runs.config_loading import load_config
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 def run_recipe(main: Callable[[T], None], cls: type[T], default: str | None, description: str | None) -> None:
     """Parse the command line, run, and turn a user's mistake into one clear line instead of a traceback.
 
-    See :func:`~hf_bionerkd.hub.command_line.errors_on_one_line` for what counts as one. ``BIONERKD_DEBUG=1`` shows the
+    See :func:`~hf_bionerkd.exits.errors_on_one_line` for what counts as one. ``BIONERKD_DEBUG=1`` shows the
     traceback.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
