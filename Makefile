@@ -27,7 +27,7 @@ SERIES4_STAMP := $(VENV)/.installed-transformers-4.57
 # Asked only when a demo runs. Small models gain nothing from more than a few threads, and accelerate warns when unset.
 DEVICE = $(if $(shell nvidia-smi -L 2>/dev/null | grep '^GPU'),gpu,cpu)
 THREADS = $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $${OMP_NUM_THREADS:-$$(( n < 8 ? n : 8 ))})
-LAUNCH = OMP_NUM_THREADS=$(THREADS) $(BIN)/accelerate launch --quiet --config_file recipes/accelerate_configs/$(DEVICE).yaml
+LAUNCH = OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m hf_bionerkd.runs.launcher --config_file recipes/accelerate_configs/$(DEVICE).yaml
 
 # Sets the shell variable "python", or ends the recipe with a message. Running the candidate is the point: a name on
 # the PATH may be a shim for a version that is not there, and some systems ship Python without venv.

@@ -12,13 +12,8 @@ from typing import Literal
 
 from hf_bionerkd.data.corpus import load_corpus
 from hf_bionerkd.data.corpus_card import name_corpus
-from hf_bionerkd.hub.command_line import (
-    add_push_options,
-    errors_on_one_line,
-    push_built,
-    pushes_asked_for,
-    this_command,
-)
+from hf_bionerkd.exits import errors_on_one_line
+from hf_bionerkd.hub.command_line import add_push_options, push_built, pushes_asked_for, this_command
 from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import load_config
 from hf_bionerkd.runs.folder import DONE_FILE, differences, read_run

@@ -9,13 +9,8 @@ from typing import Any, Literal
 
 from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus_card import load_card, name_corpus
-from hf_bionerkd.hub.command_line import (
-    add_push_options,
-    errors_on_one_line,
-    push_built,
-    pushes_asked_for,
-    this_command,
-)
+from hf_bionerkd.exits import errors_on_one_line
+from hf_bionerkd.hub.command_line import add_push_options, push_built, pushes_asked_for, this_command
 from hf_bionerkd.weak.building import WeakCorpus
 from hf_bionerkd.weak.labelling import View
 from hf_bionerkd.weak.settings import WeakConfigError, load_weak_config

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from hf_bionerkd.hub.command_line import errors_on_one_line
+from hf_bionerkd.exits import errors_on_one_line
 from hf_bionerkd.hub.human_card import load_human_card
 from hf_bionerkd.hub.provenance import METRICS_FILE, PROVENANCE_FILE, read_folder, refresh_card
 

@@ -26,8 +26,10 @@ from typing import TYPE_CHECKING, Any
 from hf_bionerkd.documents import Document, join_words
 from hf_bionerkd.evaluation.case_html import case_page
 from hf_bionerkd.evaluation.case_study import Case, Reading, cases_text, disagreement
-from hf_bionerkd.evaluation.similarity import check_same_words, mention_changes, partners, sentence_ids
-from hf_bionerkd.hub.command_line import errors_on_one_line, from_one_up
+from hf_bionerkd.evaluation.mention_changes import mention_changes
+from hf_bionerkd.evaluation.similarity import check_same_words, partners, sentence_ids
+from hf_bionerkd.exits import errors_on_one_line
+from hf_bionerkd.hub.command_line import from_one_up
 from hf_bionerkd.io import write_text
 from hf_bionerkd.labels import WordSpan, tags_to_spans
 

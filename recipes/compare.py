@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from hf_bionerkd.evaluation.comparison import ALL_TYPES, Compared, compare_models, comparison_table
 from hf_bionerkd.evaluation.paired import pooled_by
 from hf_bionerkd.evaluation.significance import Bootstrap
-from hf_bionerkd.hub.command_line import errors_on_one_line, from_one_up
+from hf_bionerkd.exits import errors_on_one_line
+from hf_bionerkd.hub.command_line import from_one_up
 from hf_bionerkd.io import write_text
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from hf_bionerkd.evaluation.similarity import (
     sentence_ids,
     similarity_table,
 )
-from hf_bionerkd.hub.command_line import errors_on_one_line, from_one_up
+from hf_bionerkd.exits import errors_on_one_line
+from hf_bionerkd.hub.command_line import from_one_up
 from hf_bionerkd.io import write_text
 
 CHUNK = 1024  # sentences at a time

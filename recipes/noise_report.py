@@ -18,7 +18,7 @@ import sys
 
 from datasets import load_dataset
 
-from hf_bionerkd.hub.command_line import errors_on_one_line
+from hf_bionerkd.exits import errors_on_one_line
 from hf_bionerkd.io import atomic_text
 from hf_bionerkd.weak.noise import read_truth
 from hf_bionerkd.weak.restoration import TypedSpan, compare, noise_table, total_of

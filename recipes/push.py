@@ -19,13 +19,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hf_bionerkd.hub.command_line import (
-    add_push_options,
-    errors_on_one_line,
-    push_built,
-    push_options,
-    this_command,
-)
+from hf_bionerkd.exits import errors_on_one_line
+from hf_bionerkd.hub.command_line import add_push_options, push_built, push_options, this_command
 from hf_bionerkd.hub.publication import kind_of, published_files
 from hf_bionerkd.hub.push import check_access, naming_remedy
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.hub.command_line import errors_on_one_line
+from hf_bionerkd.exits import errors_on_one_line
 from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import load_config
 

@@ -15,55 +15,31 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = "hf_bionerkd"
 
 # Who may import whom inside the package, also lazily inside functions. A unit is a module or folder of the package.
+FOR_ALL = {"lazy"}  # every unit may import these
+TOOLS = {"io", "processes", "progress", "yaml_files"}  # files, shared work, bars: they know nothing of the field
 ALLOWED: dict[str, set[str]] = {
-    "lazy": set(),
+    **{tool: set() for tool in ("lazy", *sorted(TOOLS))},
     "documents": set(),
-    "io": set(),
-    "yaml_files": set(),
-    "processes": set(),
     "losses": set(),
     "models": set(),
     "labels": {"documents"},
-    "corpora": {"documents", "labels", "io"},
-    "evaluation": {"documents", "labels", "io"},
-    "knowledge": {"documents", "corpora", "io"},
-    "weak": {"documents", "labels", "corpora", "knowledge", "evaluation", "io", "processes", "yaml_files"},
-    "hub": {"documents", "labels", "evaluation", "io", "yaml_files"},
-    "encoding": {"documents", "labels", "models", "io"},
-    "vectors": {"documents", "corpora", "io", "yaml_files"},
-    "data": {"documents", "labels", "corpora", "encoding", "models", "hub", "io"},
-    "inference": {
-        "documents",
-        "labels",
-        "corpora",
-        "knowledge",
-        "encoding",
-        "data",
-        "models",
-        "hub",
-        "io",
-        "processes",
-    },
-    "teachers": {"labels", "encoding", "data", "inference", "models", "hub", "io", "processes"},
-    "training": {"labels", "losses", "encoding", "data", "inference", "teachers", "evaluation", "models", "processes"},
+    "corpora": {"documents", "labels"} | TOOLS,
+    "evaluation": {"documents", "labels"} | TOOLS,
+    "knowledge": {"documents", "corpora"} | TOOLS,
+    "weak": {"documents", "labels", "corpora", "knowledge", "evaluation"} | TOOLS,
+    "hub": {"documents", "labels", "evaluation"} | TOOLS,
+    "exits": {"hub"},
+    "encoding": {"documents", "labels", "models"} | TOOLS,
+    "vectors": {"documents", "corpora"} | TOOLS,
+    "data": {"documents", "labels", "corpora", "encoding", "models", "hub", "exits"} | TOOLS,
+    "inference": {"documents", "labels", "corpora", "knowledge", "encoding", "data", "models", "hub"} | TOOLS,
+    "teachers": {"labels", "encoding", "data", "inference", "models", "hub"} | TOOLS,
+    "training": {"labels", "losses", "encoding", "data", "inference", "teachers", "evaluation", "models"} | TOOLS,
 }
-FOR_ALL = {"lazy"}  # every unit may import these
 ROOMS = set(ALLOWED)
 ALLOWED["runs"] = ROOMS
 ALLOWED["cli"] = ROOMS | {"runs"}
-TORCH_FREE = {
-    "lazy",
-    "documents",
-    "io",
-    "yaml_files",
-    "processes",
-    "labels",
-    "corpora",
-    "knowledge",
-    "weak",
-    "evaluation",
-    "hub",
-}
+TORCH_FREE = {"documents", "labels", "corpora", "knowledge", "weak", "evaluation", "hub", "exits"} | TOOLS | FOR_ALL
 # Modules of torch-free units that may load torch all the same.
 TORCH_BY_WAY_OF_OTHERS = {
     "hf_bionerkd.evaluation.metric",  # an `evaluate.Metric`; the evaluate package imports torch where it is installed

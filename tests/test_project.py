@@ -280,7 +280,7 @@ def test_demo_launches_with_the_configuration_for_the_machine(bare: Path, smi: s
     planned = make("-n", "demo", cwd=bare, PATH=f"{bare}:{os.environ['PATH']}", OMP_NUM_THREADS="3").stdout
     launch = planned.splitlines()[-1]
     assert launch == (
-        "OMP_NUM_THREADS=3 .venv/bin/accelerate launch --quiet "
+        "OMP_NUM_THREADS=3 .venv/bin/python -m hf_bionerkd.runs.launcher "
         f"--config_file recipes/accelerate_configs/{device}.yaml recipes/distill.py resume=true"
     )
 

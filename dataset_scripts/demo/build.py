@@ -25,14 +25,9 @@ from typing import TypeVar
 from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard, load_card, name_corpus
 from hf_bionerkd.documents import Document, Mention, split_words
-from hf_bionerkd.hub.command_line import (
-    add_push_options,
-    errors_on_one_line,
-    push_built,
-    pushes_asked_for,
-    this_command,
-)
 from hf_bionerkd.yaml_files import read_yaml
+from hf_bionerkd.exits import errors_on_one_line
+from hf_bionerkd.hub.command_line import add_push_options, push_built, pushes_asked_for, this_command
 
 HERE = Path(__file__).resolve().parent
 NAMES, SENTENCES, CARD = HERE / "names.yaml", HERE / "sentences.yaml", HERE / "card.yaml"

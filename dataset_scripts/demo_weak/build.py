@@ -32,7 +32,7 @@ from demo_weak.planting import TYPES, Curators, Dictionary, load_noise  # noqa: 
 from hf_bionerkd.data.builders import build_corpus  # noqa: E402
 from hf_bionerkd.data.corpus_card import CorpusCard, load_card  # noqa: E402
 from hf_bionerkd.documents import Document, Mention  # noqa: E402
-from hf_bionerkd.hub.command_line import errors_on_one_line  # noqa: E402
+from hf_bionerkd.exits import errors_on_one_line  # noqa: E402
 from hf_bionerkd.weak.noise import PlantedLabel, write_truth  # noqa: E402
 
 NOISE, CARD = HERE / "noise.yaml", HERE / "card.yaml"

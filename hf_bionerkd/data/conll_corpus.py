@@ -16,13 +16,8 @@ from hf_bionerkd.corpora.sentence_documents import assign_documents
 from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard, check_keys, load_card, name_corpus
 from hf_bionerkd.documents import Document
-from hf_bionerkd.hub.command_line import (
-    add_push_options,
-    errors_on_one_line,
-    push_built,
-    pushes_asked_for,
-    this_command,
-)
+from hf_bionerkd.exits import errors_on_one_line
+from hf_bionerkd.hub.command_line import add_push_options, push_built, pushes_asked_for, this_command
 from hf_bionerkd.labels import Scheme
 
 CORPORA_VARIABLE = "BIONERKD_CORPORA"

@@ -1,4 +1,4 @@
-"""What the programs that push have in common: options, the list that `--dry-run` shows, errors on one line."""
+"""The options of the programs that push, and the list that `--dry-run` shows."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from hf_bionerkd.hub.errors import RepoType
 from hf_bionerkd.hub.push import Plan, PushOptions, check_access, plan_push, push_folder
-from hf_bionerkd.hub.secrets import redact
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
-_OURS = ("hf_bionerkd", "__main__")
 _FLAGS = ("private", "public", "branch", "tag", "message", "dry_run")
 
 
@@ -152,21 +149,6 @@ def this_command(without: tuple[str, ...] = ()) -> str:
     return shlex.join(["python", sys.argv[0], *(word for word in sys.argv[1:] if word not in without)])
 
 
-@contextmanager
-def errors_on_one_line() -> Iterator[None]:
-    """Turn a user's mistake, or the Hub's refusal, into one clear line and exit code 1 instead of a traceback.
-
-    Mistakes are what :func:`is_users_mistake` takes for them. Set ``BIONERKD_DEBUG=1`` for the traceback. No token is
-    ever shown.
-    """
-    try:
-        yield
-    except (ValueError, OSError, RuntimeError) as error:
-        if os.environ.get("BIONERKD_DEBUG") or not is_users_mistake(error):
-            raise
-        sys.exit(f"error: {redact(str(error))}")
-
-
 def from_one_up(text: str) -> int:
     """A number of things on a command line, as argparse's `type`.
 
@@ -176,20 +158,6 @@ def from_one_up(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, found {text!r}")
     return int(text)
-
-
-def is_users_mistake(error: BaseException) -> bool:
-    """Whether an exception was raised for bad input, so that its message alone is what the user needs.
-
-    Those are what this package and the program itself raise, and what the system says of files.
-    """
-    if type(error).__module__.startswith(_OURS) or isinstance(error, OSError):
-        return True
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    origin = traceback.tb_frame.f_globals.get("__name__", "") if traceback is not None else ""
-    return isinstance(error, ValueError) and origin.startswith(_OURS)
 
 
 def _count(files: Sequence[object]) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from hf_bionerkd.hub.command_line import errors_on_one_line
+from hf_bionerkd.exits import errors_on_one_line
 from hf_bionerkd.io import explaining_full_disk
 from hf_bionerkd.runs.config_help import config_yaml, help_text
 from hf_bionerkd.runs.config_loading import load_config

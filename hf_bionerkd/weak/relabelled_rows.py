@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm.auto import tqdm
 
 from hf_bionerkd.io import atomic_path
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import ALONE, Processes
+from hf_bionerkd.progress import progress
 from hf_bionerkd.weak.relabelling import LabelChanges
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class RelabelledRows:
         self.folder.mkdir(parents=True, exist_ok=True)
         mine = processes.share(range(len(self.bounds)))
         todo = [index for index in mine if not _is_whole(self._path(index))]
-        for index in tqdm(todo, desc="labelling anew", unit="part", disable=not (processes.is_main and todo)):
+        for index in progress(todo, desc="labelling anew", unit="part", main=processes.is_main):
             start, end = self.bounds[index]
             labels = tagging(self.rows[start:end]["tokens"].to_pylist())
             # Label ids of all sentences in one array; how long each is, the corpus knows.

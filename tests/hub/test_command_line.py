@@ -1,22 +1,17 @@
 import argparse
-import re
 
 import pytest
 
 from hf_bionerkd.hub.command_line import (
     add_push_options,
     describe,
-    errors_on_one_line,
     human_size,
-    is_users_mistake,
     push_options,
     pushes_asked_for,
     this_command,
 )
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.push import Plan, PlannedFile, PushOptions
-
-SECRET = "hf" + "_AbCdEfGhIjKlMnOpQrStUvWxYz01234567"
 
 
 def parsed(*words, push="ORG/CORPUS"):
@@ -114,28 +109,3 @@ def test_the_running_command_can_be_pasted(monkeypatch):
     monkeypatch.setattr("sys.argv", ["recipes/push.py", "a b", "org/x", "--overwrite"])
     assert this_command() == "python recipes/push.py 'a b' org/x --overwrite"
     assert this_command(without=("--overwrite",)) == "python recipes/push.py 'a b' org/x"
-
-
-@pytest.mark.parametrize("error", [HubError(f"no, {SECRET}"), FileNotFoundError(f"no, {SECRET}")])
-def test_a_mistake_is_one_line_without_tokens(error, monkeypatch):
-    monkeypatch.delenv("BIONERKD_DEBUG", raising=False)
-    with pytest.raises(SystemExit, match=re.escape("error: no, hf_***") + "$"), errors_on_one_line():
-        raise error
-    monkeypatch.setenv("BIONERKD_DEBUG", "1")
-    with pytest.raises(type(error)), errors_on_one_line():
-        raise error
-
-
-@pytest.mark.parametrize("error", [ValueError("a bug"), RuntimeError("a bug"), KeyError("a bug")])
-def test_a_bug_keeps_its_traceback(error):
-    with pytest.raises(type(error), match="a bug"), errors_on_one_line():
-        raise error
-
-
-def test_what_this_package_and_the_program_raise_is_a_mistake():
-    for name, mistake in (("hf_bionerkd.labels", True), ("__main__", True), ("numpy.linalg", False)):
-        space = {"__name__": name}
-        exec("def fail(): raise ValueError('x')", space)
-        with pytest.raises(ValueError) as caught:
-            space["fail"]()
-        assert is_users_mistake(caught.value) is mistake
