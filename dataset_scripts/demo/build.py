@@ -12,7 +12,6 @@ their names from lists of their own, which no training sentence holds.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import os
 import random
@@ -24,6 +23,7 @@ from typing import TypeVar
 
 import yaml
 
+from hf_bionerkd.data.build_script import script_parser
 from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard, load_card, name_corpus
 from hf_bionerkd.documents import Document, Mention, split_words
@@ -366,7 +366,7 @@ def _card(template: CorpusCard, corpus: str) -> CorpusCard:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__file__, __doc__)
     parser.add_argument("--output", required=True, help="folder that gets the three corpora")
     parser.add_argument("--seed", type=int, default=13, help="decides every sentence (default: 13)")
     parser.add_argument("--train", type=int, default=1400, help="training sentences a corpus (default: 1400)")
@@ -392,7 +392,7 @@ def main() -> None:
             retry = this_command(without=("--overwrite",))
             if not options.dry_run:
                 name_corpus(Path(options.output) / corpus, push.repo_id)
-            push_built(Path(options.output) / corpus, push, dry_run=options.dry_run, retry=retry)
+            print(push_built(Path(options.output) / corpus, push, dry_run=options.dry_run, retry=retry))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import yaml
 
 from hf_bionerkd.hub.secrets import holds_token
 from hf_bionerkd.runs.config import ConfigError
+from hf_bionerkd.runs.shipped import shipped
 
 T = typing.TypeVar("T")
 
@@ -34,7 +35,7 @@ def load_config(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -
     Raises:
         ConfigError: The file is missing or no YAML mapping, a key or value does not fit, or a value is a token.
     """
-    path = Path(path)
+    path = shipped(path)
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
