@@ -31,6 +31,16 @@ class YamlJob:
         module = importlib.import_module(self.module)
         return getattr(module, self.function), getattr(module, self.config_class)
 
+    def description(self, program: str) -> str:
+        """Return the text of the help, with the commands of `program`, such as ``"bionerkd distill"``."""
+        job = program.rpartition(" ")[2]
+        example = "" if self.default is None else f"    {program:<52}# {self.default}\n"
+        return (
+            f"{self.title[0].upper()}{self.title[1:]}.\n\n{example}    {program} --config FILE key=value …\n"
+            f"    accelerate launch -m hf_bionerkd.cli {job} --config FILE key=value …\n\n"
+            "Any key of the YAML can be overridden by ``key=value``. A killed run continues with ``resume=true``."
+        )
+
 
 DEMO = "recipes/demo/distill.yaml"
 YAML_JOBS = {
@@ -38,7 +48,10 @@ YAML_JOBS = {
         "hf_bionerkd.runs.distill", "distill", "DistillConfig", "train one student on what several teachers say", DEMO
     ),
     "finetune": YamlJob(
-        "hf_bionerkd.runs.finetune", "finetune", "FinetuneConfig", "train a teacher, or any token classifier"
+        "hf_bionerkd.runs.finetune",
+        "finetune",
+        "FinetuneConfig",
+        "train a teacher, or any token classifier, on labels",
     ),
     "cache-teachers": YamlJob(
         "hf_bionerkd.runs.cache_teachers",
@@ -48,6 +61,9 @@ YAML_JOBS = {
         DEMO,
     ),
     "recorrect": YamlJob(
-        "hf_bionerkd.runs.recorrect", "recorrect", "RecorrectConfig", "re-correct the labels of a weak corpus"
+        "hf_bionerkd.runs.recorrect",
+        "recorrect",
+        "RecorrectConfig",
+        "re-correct the labels of a weak corpus, round by round",
     ),
 }
