@@ -12,6 +12,8 @@ from hf_bionerkd.lazy import attach
 if TYPE_CHECKING:
     from hf_bionerkd.corpora.conll import read_conll as read_conll
     from hf_bionerkd.corpora.pubtator import read_pubtator as read_pubtator
+    from hf_bionerkd.data.corpus import Corpus as Corpus
+    from hf_bionerkd.data.corpus import load_corpus as load_corpus
     from hf_bionerkd.documents import Document as Document
     from hf_bionerkd.documents import Mention as Mention
     from hf_bionerkd.encoding.tag_pairs import TagPairs as TagPairs
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
     from hf_bionerkd.labels import LabelSpace as LabelSpace
     from hf_bionerkd.teachers.aggregation import Aggregator as Aggregator
     from hf_bionerkd.teachers.teacher import Teacher as Teacher
-    from hf_bionerkd.teachers.teacher import TeacherSpec as TeacherSpec
     from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer as MultiTeacherTrainer
     from hf_bionerkd.training.trainer import TokenClassificationTrainer as TokenClassificationTrainer
+    from hf_bionerkd.training.trainer import WindowSettings as WindowSettings
 
 __version__ = "0.1.0"
 
@@ -30,15 +32,17 @@ __getattr__, __dir__, _names = attach(
     __name__,
     {
         "Aggregator": "teachers.aggregation",
+        "Corpus": "data.corpus",
         "Document": "documents",
         "LabelSpace": "labels",
         "Mention": "documents",
         "MultiTeacherTrainer": "training.distillation_trainer",
         "TagPairs": "encoding.tag_pairs",
         "Teacher": "teachers.teacher",
-        "TeacherSpec": "teachers.teacher",
         "TokenClassificationTrainer": "training.trainer",
+        "WindowSettings": "training.trainer",
         "WordTagger": "inference.word_tagger",
+        "load_corpus": "data.corpus",
         "read_conll": "corpora.conll",
         "read_pubtator": "corpora.pubtator",
         "set_default_tag": "encoding.tag_pairs",

@@ -32,11 +32,12 @@ def main(config: DistillConfig) -> None:
 
     from hf_bionerkd.data.corpus import join_corpora
     from hf_bionerkd.labels import LabelSpace
-    from hf_bionerkd.runs.distill import make_lessons
-    from hf_bionerkd.runs.folder import publish_weights
+    from hf_bionerkd.losses.mixture import mixture_of, taughtnet_mixture
     from hf_bionerkd.runs.loading import label_space, load_corpora, make_model, make_tags, make_tokenizer
     from hf_bionerkd.runs.training_run import Job, make_trainer
-    from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
+    from hf_bionerkd.teachers.lessons import open_columns
+    from hf_bionerkd.teachers.teacher import Teacher
+    from hf_bionerkd.training.student import save_student
 
     corpora = load_corpora(config.corpora)
     space = label_space(config.types, corpora)
@@ -50,12 +51,12 @@ def main(config: DistillConfig) -> None:
         for kind in space.types:
             set_seed(config.seed)
             folder = Path(scratch) / kind
-            publish_weights(folder, *make_model(config.student, tokenizer, none, LabelSpace((kind,))), none)
-            teachers.append(Teacher(TeacherSpec(kind, str(folder)), space.types))
-        config.teacher_outputs.cache_dir = str(Path(scratch) / "cache")
+            save_student(folder, *make_model(config.student, tokenizer, none, LabelSpace((kind,))), none)
+            teachers.append(Teacher(str(folder), name=kind, student_types=space.types))
+        rows, loss = join_corpora(corpora, "train", space), taughtnet_mixture(0.9)
         start = time.perf_counter()
-        targets = make_lessons(config, teachers, corpora, space).targets
-        sentences = len(join_corpora(corpora, "train", space))
+        sources = open_columns(loss.reads, teachers, rows, space, cache_dir=Path(scratch) / "cache")
+        sentences = len(rows)
         print(f"cache: {sentences} sentences, {len(teachers)} teachers, {time.perf_counter() - start:.1f} s, once")
 
         # Two jobs that differ in their loss alone: no evaluation and no saving between the steps.
@@ -70,10 +71,8 @@ def main(config: DistillConfig) -> None:
         }
         covers = [teacher.covers for teacher in teachers]
         jobs = {
-            "plain": Job(**shared, gold_outside="all"),
-            "kd": Job(
-                **shared, gold_outside="partial", terms={"kd": 0.9, "gold": 0.1}, targets=targets, teachers=covers
-            ),
+            "plain": Job(**shared, loss=mixture_of({"gold": 1.0}, {"gold": {"outside": "all"}})),
+            "kd": Job(**shared, loss=loss, sources=sources, teachers=covers),
         }
         turns = {}
         for name, job in jobs.items():

@@ -12,7 +12,6 @@ their names from lists of their own, which no training sentence holds.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import os
 import random
@@ -22,12 +21,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from hf_bionerkd.data.build_script import script_parser
 from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard, load_card, name_corpus
 from hf_bionerkd.documents import Document, Mention, split_words
-from hf_bionerkd.yaml_files import read_yaml
 from hf_bionerkd.exits import errors_on_one_line
 from hf_bionerkd.hub.command_line import add_push_options, push_built, pushes_asked_for, this_command
+from hf_bionerkd.yaml_files import read_yaml
 
 HERE = Path(__file__).resolve().parent
 NAMES, SENTENCES, CARD = HERE / "names.yaml", HERE / "sentences.yaml", HERE / "card.yaml"
@@ -359,7 +359,7 @@ def _card(template: CorpusCard, corpus: str) -> CorpusCard:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__file__, __doc__)
     parser.add_argument("--output", required=True, help="folder that gets the three corpora")
     parser.add_argument("--seed", type=int, default=13, help="decides every sentence (default: 13)")
     parser.add_argument("--train", type=int, default=1400, help="training sentences a corpus (default: 1400)")
@@ -385,7 +385,7 @@ def main() -> None:
             retry = this_command(without=("--overwrite",))
             if not options.dry_run:
                 name_corpus(Path(options.output) / corpus, push.repo_id)
-            push_built(Path(options.output) / corpus, push, dry_run=options.dry_run, retry=retry)
+            print(push_built(Path(options.output) / corpus, push, dry_run=options.dry_run, retry=retry))
 
 
 if __name__ == "__main__":

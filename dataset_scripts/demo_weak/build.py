@@ -15,7 +15,6 @@ many that the human sentences lack. No sentence occurs twice.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import sys
@@ -29,6 +28,7 @@ sys.path.insert(0, str(HERE.parent))
 from demo import build as demo  # noqa: E402
 from demo_weak.planting import TYPES, Curators, Dictionary, load_noise  # noqa: E402
 
+from hf_bionerkd.data.build_script import script_parser  # noqa: E402
 from hf_bionerkd.data.builders import build_corpus  # noqa: E402
 from hf_bionerkd.data.corpus_card import CorpusCard, load_card  # noqa: E402
 from hf_bionerkd.documents import Document, Mention  # noqa: E402
@@ -175,7 +175,7 @@ def _card(template: CorpusCard, about: Mapping[str, str]) -> CorpusCard:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script_parser(__file__, __doc__)
     parser.add_argument("--output", required=True, help="folder that gets the three corpora and the truth")
     parser.add_argument("--seed", type=int, default=13, help="decides every sentence and label (default: 13)")
     for name, size in SIZES.items():

@@ -6,26 +6,10 @@ Commands; the first makes the run, the second takes its labels (``--push ORG/dra
     python dataset_scripts/dra/build.py --config recipes/zhou2021/recorrect_dra.yaml --output data/dra
 """
 
-from __future__ import annotations
+from hf_bionerkd.runs.recorrected_corpus import RecorrectedScript
 
-import os
-import sys
-from pathlib import Path
-from typing import Any, Literal
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from recorrected_corpus import build_recorrected_corpus, main  # noqa: E402
-
-CARD = Path(__file__).with_name("card.yaml")
-
-
-def build(
-    output_dir: str | os.PathLike[str], config: str | os.PathLike[str], **options: Any
-) -> Literal["built", "unchanged"]:
-    """Build the corpus into `output_dir`; `options` are those of `build_recorrected_corpus`."""
-    return build_recorrected_corpus(CARD, output_dir, config, **options)
-
+script = RecorrectedScript(__file__, __doc__)
+build, main = script.build, script.main
 
 if __name__ == "__main__":
-    main(CARD, __doc__)
+    main()

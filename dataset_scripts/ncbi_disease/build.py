@@ -6,23 +6,10 @@ Commands, where the folder holds train.tsv, devel.tsv and test.tsv:
     python dataset_scripts/ncbi_disease/build.py --source <folder> --output data/ncbi_disease --push ORG/NCBI-DISEASE
 """
 
-from __future__ import annotations
+from hf_bionerkd.data.conll_corpus import ConllScript
 
-import os
-from pathlib import Path
-from typing import Literal
-
-from hf_bionerkd.data.conll_corpus import build_conll_corpus, main
-
-CARD = Path(__file__).with_name("card.yaml")
-
-
-def build(
-    output_dir: str | os.PathLike[str], source: str | os.PathLike[str] | None = None
-) -> Literal["built", "unchanged"]:
-    """Build the corpus into `output_dir`; see :func:`hf_bionerkd.data.conll_corpus.build_conll_corpus`."""
-    return build_conll_corpus(CARD, output_dir, source)
-
+script = ConllScript(__file__, __doc__)
+build, main = script.build, script.main
 
 if __name__ == "__main__":
-    main(CARD, __doc__)
+    main()

@@ -1,4 +1,4 @@
-"""Build a corpus that is published as CoNLL columns, one file a split, from what its ``card.yaml`` says."""
+"""Build a corpus that is published as CoNLL columns, one file per split, from what its ``card.yaml`` says."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from hf_bionerkd.corpora.conll import read_conll
 from hf_bionerkd.corpora.pubtator import read_pubtator
 from hf_bionerkd.corpora.sentence_documents import assign_documents
+from hf_bionerkd.data.build_script import BuildScript, Built
 from hf_bionerkd.data.builders import build_corpus
-from hf_bionerkd.data.corpus_card import CorpusCard, check_keys, load_card, name_corpus
+from hf_bionerkd.data.corpus_card import CorpusCard, check_keys, load_card
 from hf_bionerkd.documents import Document
-from hf_bionerkd.exits import errors_on_one_line
-from hf_bionerkd.hub.command_line import add_push_options, push_built, pushes_asked_for, this_command
 from hf_bionerkd.labels import Scheme
 
 CORPORA_VARIABLE = "BIONERKD_CORPORA"
@@ -54,7 +53,7 @@ def build_conll_corpus(
     *,
     check_counts: bool = True,
     overwrite: bool = False,
-) -> Literal["built", "unchanged"]:
+) -> Built:
     """Build the corpus of a card.
 
     Args:
@@ -100,10 +99,10 @@ def build_conll_corpus(
 
 
 def _document_files(conll: ConllSource) -> dict[str, Path]:
-    """The files of whole documents that are there, by split."""
+    """Return the files of whole documents that are there, by split."""
     root = os.environ.get(CORPORA_VARIABLE)
-    found = {split: Path(root) / name for split, name in conll.documents.items()} if root else {}
-    return {split: path for split, path in found.items() if path.is_file()}
+    files = {split: Path(root) / name for split, name in conll.documents.items()} if root else {}
+    return {split: path for split, path in files.items() if path.is_file()}
 
 
 def _source_folder(card: CorpusCard, conll: ConllSource, source: str | os.PathLike[str] | None) -> Path:
@@ -123,26 +122,26 @@ def _source_folder(card: CorpusCard, conll: ConllSource, source: str | os.PathLi
     return Path(source)
 
 
-def main(card_path: str | os.PathLike[str], description: str | None) -> None:
-    """Command line of a ``dataset_scripts/<corpus>/build.py``."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", help=f"folder of the published files (default: below ${CORPORA_VARIABLE})")
-    parser.add_argument("--output", required=True, help="folder to make")
-    parser.add_argument("--no-check-counts", action="store_true", help="accept other counts than the documented ones")
-    parser.add_argument("--overwrite", action="store_true", help="replace whatever the output folder holds")
-    add_push_options(parser, "ORG/CORPUS", "the corpus")
-    options = parser.parse_args()
-    with errors_on_one_line():
-        pushes = pushes_asked_for(options, [options.push])
-        result = build_conll_corpus(
-            card_path,
-            options.output,
-            options.source,
-            check_counts=not options.no_check_counts,
-            overwrite=options.overwrite,
+class ConllScript(BuildScript):
+    """The build script of a CoNLL corpus; all that is its own stands in its ``card.yaml``."""
+
+    def build(
+        self, output_dir: str | os.PathLike[str], source: str | os.PathLike[str] | None = None, **options: Any
+    ) -> Built:
+        """Build the corpus; see :func:`build_conll_corpus`, whose `options` may be given."""
+        return build_conll_corpus(self.card, output_dir, source, **options)
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add `--source`, `--output`, `--no-check-counts` and `--overwrite`."""
+        parser.add_argument("--source", help=f"folder of the published files (default: below ${CORPORA_VARIABLE})")
+        parser.add_argument("--output", required=True, help="folder to make")
+        parser.add_argument(
+            "--no-check-counts", action="store_true", help="accept other counts than the documented ones"
         )
-        print(f"{options.output}: {result}")
-        for push in pushes:
-            if not options.dry_run:
-                name_corpus(options.output, push.repo_id)
-            push_built(options.output, push, dry_run=options.dry_run, retry=this_command(without=("--overwrite",)))
+        parser.add_argument("--overwrite", action="store_true", help="replace whatever the output folder holds")
+
+    def build_from(self, options: argparse.Namespace) -> Built:
+        """Build the corpus as the command line says."""
+        return self.build(
+            options.output, options.source, check_counts=not options.no_check_counts, overwrite=options.overwrite
+        )

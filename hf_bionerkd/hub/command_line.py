@@ -7,12 +7,37 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import Protocol
 
 from hf_bionerkd.hub.errors import RepoType
 from hf_bionerkd.hub.push import Plan, PushOptions, check_access, plan_push, push_folder
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _FLAGS = ("private", "public", "branch", "tag", "message", "dry_run")
+
+
+class PushFlags(Protocol):
+    """What a command line of :func:`add_push_options`, or a configuration with the same fields, says of a push."""
+
+    @property
+    def private(self) -> bool:
+        """Whether a new repository is private."""
+
+    @property
+    def public(self) -> bool:
+        """Whether a new repository is public."""
+
+    @property
+    def branch(self) -> str | None:
+        """Branch to push to."""
+
+    @property
+    def tag(self) -> str | None:
+        """Tag for the commit."""
+
+    @property
+    def message(self) -> str | None:
+        """Message of the commit."""
 
 
 def add_push_options(parser: argparse.ArgumentParser, push: str | None = None, what: str = "it") -> None:
@@ -36,11 +61,11 @@ def add_push_options(parser: argparse.ArgumentParser, push: str | None = None, w
     group.add_argument("--dry-run", action="store_true", help="list what would be pushed, and send nothing")
 
 
-def push_options(arguments: argparse.Namespace, repo_id: str, repo_type: RepoType) -> PushOptions:
-    """What a command line says about a push to `repo_id`.
+def push_options(arguments: PushFlags | argparse.Namespace, repo_id: str, repo_type: RepoType) -> PushOptions:
+    """Return what a command line says about a push to `repo_id`.
 
     Args:
-        arguments (`argparse.Namespace`): The parsed options of :func:`add_push_options`.
+        arguments (`PushFlags`): The parsed options of :func:`add_push_options`, or the same in a configuration.
         repo_id (`str`): Where to push to.
         repo_type (`str`): `"model"`, `"dataset"` or `"space"`.
     """
@@ -83,8 +108,8 @@ def push_built(
     dry_run: bool = False,
     retry: str = "",
     source: str | os.PathLike[str] | None = None,
-) -> None:
-    """Push a folder, or list what would be pushed, and print the result.
+) -> str:
+    """Push a folder, or list what would be pushed.
 
     Args:
         folder (`str` or `PathLike`): What to push.
@@ -93,17 +118,19 @@ def push_built(
         retry (`str`, *optional*): The command that tries again; see :func:`~hf_bionerkd.hub.push.push_folder`.
         source (`str` or `PathLike`, *optional*): What messages call the folder, where it is a temporary copy.
 
+    Returns:
+        The text for the terminal: the address and commit, or the list.
+
     Raises:
         HubError, SecretError, ValueError: See :func:`~hf_bionerkd.hub.push.push_folder`.
     """
     shown = folder if source is None else source
     if dry_run:
-        print(describe(plan_push(folder, options), options, shown))
-        return
+        return describe(plan_push(folder, options), options, shown)
     pushed = push_folder(folder, options, retry=retry, source=source)
     tag = f", tag {options.tag}" if options.tag else ""
     done = f"pushed {shown}" if pushed.changed else f"nothing new in {shown}"
-    print(f"{done}: {pushed.url} (branch {options.revision}, commit {pushed.commit[:7]}{tag})")
+    return f"{done}: {pushed.url} (branch {options.revision}, commit {pushed.commit[:7]}{tag})"
 
 
 def describe(plan: Plan, options: PushOptions, shown: str | os.PathLike[str]) -> str:
@@ -145,8 +172,12 @@ def human_size(size: float) -> str:
 
 
 def this_command(without: tuple[str, ...] = ()) -> str:
-    """The running program's command line, to be pasted; `without` some of its flags."""
-    return shlex.join(["python", sys.argv[0], *(word for word in sys.argv[1:] if word not in without)])
+    """Return the running program's command line, to be pasted; `without` some of its flags.
+
+    A job of the program `bionerkd` has that and its own name, such as ``bionerkd push``, as the program's name.
+    """
+    program = sys.argv[0].split(" ") if sys.argv[0].startswith("bionerkd ") else ["python", sys.argv[0]]
+    return shlex.join([*program, *(word for word in sys.argv[1:] if word not in without)])
 
 
 def from_one_up(text: str) -> int:

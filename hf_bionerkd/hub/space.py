@@ -20,6 +20,7 @@ from hf_bionerkd.io import write_text
 STUDENTS_FILE = "students.json"
 _PACKAGE = Path(__file__).parents[1]
 _CODE = ("*.py", "*.md")  # of the package: modules and the templates of cards
+_SHIPPED = "shipped"  # folder of recipes and build scripts that an installed package has within it
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,8 @@ def assemble_space(
     target, source = Path(target), Path(source)
     for name in published_files(source, "space"):
         _copy(source / name, target / name)
-    for path in sorted(path for pattern in _CODE for path in _PACKAGE.rglob(pattern)):
+    code = (path for pattern in _CODE for path in _PACKAGE.rglob(pattern))
+    for path in sorted(path for path in code if not path.is_relative_to(_PACKAGE / _SHIPPED)):
         _copy(path, target / _PACKAGE.name / path.relative_to(_PACKAGE))
     listed = [{"id": student.repo_id, "revision": student.revision} for student in students]
     write_text(target / STUDENTS_FILE, json.dumps({"students": listed}, indent=2) + "\n")

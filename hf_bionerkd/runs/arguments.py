@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -112,4 +113,7 @@ def _number(value: Any, allowed: set[Any]) -> Any:
         return None
     if isinstance(value, bool) or (float not in allowed and not isinstance(value, int)):
         raise TypeError(value)
-    return value if isinstance(value, int) else float(value)  # YAML reads 2e-5 as text
+    number = value if isinstance(value, int) else float(value)  # YAML reads 2e-5 as text
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from hf_bionerkd.losses.terms import TERMS
+from hf_bionerkd.runs.shipped import shipped
+
 BILSTM = "bionerkd_bilstm_crf"  # the model type that reads words, and has a vocabulary of words
-TERMS = ("kd", "gold", "hard", "l1", "l2", "tempered", "adversarial")
 DEFAULT_LAM = 0.9
 MAX_SEED = 2**32 - 1  # numpy accepts no larger one
 
@@ -94,7 +96,7 @@ class CorpusConfig(Section):
     def check_paths(self, key: str) -> None:
         """See :meth:`Section.check_paths`; a corpus that is to be built need not be there."""
         if self.build is not None:
-            if not Path(self.path).exists() and not Path(self.build.script).is_file():
+            if not Path(self.path).exists() and not shipped(self.build.script).is_file():
                 script = self.build.script
                 raise ConfigError(f"{key}.build.script: corpus {self.name!r}: there is no build script {script}")
             return
@@ -250,7 +252,7 @@ class TeacherConfig(Section):
         """See :meth:`Section.check_paths`."""
         if self.path:
             _check_reference(f"{key}.path", self.path, self.revision)
-        elif self.finetune and not Path(self.finetune).exists():
+        elif self.finetune and not shipped(self.finetune).exists():
             raise ConfigError(f"{key}.finetune: {no_configuration(self.finetune)}")
 
 
@@ -391,6 +393,10 @@ class RunConfig:
         if not 0 <= self.seed <= MAX_SEED:
             raise ConfigError(f"seed is a whole number from 0 to {MAX_SEED}, not {self.seed}")
 
+    def training_sections(self) -> list[dict[str, Any]]:
+        """Return every section of values of `transformers.TrainingArguments`."""
+        return [self.training]
+
     def sections(self) -> Iterator[tuple[str, Any]]:
         """Go through the sections of the configuration, at any depth.
 
@@ -435,6 +441,14 @@ class FinetuneConfig(RunConfig):
     encoding: TeacherEncodingConfig = field(default_factory=TeacherEncodingConfig)
     gold_outside: Literal["all", "entities", "partial"] = "all"
     lora: LoraConfig | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lora and self.hub.strategy != "end":
+            raise ConfigError(
+                f"hub.strategy is {self.hub.strategy}, but checkpoints of a run with `lora` hold adapters, no whole "
+                "model; use hub.strategy: end, which publishes the merged weights"
+            )
 
 
 @dataclass(kw_only=True)

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from hf_bionerkd.hub.secrets import holds_token
 from hf_bionerkd.runs.config import ConfigError, no_configuration
+from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.yaml_files import MAX_DEPTH, YamlError, parse_yaml, read_yaml, shown
 
 T = typing.TypeVar("T")
@@ -39,7 +40,7 @@ def load_config(cls: type[T], path: str | Path, overrides: Sequence[str] = ()) -
         ConfigError: The file is missing or no YAML mapping, a key or value does not fit, or a value is a token; the
             message is one line that names the file and the line or the key.
     """
-    path = Path(path)
+    path = shipped(path)
     try:
         data = read_yaml(path)
     except FileNotFoundError:

@@ -20,6 +20,7 @@ from hf_bionerkd.io import move_files, write_text
 from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import from_dict, to_dict
 from hf_bionerkd.training.student import save_student
+from hf_bionerkd.yaml_files import read_yaml
 
 RUN_FILE = "run.yaml"
 DONE_FILE = "metrics.json"
@@ -139,8 +140,8 @@ def read_run(folder: str | Path) -> dict[str, Any] | None:
     path = Path(folder) / RUN_FILE
     if not path.exists():
         return None
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found if isinstance(found, dict) else None
+    record = read_yaml(path)
+    return record if isinstance(record, dict) else None
 
 
 def last_checkpoint(folder: str | Path) -> str | None:

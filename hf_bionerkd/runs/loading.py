@@ -17,6 +17,7 @@ from hf_bionerkd.hub.snapshots import model_folder, tokenizer_folder
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models.auto import build_token_classifier, load_token_classifier
 from hf_bionerkd.runs.config import BILSTM, ConfigError, CorpusConfig, ModelConfig
+from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.training.student import with_tags
 from hf_bionerkd.vectors.word_vector_files import open_word_vectors
 
@@ -62,7 +63,7 @@ def build_missing(config: CorpusConfig) -> None:
     """
     if config.build is None or Path(config.path).exists():
         return
-    script = Path(config.build.script)
+    script = shipped(config.build.script)
     spec = importlib.util.spec_from_file_location(f"build_{script.parent.name}", script)
     if not script.is_file() or spec is None or spec.loader is None:
         raise ConfigError(f"corpus {config.name!r}: there is no build script {script}")

@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from transformers import TrainerCallback
 from transformers.utils import logging
 
@@ -25,7 +24,8 @@ from hf_bionerkd.hub.provenance import refresh_card
 from hf_bionerkd.hub.push import PushOptions, check_access, push_folder
 from hf_bionerkd.io import write_text
 from hf_bionerkd.runs.config import ConfigError, RunConfig
-from hf_bionerkd.runs.folder import DONE_FILE, RUN_FILE, last_checkpoint, same_run
+from hf_bionerkd.runs.folder import DONE_FILE, RUN_FILE, last_checkpoint, read_run, same_run
+from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.training.trainer import TERMS_FILE
 
 LAST_CHECKPOINT = "last-checkpoint"
@@ -58,7 +58,7 @@ def check_publication(config: RunConfig) -> HumanCard:
     """
     from accelerate import PartialState
 
-    human = load_human_card(config.card) if config.card else HumanCard()
+    human = load_human_card(shipped(config.card)) if config.card else HumanCard()
     options, state = push_options(config), PartialState()
     if options is not None and state.is_main_process:
         finished = (Path(config.output_dir) / DONE_FILE).exists() and not config.overwrite
@@ -85,7 +85,7 @@ def push_finished(folder: str | Path, config: RunConfig, report: Callable[[], st
     if options is None:
         return ""
     # The run may have been finished before, under no name but its folder's.
-    refresh_card(folder, options.repo_id, load_human_card(config.card) if config.card else None)
+    refresh_card(folder, options.repo_id, load_human_card(shipped(config.card)) if config.card else None)
     try:
         pushed = push_folder(folder, options)
     except HubError:
@@ -217,8 +217,8 @@ def _fetch(options: PushOptions, folder: Path, checkpoints: Path, config: RunCon
         )
     except Exception as error:
         raise hub_error(error, options.repo_id, "model", options.branch) from error
-    found = yaml.safe_load((staging / RUN_FILE).read_text(encoding="utf-8"))
-    if not same_run(found, config):
+    record = read_run(staging)
+    if record is None or not same_run(record, config):
         shutil.rmtree(staging)
         raise ConfigError(
             f"{options.repo_id} holds checkpoints of another run; push this one to another repository, or leave out "

@@ -77,6 +77,10 @@ class RecorrectConfig(RunConfig):
                 f"hub.strategy is {self.hub.strategy}, but a corpus is pushed, no checkpoint of a model; leave it out"
             )
 
+    def training_sections(self) -> list[dict[str, Any]]:
+        """Return the values for training on L_r and on T."""
+        return [self.weak_training, self.training]
+
     @property
     def corpora(self) -> list[CorpusConfig]:
         """Return the weak corpus, then the human one: the order of their indices."""

@@ -17,6 +17,7 @@ from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import RunConfig
 from hf_bionerkd.runs.folder import DONE_FILE, State, claim_run, finish, publish, read_run, versions
 from hf_bionerkd.runs.loading import check_splits, label_space, load_corpora, make_tags
+from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.runs.sources import pin_sources
 from hf_bionerkd.training.launch import launched_processes
 
@@ -125,7 +126,7 @@ class Run(Generic[C]):
 
 def human_card_of(config: RunConfig) -> HumanCard:
     """Read what people say on the card of a run's model; empty without `card`."""
-    return load_human_card(config.card) if config.card else HumanCard()
+    return load_human_card(shipped(config.card)) if config.card else HumanCard()
 
 
 __all__ = ["Run", "human_card_of", "versions"]

@@ -147,11 +147,11 @@ def test_command_line_prints_what_it_did_and_fails_clearly(corpora_dir, tmp_path
     for corpus, expected in (("NCBI-disease", "built"), ("NCBI-disease", "unchanged")):
         source = str(corpora_dir / "conll" / corpus)
         monkeypatch.setattr("sys.argv", ["build.py", "--output", str(tmp_path / "out"), "--source", source])
-        main(SCRIPTS / "ncbi_disease" / "card.yaml", "")
+        main()
         assert capsys.readouterr().out == f"{tmp_path / 'out'}: {expected}\n"
     source = str(corpora_dir / "conll" / "linnaeus")
     monkeypatch.setattr("sys.argv", ["build.py", "--output", str(tmp_path / "other"), "--source", source])
     with pytest.raises(SystemExit) as exit_:
-        main(SCRIPTS / "ncbi_disease" / "card.yaml", "")
+        main()
     assert "mentions types ['Species'], but the corpus annotates ['Disease']" in str(exit_.value)  # and exit code 1
     assert not (tmp_path / "other").exists()

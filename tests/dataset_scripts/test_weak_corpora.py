@@ -98,7 +98,7 @@ def test_accuracy_without_associations_is_refused(world, tmp_path):
 def run(corpus, monkeypatch, *arguments):
     module = script(corpus)
     monkeypatch.setattr(sys, "argv", ["build.py", *map(str, arguments)])
-    module.main("coverage" if corpus == "cdwc" else "accuracy", module.CARD, module.__doc__)
+    module.main()
 
 
 def test_command_line(world, tmp_path, monkeypatch, capsys):

@@ -171,7 +171,7 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 import finetune
-from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
+from hf_bionerkd.teachers.teacher import Teacher
 from hf_bionerkd.runs.config import FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
 
@@ -181,7 +181,7 @@ trust = asked["trust"]
 model = dataclasses.replace(config.model, trust_remote_code=trust)
 said = {{}}
 calls = {{
-    "teacher": lambda: Teacher(TeacherSpec("mine", "org/mixing"), asked["types"]),
+    "teacher": lambda: Teacher("org/mixing", name="mine", student_types=asked["types"]),
     "finetune": lambda: finetune.main(config),
 }}
 for name, call in calls.items():
@@ -190,7 +190,9 @@ for name, call in calls.items():
         said[name] = "not refused"
     except Exception as error:
         said[name] = [type(error).__name__, str(error), len(questions)]
-teacher = Teacher(TeacherSpec("mine", "org/mixing", trust_remote_code=trust), asked["types"])
+teacher = Teacher(
+    "org/mixing", name="mine", trust_remote_code=trust, student_types=asked["types"]
+)
 said["taught"] = [values.tolist() for values in teacher.log_probs(asked["words"])]
 finetune.main(dataclasses.replace(config, output_dir="run", model=model))
 Path("said.json").write_text(json.dumps(said))

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 import hf_bionerkd
+from hf_bionerkd.hub import space
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.references import Reference
 from hf_bionerkd.hub.space import assemble_space, check_students, parse_students
@@ -59,3 +60,13 @@ def test_a_space_is_its_pages_the_package_and_the_students(tmp_path):
     listed = found.pop(Path("students.json"))
     assert found == expected
     assert json.loads(listed) == {"students": [{"id": "org/a", "revision": "v1"}, {"id": "org/b", "revision": None}]}
+
+
+def test_recipes_that_an_installed_package_has_within_it_stay_out_of_a_space(tmp_path, monkeypatch):
+    package, pages = tmp_path / "hf_bionerkd", tmp_path / "pages"
+    for path in (package / "labels.py", package / "shipped" / "recipes" / "space" / "app.py", pages / "app.py"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    monkeypatch.setattr(space, "_PACKAGE", package)
+    assemble_space(tmp_path / "space", pages, [Reference("org/a")])
+    assert [path.name for path in (tmp_path / "space" / "hf_bionerkd").rglob("*")] == ["labels.py"]

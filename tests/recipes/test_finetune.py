@@ -19,7 +19,7 @@ from hf_bionerkd.runs import finetune as finetuning
 from hf_bionerkd.runs import training_run
 from hf_bionerkd.runs.config import ConfigError, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
-from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
+from hf_bionerkd.teachers.teacher import Teacher
 
 PUBLISHED = {
     "README.md",
@@ -79,7 +79,7 @@ def test_a_teacher_is_published_whole_and_teaches_pain_23(configured, finetune, 
     assert files(tmp_path / "run") == PUBLISHED
     assert text_table(metrics.strict) in printed and f"model: {tmp_path / 'run'}" in printed
     assert [(r.model, r.corpus, r.type) for r in metrics.strict] == [("run", "gene", "Gene")]
-    teacher = Teacher(TeacherSpec("t", str(tmp_path / "run")), ("Gene", "Disease"))
+    teacher = Teacher(str(tmp_path / "run"), student_types=("Gene", "Disease"))
     assert teacher.space.labels == ("B-Gene", "I-Gene", "O")
     (validation,) = read_metrics(tmp_path / "run" / "validation.json").strict
     gold = load_dataset(configured().corpora[0].path, split="validation")

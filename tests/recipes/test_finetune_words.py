@@ -13,7 +13,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, pipelin
 from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
-from hf_bionerkd.teachers.teacher import Teacher, TeacherSpec
+from hf_bionerkd.teachers.teacher import Teacher
 from hf_bionerkd.vectors.word_vectors import WordVectors, load_word_vectors
 
 BILSTM = {
@@ -135,7 +135,7 @@ def test_it_teaches_a_transformer_and_a_bilstm_that_reads_gold_labels_in_part(te
             "loss": {"lam": 0.5, "gold_outside": "partial"},
         }
         recipe("distill").main(from_dict(DistillConfig, values, "test"))
-        student = Teacher(TeacherSpec("s", str(place / name / "student")), ("Disease", "Gene"))
+        student = Teacher(str(place / name / "student"), student_types=("Disease", "Gene"))
         assert [len(tags) for tags in student.tags(tiny.tokens(3))] == [len(words) for words in tiny.tokens(3)]
 
 

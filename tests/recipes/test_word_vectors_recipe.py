@@ -10,6 +10,7 @@ import yaml
 
 from hf_bionerkd.corpora.articles import Article, write_articles
 from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.train_vectors import WordVectorsConfig
 from hf_bionerkd.vectors.word_vectors import load_word_vectors
 
 pytest.importorskip("gensim", reason="gensim is not installed: pip install 'hf_bionerkd[vectors]'")
@@ -86,12 +87,11 @@ def test_what_is_there_is_not_overwritten_unasked_nor_trained_for_nothing(config
     assert load_word_vectors(out).width == 4
 
 
-def test_the_configuration_of_the_paper_fits_the_script(recipe):
-    script = recipe("word_vectors")
+def test_the_configuration_of_the_paper_fits_the_script():
     found = sorted((REPOSITORY / "recipes").rglob("word_vectors*.yaml"))
     assert REPOSITORY / "recipes" / "zhou2021" / "word_vectors.yaml" in found
     for path in found:
-        config = load_config(script.WordVectorsConfig, path)
+        config = load_config(WordVectorsConfig, path)
         assert config.skip_gram.width == 100
         assert not config.overwrite and config.sources
         assert config.leave_out == "data/cdwc/set_aside.jsonl"  # no model may have seen a test document

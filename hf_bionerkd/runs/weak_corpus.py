@@ -1,16 +1,15 @@
-"""What cdwc/build.py and cdwa/build.py share: both are views of one weak corpus (:mod:`hf_bionerkd.weak.building`)."""
+"""Build one view of a weak corpus (:mod:`hf_bionerkd.weak.building`): CDWC and CDWA are views of the same one."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from hf_bionerkd.data.build_script import BuildScript, Built
 from hf_bionerkd.data.builders import build_corpus
-from hf_bionerkd.data.corpus_card import load_card, name_corpus
-from hf_bionerkd.exits import errors_on_one_line
-from hf_bionerkd.hub.command_line import add_push_options, push_built, pushes_asked_for, this_command
+from hf_bionerkd.data.corpus_card import load_card
+from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.weak.building import WeakCorpus
 from hf_bionerkd.weak.labelling import View
 from hf_bionerkd.weak.settings import WeakConfigError, load_weak_config
@@ -25,7 +24,7 @@ def build_weak_corpus(
     *,
     overwrite: bool = False,
     **overrides: Any,
-) -> Literal["built", "unchanged"]:
+) -> Built:
     """Build one view of a weak corpus.
 
     Args:
@@ -43,7 +42,7 @@ def build_weak_corpus(
     Raises:
         WeakConfigError: The configuration is wrong, or a file of it is missing.
     """
-    settings = load_weak_config(config, **overrides)
+    settings = load_weak_config(shipped(config), **overrides)
     if view == "accuracy" and not settings.require_association:
         raise WeakConfigError(
             f"{config}: 'require_association: false' is of use for coverage alone: without an association no mention "
@@ -64,27 +63,37 @@ def build_weak_corpus(
         )
 
 
-def main(view: View, card_path: Path, description: str | None) -> None:
-    """Command line of the two scripts."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", required=True, help="YAML file with sources and rules")
-    folder = f"data/{card_path.parent.name}"
-    parser.add_argument("--output", default=folder, help=f"folder to make; {folder} by default")
-    parser.add_argument("--overwrite", action="store_true", help="replace whatever the output folder holds")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values of the configuration's keys")
-    add_push_options(parser, "ORG/CORPUS", "the corpus")
-    options = parser.parse_args()
-    with errors_on_one_line():
-        pushes = pushes_asked_for(options, [options.push])
-        overrides = dict(map(_override, options.overrides))
-        result = build_weak_corpus(
-            view, card_path, options.output, options.config, overwrite=options.overwrite, **overrides
+class WeakScript(BuildScript):
+    """The build script of one view of a weak corpus.
+
+    Args:
+        file (`str` or `PathLike`): The script, its ``__file__``.
+        description (`str`): Its docstring, for the help.
+        view (`str`): `"coverage"` or `"accuracy"`.
+    """
+
+    def __init__(self, file: str | os.PathLike[str], description: str | None, view: View) -> None:
+        super().__init__(file, description)
+        self.view: View = view
+
+    def build(self, output_dir: str | os.PathLike[str], config: str | os.PathLike[str], **options: Any) -> Built:
+        """Build the corpus; `options` are those of :func:`build_weak_corpus`."""
+        return build_weak_corpus(self.view, self.card, output_dir, config, **options)
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add `--config`, `--output`, `--overwrite` and overrides."""
+        folder = self.default_output
+        parser.add_argument("--config", required=True, help="YAML file with sources and rules")
+        parser.add_argument("--output", default=folder, help=f"folder to make; {folder} by default")
+        parser.add_argument("--overwrite", action="store_true", help="replace whatever the output folder holds")
+        parser.add_argument(
+            "overrides", nargs="*", metavar="KEY=VALUE", help="other values of the configuration's keys"
         )
-        print(f"{options.output}: {result}")
-        for push in pushes:
-            if not options.dry_run:
-                name_corpus(options.output, push.repo_id)
-            push_built(options.output, push, dry_run=options.dry_run, retry=this_command(without=("--overwrite",)))
+
+    def build_from(self, options: argparse.Namespace) -> Built:
+        """Build the corpus as the command line says."""
+        overrides = dict(map(_override, options.overrides))
+        return self.build(options.output, options.config, overwrite=options.overwrite, **overrides)
 
 
 def _override(argument: str) -> tuple[str, Any]:

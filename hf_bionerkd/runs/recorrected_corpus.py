@@ -1,4 +1,4 @@
-"""What the build scripts of re-corrected corpora share: each publishes what `recipes/recorrect.py` has made."""
+"""Build a re-corrected corpus from a finished run of `recipes/recorrect.py`: CDRC, CDRA, DRC and DRA."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
+from hf_bionerkd.data.build_script import BuildScript, Built
 from hf_bionerkd.data.corpus import load_corpus
-from hf_bionerkd.data.corpus_card import name_corpus
-from hf_bionerkd.exits import errors_on_one_line
-from hf_bionerkd.hub.command_line import add_push_options, push_built, pushes_asked_for, this_command
 from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import load_config
 from hf_bionerkd.runs.folder import DONE_FILE, differences, read_run
@@ -31,7 +29,7 @@ def build_recorrected_corpus(
     *,
     overrides: Sequence[str] = (),
     overwrite: bool = False,
-) -> Literal["built", "unchanged"]:
+) -> Built:
     """Build the corpus of the best round of a finished run.
 
     Args:
@@ -70,23 +68,21 @@ def build_recorrected_corpus(
     return revisions.write_best(Path(output_dir), outcome, best, overwrite=overwrite)
 
 
-def main(card_path: Path, description: str | None) -> None:
-    """Command line of the scripts."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", required=True, help="YAML file of the run that made the labels")
-    folder = f"data/{card_path.parent.name}"
-    parser.add_argument("--output", default=folder, help=f"folder to make; {folder} by default")
-    parser.add_argument("--overwrite", action="store_true", help="replace whatever the output folder holds")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="what the run was started with")
-    add_push_options(parser, "ORG/CORPUS", "the corpus")
-    options = parser.parse_args()
-    with errors_on_one_line():
-        pushes = pushes_asked_for(options, [options.push])
-        result = build_recorrected_corpus(
-            card_path, options.output, options.config, overrides=options.overrides, overwrite=options.overwrite
-        )
-        print(f"{options.output}: {result}")
-        for push in pushes:
-            if not options.dry_run:
-                name_corpus(options.output, push.repo_id)
-            push_built(options.output, push, dry_run=options.dry_run, retry=this_command(without=("--overwrite",)))
+class RecorrectedScript(BuildScript):
+    """The build script of a re-corrected corpus; all that is its own stands in its ``card.yaml``."""
+
+    def build(self, output_dir: str | os.PathLike[str], config: str | os.PathLike[str], **options: Any) -> Built:
+        """Build the corpus; `options` are those of :func:`build_recorrected_corpus`."""
+        return build_recorrected_corpus(self.card, output_dir, config, **options)
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add `--config`, `--output`, `--overwrite` and overrides."""
+        folder = self.default_output
+        parser.add_argument("--config", required=True, help="YAML file of the run that made the labels")
+        parser.add_argument("--output", default=folder, help=f"folder to make; {folder} by default")
+        parser.add_argument("--overwrite", action="store_true", help="replace whatever the output folder holds")
+        parser.add_argument("overrides", nargs="*", metavar="key=value", help="what the run was started with")
+
+    def build_from(self, options: argparse.Namespace) -> Built:
+        """Build the corpus as the command line says."""
+        return self.build(options.output, options.config, overrides=options.overrides, overwrite=options.overwrite)

@@ -1,0 +1,126 @@
+"""A sweep: one run per value, chosen on validation, continued where it was."""
+
+import argparse
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tiny
+import yaml
+
+from hf_bionerkd.evaluation.entities import Counts
+from hf_bionerkd.evaluation.report import Metrics, Result, write_metrics
+from hf_bionerkd.runs import finetune
+from hf_bionerkd.runs import sweep as module
+from hf_bionerkd.runs.config import ConfigError, DistillConfig
+from hf_bionerkd.runs.jobs import YAML_JOBS
+from hf_bionerkd.runs.sweep import SweepConfig, add_options, read_arguments, sweep
+
+VALUES = {
+    "corpora": [{"name": "c", "path": "data/c"}],
+    "student": {"architecture": {"model_type": "bert"}},
+    "teachers": [{"name": "t", "path": "org/t"}],
+}
+
+
+@pytest.fixture
+def options(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(VALUES | {"output_dir": str(tmp_path / "sweep")}))
+    return lambda *values, overrides=(): SweepConfig(path, "loss.alpha", values, overrides)
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """The configurations that were run; a run only writes the scores that the test gives it."""
+    asked = []
+    right = {0.1: (7, 9), 0.3: (8, 6), 0.5: (6, 10)}  # mentions of ten, on validation and test
+
+    def run(config):
+        asked.append(config)
+        folder = Path(config.output_dir) / "student"
+        folder.mkdir(parents=True)
+        for name, count in zip(("validation", "metrics"), right[config.loss.alpha], strict=True):
+            row = Result("student", "c", "Gene", Counts(tp=count, fp=10 - count, fn=10 - count))
+            write_metrics(folder / f"{name}.json", Metrics((row,)))
+        return SimpleNamespace(report=lambda: f"the table of {config.loss.alpha}")
+
+    monkeypatch.setitem(module.YAML_JOBS, "distill", SimpleNamespace(load=lambda: (run, DistillConfig)))
+    return asked
+
+
+def test_the_value_is_chosen_on_validation_though_test_would_choose_another(runs, options, tmp_path, capsys):
+    result = sweep(options("0.1", "0.3", "0.5", overrides=["seed=7"]))
+    written = json.loads((tmp_path / "sweep" / "sweep.json").read_text())
+    assert written == result.as_dict()
+    assert (written["key"], written["best"]) == ("loss.alpha", "0.3")
+    scores = [(row["validation"], row["test"]) for row in written["runs"]]
+    np.testing.assert_allclose(scores, [(70, 90), (80, 60), (60, 100)])
+    assert "== loss.alpha=0.3 ==\nthe table of 0.3\n" in capsys.readouterr().out
+    assert "0.3              80.00   60.00  <- best on validation" in result.report()
+    assert result.report().endswith(f"\n\nsweep: {tmp_path / 'sweep' / 'sweep.json'}")
+    assert [(config.loss.alpha, config.seed, config.resume) for config in runs] == [
+        (0.1, 7, True),
+        (0.3, 7, True),
+        (0.5, 7, True),
+    ]
+    assert len({config.output_dir for config in runs}) == 3
+    assert len({config.teacher_outputs.cache_dir for config in runs}) == 1
+
+
+def read(words):
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return SweepConfig(**vars(read_arguments(parser, words)))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "seed=7 --key loss.lam --values 0.1 1",
+        "--key loss.lam --values 0.1 1 seed=7",
+        "--values 0.1 1 --key loss.lam seed=7",
+    ],
+)
+def test_overrides_may_stand_anywhere(words):
+    config = read(["--config", "run.yaml", *words.split()])
+    assert (config.key, config.values, config.overrides) == ("loss.lam", ["0.1", "1"], ["seed=7"])
+
+
+def test_a_path_with_an_equals_sign_is_a_value():
+    words = "--config c --key student.path --values runs/loss.lam=0.1 runs/b".split()
+    assert read(words).values == ["runs/loss.lam=0.1", "runs/b"]
+
+
+def test_mistakes_are_found_before_anything_runs(runs, options):
+    with pytest.raises(ConfigError, match="names one twice"):
+        sweep(options("0.1", "0.1"))
+    with pytest.raises(ConfigError, match="loss.alpha is a share between 0 and 1"):
+        sweep(options("0.1", "3"))
+    assert not runs
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(finetune, "FinetuneResult"), reason="needs a fine-tuning that returns its report")
+def test_real_runs_are_compared_and_not_repeated(tmp_path, capsys):
+    corpus = tiny.write_corpus(tmp_path / "corpora", "dis", ("Disease",))
+    values = {
+        "output_dir": str(tmp_path / "sweep"),
+        "corpora": [{"name": "dis", "path": corpus}],
+        "model": {"architecture": dict(tiny.ARCHITECTURE), "vocab_size": 200},
+        "encoding": {"max_length": 64},
+        "training": {"num_train_epochs": 1, "use_cpu": True, "bf16": False, "disable_tqdm": True},
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(values))
+    config = SweepConfig(tmp_path / "run.yaml", "seed", ["1", "2"], recipe="finetune")
+    assert "best on validation" in sweep(config).report()
+    weights = {path: path.stat().st_mtime_ns for path in tmp_path.glob("sweep/*/model.safetensors")}
+    sweep(config)
+    assert len(weights) == 2
+    assert weights == {path: path.stat().st_mtime_ns for path in tmp_path.glob("sweep/*/model.safetensors")}
+
+
+def test_every_recipe_that_can_be_swept_is_a_job():
+    assert set(module.STUDENT) <= set(YAML_JOBS)
