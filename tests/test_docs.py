@@ -79,7 +79,8 @@ def test_docstrings_are_rewritten_for_griffe() -> None:
         "Do it.\n\nArgs:\n"
         '    mode (`str`, *optional*, defaults to `"a"`): How\n        it is done: fast.\n'
         "    width, height (`int`, *optional*): In\n        pixels.\n"
-        "    other (:class:`Thing`): See :func:`~a.b.c`.\n\nExample:\n    >>> 1\n"
+        "    other (:class:`Thing`): See :func:`~a.b.c`.\n\n"
+        "Returns:\n    Pairs: of both.\n\nExample:\n    >>> 1\n"
     )
     assert module.rewritten(text) == (
         "Do it.\n\nArgs:\n"
@@ -87,7 +88,7 @@ def test_docstrings_are_rewritten_for_griffe() -> None:
         "    width (int): In\n        pixels.\n"
         "    height (int): In\n        pixels.\n"
         '    other (Thing): See <autoref identifier="a.b.c" optional><code>c</code></autoref>.\n\n'
-        "Examples:\n    >>> 1\n"
+        "Returns:\n    : Pairs: of both.\n\nExamples:\n    >>> 1\n"
     )
 
 

@@ -25,6 +25,8 @@ def rewritten(text: str) -> str:
     """Return the docstring `text` with its arguments and references in the form that griffe and Markdown know."""
     # "Examples" is the title that griffe knows; any other becomes a box, in which ">>>" is a quotation.
     text = re.sub(r"^Example:$", "Examples:", text, flags=re.MULTILINE)
+    # What is returned begins with no type; else griffe would take the text before a colon for one.
+    text = re.sub(r"^(Returns|Yields):\n    (?=\S)", r"\1:\n    : ", text, flags=re.MULTILINE)
     text = _ARGUMENTS.sub(lambda section: _ARGUMENT.sub(_argument, section[0]), text)
     return _ROLE.sub(_reference, text)
 
