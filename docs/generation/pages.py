@@ -54,12 +54,12 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def on_page_content(page_html: str, **_: Any) -> str:
     """Replace LaTeX by MathML."""
-    return _EQUATION.sub(
-        lambda found: convert(
-            html.unescape(found["tex"]).strip(), display="block" if found["tag"] == "div" else "inline"
-        ),
-        page_html,
-    )
+    return _EQUATION.sub(_mathml, page_html)
+
+
+def _mathml(equation: re.Match[str]) -> str:
+    display = "block" if equation["tag"] == "div" else "inline"
+    return convert(html.unescape(equation["tex"]).strip(), display=display)
 
 
 def configuration(name: str) -> str:
