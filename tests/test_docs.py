@@ -20,6 +20,10 @@ missing = [name for name in needed if not importlib.util.find_spec(name)]
 needs_mkdocs = pytest.mark.skipif(bool(missing), reason=f"the extra `docs` is not installed: no {', '.join(missing)}")
 
 
+def read_page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built documentation."""
@@ -107,9 +111,19 @@ def test_tests_that_the_methods_name_exist() -> None:
         for path in (REPOSITORY / "tests").rglob("test_*.py")
         for name in re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.MULTILINE)
     }
-    named = set(re.findall(r"\b(test_\w+)`", (DOCS / "methods.md").read_text("utf-8")))
+    named = set(re.findall(r"\b(test_\w+)`", read_page("methods.md")))
     assert len(named) >= 15
     assert not named - defined
+
+
+def test_classes_that_methods_and_papers_name_exist() -> None:
+    of_methods = re.findall(r"\*Class(?:es)?:\*(.*?)(?:\*Test|\*Pinned|\n\n)", read_page("methods.md"), re.DOTALL)
+    of_papers = [row.split(" | ")[2] for row in read_page("papers.md").splitlines() if row.startswith("| [")]
+    named = re.findall(r"`([a-z_]+\.[a-z_]+)(?:\.(\w+))?`", " ".join([*of_methods, *of_papers]))
+    assert len(set(named)) >= 12
+    for module, name in named:
+        source = (REPOSITORY / "hf_bionerkd" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+        assert not name or re.search(rf"^(?:class|def) {name}\b", source, re.MULTILINE), f"{module} has no {name}"
 
 
 def test_the_picture_reads_in_light_and_dark_and_fetches_nothing() -> None:
