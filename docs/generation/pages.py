@@ -59,7 +59,9 @@ def on_page_content(page_html: str, **_: Any) -> str:
 
 def _mathml(equation: re.Match[str]) -> str:
     display = "block" if equation["tag"] == "div" else "inline"
-    return convert(html.unescape(equation["tex"]).strip(), display=display)
+    mathml = convert(html.unescape(equation["tex"]).strip(), display=display)
+    # TeX leaves a thin space behind the names of functions.
+    return re.sub(r"<mi>(?:log|ln|exp)</mi>", r'\g<0><mspace width="0.167em" />', mathml)
 
 
 def configuration(name: str) -> str:
