@@ -18,6 +18,7 @@ TORCH := torch==2.13.0
 TORCH_STAMP := $(VENV)/.installed-torch
 RUNTIME := $(VENV)/.installed-runtime
 TEST := $(VENV)/.installed-test
+DOCS := $(VENV)/.installed-docs
 
 # Published models are loaded in the series before, too. It lies beside the packages and not among them, for it needs
 # other versions of them: whoever wants it puts its folder first on PYTHONPATH.
@@ -84,19 +85,29 @@ format: $(TEST) ## put the code into the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Nothing is fetched: fonts, scripts and equations lie in the pages. The variable turns a theme's notice off.
+.PHONY: docs
+docs: $(DOCS) ## install what the documentation needs, build it into site/ without a warning
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo 'built: open site/index.html, or look at it by: $(BIN)/python -m http.server --directory site'
+
+.PHONY: notebooks
+notebooks: $(TEST) ## run the notebooks of the documentation anew and keep what they print
+	$(BIN)/python docs/generation/notebooks.py
+
 # From an environment of its own, so that nothing that happens to lie in .venv is pinned. Left out are torch's build
 # suffix and the GPU libraries, which torch pins itself: both depend on the machine.
 .PHONY: constraints
-constraints: ## pin again every package that runtime and tests need (constraints.txt)
+constraints: ## pin again every package that runtime, tests and documentation need
 	@$(find_python); \
 	folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; set -e; \
 	echo "pinning what $$python installs …"; \
 	$$python -m venv "$$folder"; \
 	"$$folder/bin/python" -m pip install --quiet $(PIP_ARGS) $(TORCH); \
-	"$$folder/bin/python" -m pip install --quiet $(PIP_ARGS) '.[bench,space,test,vectors]'; \
+	"$$folder/bin/python" -m pip install --quiet $(PIP_ARGS) '.[bench,docs,space,test,vectors]'; \
 	"$$folder/bin/python" -m pip freeze --exclude hf_bionerkd --exclude setuptools > "$$folder/frozen"; \
 	{ \
-		echo '# The versions that the project is installed with: runtime and test packages, on Linux.'; \
+		echo '# The versions that the project is installed with: runtime, test and documentation packages, on Linux.'; \
 		echo '# Regenerate with the oldest Python supported, for which every pin must exist:'; \
 		echo '#   make constraints PYTHON=python3.11'; \
 		grep -Eiv '^(nvidia|cuda|triton)\b' "$$folder/frozen" | sed 's/^\(torch==[^+]*\)+.*/\1/'; \
@@ -106,8 +117,8 @@ constraints: ## pin again every package that runtime and tests need (constraints
 
 .PHONY: clean
 clean: ## remove build products and caches (.venv, runs/ and data/ stay)
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find hf_bionerkd recipes dataset_scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find hf_bionerkd recipes dataset_scripts docs tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A half-made environment is removed: the next run must not take it for a whole one.
 $(BIN)/python:
@@ -130,6 +141,11 @@ $(RUNTIME): $(TORCH_STAMP) pyproject.toml
 $(TEST): $(TORCH_STAMP) pyproject.toml
 	@echo 'installing the package, what it needs and what tests need …'
 	@$(PIP) install --quiet $(PIP_ARGS) -c constraints.txt -e '.[test]'
+	@touch $(RUNTIME) $@
+
+$(DOCS): $(TORCH_STAMP) pyproject.toml
+	@echo 'installing the package, what it needs and what the documentation needs …'
+	@$(PIP) install --quiet $(PIP_ARGS) -c constraints.txt -e '.[docs]'
 	@touch $(RUNTIME) $@
 
 $(SERIES4_STAMP): $(BIN)/python tests/transformers-4.57.txt

@@ -108,8 +108,10 @@ def make(*arguments: str, cwd: Path = REPOSITORY, **environment: str) -> subproc
 @needs_make
 def test_make_alone_lists_every_demo_and_every_documented_target() -> None:
     listing = make().stdout
-    targets = re.findall(r"^(demo[\w-]*|test|lint|format|clean|constraints)\s*:(?!=)", MAKEFILE, re.MULTILINE)
-    assert {"demo", "test"} <= set(targets)
+    targets = re.findall(
+        r"^(demo[\w-]*|test|docs|notebooks|lint|format|clean|constraints)\s*:(?!=)", MAKEFILE, re.MULTILINE
+    )
+    assert {"demo", "docs", "test"} <= set(targets)
     for target in targets:
         assert re.search(rf"^  make {target} +\S", listing, re.MULTILINE), f"`{target}:` has no ## comment"
     assert make("help").stdout == listing
@@ -158,6 +160,18 @@ def test_test_installation_covers_the_runtime(bare: Path) -> None:
     assert calls[-1].endswith("-e .[test]")
     assert make(".venv/.installed-runtime", "PYTHON=./python", cwd=bare).returncode == 0
     assert pip_calls(bare) == calls
+
+
+@needs_make
+def test_documentation_installation_covers_the_runtime_and_happens_once(bare: Path) -> None:
+    stamp = ".venv/.installed-docs"
+    assert make(stamp, "PYTHON=./python", cwd=bare).returncode == 0
+    calls = pip_calls(bare)
+    assert calls[-1].endswith("-e .[docs]")
+    for installed in (stamp, ".venv/.installed-runtime"):
+        assert make(installed, "PYTHON=./python", cwd=bare).returncode == 0
+    assert pip_calls(bare) == calls
+    assert "mkdocs build --strict" in make("-n", "docs", "PYTHON=./python", cwd=bare).stdout
 
 
 SERIES4 = ".venv/transformers-4.57"
@@ -263,7 +277,10 @@ def test_no_suitable_python_is_said_with_what_to_do(bare: Path, body: str | None
 @needs_make
 def test_clean_keeps_runs_data_and_the_environment(bare: Path) -> None:
     kept = [bare / name / "file" for name in ("runs", "data", ".venv", "hf_bionerkd")]
-    gone = [bare / name / "file" for name in ("build", "dist", "x.egg-info", ".mypy_cache", "hf_bionerkd/__pycache__")]
+    gone = [
+        bare / name / "file"
+        for name in ("build", "dist", "site", "x.egg-info", ".mypy_cache", "hf_bionerkd/__pycache__")
+    ]
     for path in [*kept, *gone]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
