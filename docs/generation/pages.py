@@ -8,15 +8,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import html
 import importlib
 import re
-import typing
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from hf_bionerkd.runs.config_help import reference
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -67,64 +66,7 @@ def _mathml(equation: re.Match[str]) -> str:
 def configuration(name: str) -> str:
     """Return the reference of the configuration class with this dotted name, as a Markdown table."""
     module, _, attribute = name.rpartition(".")
-    cls = getattr(importlib.import_module(module), attribute)
-    try:
-        from hf_bionerkd.runs.config_help import reference
-    except ImportError:
-        return _reference(cls)
-    return reference(cls)
-
-
-def _reference(cls: type) -> str:
-    """Return a table of every key with type, default and meaning; keys of sections are dotted."""
-    rows = ["| key | type | default | meaning |", "|---|---|---|---|", *_rows(cls, "")]
-    return "\n".join(rows)
-
-
-def _rows(cls: type, prefix: str) -> list[str]:
-    types = typing.get_type_hints(cls)
-    meanings = _meanings(cls)
-    rows = []
-    for field in dataclasses.fields(cls):
-        shown = _type_name(types[field.name])
-        if field.default is not dataclasses.MISSING:
-            default = f"`{field.default!r}`"
-        elif field.default_factory is dataclasses.MISSING:
-            default = "*required*"
-        else:
-            default = "" if dataclasses.is_dataclass(types[field.name]) else f"`{field.default_factory()!r}`"
-        cells = [f"`{prefix}{field.name}`", f"`{shown}`", default, meanings.get(field.name, "")]
-        rows.append("| " + " | ".join(cells) + " |")
-        for section in _sections(types[field.name]):
-            rows += _rows(section, f"{prefix}{field.name}.")
-    return rows
-
-
-def _type_name(annotation: Any) -> str:
-    if typing.get_origin(annotation) is typing.Literal:
-        return " | ".join(repr(value) for value in typing.get_args(annotation))
-    if isinstance(annotation, type) and not typing.get_args(annotation):
-        return annotation.__name__
-    return re.sub(r"(?:\w+\.)+", "", str(annotation))
-
-
-def _sections(annotation: Any) -> list[type]:
-    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
-        return [annotation]
-    return [section for inner in typing.get_args(annotation) for section in _sections(inner)]
-
-
-def _meanings(cls: type) -> dict[str, str]:
-    """Return what the docstrings of a class and its bases say of each argument."""
-    meanings: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        arguments = re.search(r"\n *Args:\n(.*?)(?:\n *\n|\Z)", base.__doc__ or "", re.DOTALL)
-        if arguments is None:
-            continue
-        joined = re.sub(r"\n {9,}", " ", arguments[1])
-        for names, text in re.findall(r"^ *([\w, ]+) \(.*?\): (.*)$", joined, re.MULTILINE):
-            meanings |= dict.fromkeys(names.split(", "), text.strip())
-    return meanings
+    return reference(getattr(importlib.import_module(module), attribute))
 
 
 def notebook_page(path: Path) -> str:
