@@ -37,7 +37,8 @@ def cache_teachers(config: DistillConfig) -> CacheResult:
     from hf_bionerkd.runs.loading import load_corpora
     from hf_bionerkd.runs.run import Run
     from hf_bionerkd.runs.sources import pin_sources
-    from hf_bionerkd.runs.teaching import Teaching, cache_dir
+    from hf_bionerkd.runs.teaching import OUTPUTS, Teaching, cache_dir
+    from hf_bionerkd.runs.terminal import Stages
     from hf_bionerkd.training.launch import launched_processes
 
     config = dataclasses.replace(config, teacher_outputs=dataclasses.replace(config.teacher_outputs, mode="cached"))
@@ -45,6 +46,8 @@ def cache_teachers(config: DistillConfig) -> CacheResult:
     # The folder is not claimed: the run itself is opened by `distill`.
     run = Run(config, pinned, Path(config.output_dir), launched_processes(), load_corpora(pinned.corpora))
     teaching = Teaching.plan(run)
-    teaching.prepare()
-    teaching.open_columns(losses_of(pinned)[STUDENT].reads)
+    stages = Stages(teaching.stages(()), main=run.processes.is_main)
+    teaching.prepare(stages)
+    with stages(OUTPUTS):
+        teaching.open_columns(losses_of(pinned)[STUDENT].reads)
     return CacheResult(cache_dir(config))

@@ -98,9 +98,11 @@ def distill(config: DistillConfig) -> DistillResult:
     Source: Moscato et al. 2023 (TaughtNet); Zhou et al. 2021; Han et al. 2023.
     """
     from hf_bionerkd.evaluation.report import Metrics
+    from hf_bionerkd.runs.folder import DONE_FILE
     from hf_bionerkd.runs.publishing import check_publication, fetch_run
     from hf_bionerkd.runs.run import Run
-    from hf_bionerkd.runs.teaching import Teaching
+    from hf_bionerkd.runs.teaching import OUTPUTS, Teaching
+    from hf_bionerkd.runs.terminal import Stages
 
     human = check_publication(config)
     fetch_run(config, Path(config.output_dir) / STUDENT / "checkpoints")
@@ -108,14 +110,23 @@ def distill(config: DistillConfig) -> DistillResult:
     if run.finished:
         return _pushed(run, DistillResult(run.folder, run.metrics(), was_finished=True))
     teaching: Teaching = run.plan
-    # What all models of the run have in common, and what each learns from.
-    teaching.prepare()
+    stages = Stages(teaching.stages((*run.config.baselines, STUDENT)), main=run.processes.is_main)
+    # The teachers, and what they say of every training sentence.
+    teaching.prepare(stages)
     losses = losses_of(run.config)
-    sources = teaching.open_columns(losses[STUDENT].reads)
-    metrics = teaching.measure_teachers()
+    with stages(OUTPUTS):
+        sources = teaching.open_columns(losses[STUDENT].reads)
+        metrics = teaching.measure_teachers()
+    # The baselines learn from gold labels alone, the student from what the teachers say, too.
     for name in (*run.config.baselines, STUDENT):
         job = teaching.job(losses[name], sources if name == STUDENT else ())
-        metrics += train_model(run, job, name, teaching, metrics if name == STUDENT else Metrics(()))
+        before = metrics if name == STUDENT else Metrics(())
+        if (run.folder / name / DONE_FILE).exists():
+            stages.skip(name)
+            metrics += train_model(run, job, name, teaching, before)
+        else:
+            with stages(name):
+                metrics += train_model(run, job, name, teaching, before)
     if run.processes.is_main:
         run.finish(metrics)
     return _pushed(run, DistillResult(run.folder, metrics))

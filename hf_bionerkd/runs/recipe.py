@@ -11,6 +11,7 @@ from hf_bionerkd.exits import errors_on_one_line
 from hf_bionerkd.io import explaining_full_disk
 from hf_bionerkd.runs.config_help import config_yaml, help_text
 from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.terminal import quiet_libraries
 
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ def run_recipe(
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. loss.lam=0.5 teachers.0.path=org/name")
     options = parser.parse_intermixed_args(arguments)
     with errors_on_one_line():
+        quiet_libraries()
         config: Any = load_config(cls, options.config, options.overrides)
         if options.print_config:
             print(config_yaml(config), end="")

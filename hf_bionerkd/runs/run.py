@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from hf_bionerkd.data.corpus import Corpus
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.evaluation.report import Metrics, read_metrics
+from hf_bionerkd.exits import can_resume
 from hf_bionerkd.hub.human_card import HumanCard, load_human_card
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import Processes
 from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import RunConfig
-from hf_bionerkd.runs.folder import DONE_FILE, State, claim_run, finish, publish, read_run, versions
+from hf_bionerkd.runs.folder import DONE_FILE, State, claim_run, finish, publish, read_run
 from hf_bionerkd.runs.loading import check_splits, label_space, load_corpora, make_tags
 from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.runs.sources import pin_sources
@@ -88,6 +89,7 @@ class Run(Generic[C]):
         run = cls(config, pinned, folder, launched_processes(), load(pinned), human or HumanCard())
         run.plan = prepare(run)
         run.state = claim_run(folder, config, resume=config.resume, overwrite=config.overwrite, resolved=resolved)
+        can_resume()  # from here on an interruption says how to go on
         return run
 
     def space(self, types: list[str]) -> LabelSpace:
@@ -127,6 +129,3 @@ class Run(Generic[C]):
 def human_card_of(config: RunConfig) -> HumanCard:
     """Read what people say on the card of a run's model; empty without `card`."""
     return load_human_card(shipped(config.card)) if config.card else HumanCard()
-
-
-__all__ = ["Run", "human_card_of", "versions"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.evaluation.report import Metrics
@@ -16,7 +16,8 @@ from hf_bionerkd.losses.terms import make_term
 from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig, TeacherConfig
 from hf_bionerkd.runs.config_loading import load_config
 from hf_bionerkd.runs.finetune import finetune
-from hf_bionerkd.runs.folder import OUTPUTS_FOLDER
+from hf_bionerkd.runs.folder import DONE_FILE, OUTPUTS_FOLDER
+from hf_bionerkd.runs.terminal import Stages
 from hf_bionerkd.runs.training_run import BOOTSTRAP, Job
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.columns import ColumnSource, check_same_types
@@ -27,6 +28,8 @@ from hf_bionerkd.training.evaluator import MentionEvaluator
 if TYPE_CHECKING:
     from hf_bionerkd.losses.mixture import Mixture
     from hf_bionerkd.runs.run import Run
+
+OUTPUTS = "outputs of the teachers"  # the stage in which they answer
 
 
 @dataclass
@@ -78,14 +81,40 @@ class Teaching:
         """The teachers in the configuration's order."""
         return [self.teachers[teacher.name] for teacher in self.run.config.teachers]
 
-    def prepare(self) -> None:
+    def stages(self, models: Sequence[str]) -> dict[str, float]:
+        """Return the stages of the run with their weights, passes over training sentences.
+
+        A pass of a teacher that only answers is taken for a third of one that trains.
+
+        Args:
+            models (`Sequence[str]`): Names of the models that are trained on what the teachers say.
+        """
+        rows = sum(len(corpus.splits.get("train", ())) for corpus in self.run.corpora)
+        own = {corpus.path: len(corpus.splits.get("train", ())) for corpus in self.run.corpora}
+        trained = {
+            f"teacher {name}": sum(own.get(corpus.path, rows) for corpus in recipe.corpora) * _epochs(recipe.training)
+            for name, recipe in self.recipes.items()
+        }
+        weights = dict.fromkeys(models, rows * _epochs(self.run.config.training))
+        return {**trained, OUTPUTS: rows * len(self.run.config.teachers) / 3, **weights}
+
+    def prepare(self, stages: Stages) -> None:
         """Train the teachers that are to be trained (finished ones are not repeated) and open all.
 
         They are not pushed, whatever their own files say: a distillation publishes its student.
+
+        Args:
+            stages (`Stages`): Those of the run, see :meth:`stages`.
         """
         by_name = {teacher.name: teacher for teacher in self.run.config.teachers}
         for name, recipe in self.recipes.items():
-            finetune(dataclasses.replace(recipe, resume=True, push_to_hub=None))
+            recipe = dataclasses.replace(recipe, resume=True, push_to_hub=None)
+            if (Path(recipe.output_dir) / DONE_FILE).exists():
+                stages.skip(f"teacher {name}")
+                finetune(recipe)
+            else:
+                with stages(f"teacher {name}"):
+                    finetune(recipe)
             self.teachers[name] = _open(by_name[name], recipe.output_dir, self.space)
 
     def job(self, loss: Mixture, sources: Sequence[ColumnSource] = ()) -> Job:
@@ -135,6 +164,10 @@ class Teaching:
             TeacherInfo(teacher.name, teacher.path, teacher.types, teacher.commit or teacher.revision)
             for teacher in self.in_order
         ]
+
+
+def _epochs(training: Mapping[str, Any]) -> float:
+    return float(training.get("num_train_epochs", 3.0))
 
 
 def cache_dir(config: DistillConfig) -> Path:

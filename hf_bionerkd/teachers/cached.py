@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from tqdm.auto import tqdm
 
 from hf_bionerkd.data.corpus import content_fingerprint
 from hf_bionerkd.io import atomic_path, write_json
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import ALONE, Processes
+from hf_bionerkd.progress import progress
 from hf_bionerkd.teachers.aggregation import Aggregator
 from hf_bionerkd.teachers.columns import (
     JOINT_COLUMNS,
@@ -279,7 +279,7 @@ def _fill(
         folder.mkdir(parents=True, exist_ok=True)
         mine = processes.share(enumerate(parts))
         todo = [(i, start) for i, start in mine if not (folder / _part_name(i)).exists()]
-        for index, start in tqdm(todo, desc=what, unit="part", disable=not (processes.is_main and todo)):
+        for index, start in progress(todo, desc=what, unit="part", main=processes.is_main):
             end = min(start + size, len(keys))
             _write_part(folder / _part_name(index), keys[start:end], *compute(start, end))
         processes.wait()

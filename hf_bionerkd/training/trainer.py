@@ -24,6 +24,7 @@ from hf_bionerkd.models.word_outputs import read_words
 from hf_bionerkd.processes import Processes
 from hf_bionerkd.teachers.columns import ColumnSource
 from hf_bionerkd.training.distillation_model import DistillationModel, student_of
+from hf_bionerkd.training.epoch_lines import show_epochs
 from hf_bionerkd.training.evaluator import MentionEvaluator, trainer_metrics
 from hf_bionerkd.training.launch import launched_processes
 from hf_bionerkd.training.student import load_student, save_student, with_tags
@@ -161,6 +162,7 @@ class TokenClassificationTrainer(Trainer):
                 f"{self.args.n_gpu} GPUs in one process: start with `accelerate launch` (one process per GPU), see "
                 "recipes/accelerate_configs/multi_gpu.yaml"
             )
+        show_epochs(self)
         # `compute_loss` has divided by the counts of the whole step, so `training_step` must not divide again.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
