@@ -141,12 +141,12 @@ def build_scripts() -> dict[str, Path]:
 
 def build_help(scripts: dict[str, Path]) -> str:
     """List the corpora with the titles of their cards."""
-    import yaml
+    from hf_bionerkd.yaml_files import read_yaml
 
     titles = {}
     for name, script in scripts.items():
         card = script.with_name("card.yaml")
-        title = yaml.safe_load(card.read_text(encoding="utf-8"))["pretty_name"]
+        title = read_yaml(card)["pretty_name"]
         titles[name] = title.partition(": {")[0]  # a script of several corpora fills in the rest
     width = max(map(len, titles), default=0) + 2
     corpora = "\n".join(f"  {name:<{width}}{title}" for name, title in titles.items())

@@ -20,8 +20,6 @@ import pytest
 if TYPE_CHECKING:
     from loopback_hub import LoopbackHub
 
-pytest_plugins = ["shared_fixtures"]
-
 # A developer's own settings; each would lead the libraries out of the temporary home or onto the network.
 _DROPPED = ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "HF_METRICS_CACHE")
 _OFFLINE = {

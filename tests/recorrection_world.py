@@ -104,4 +104,4 @@ def without_training(config: RecorrectConfig, right: Sequence[int] = (50, 60, 40
             patch.setattr(recorrect_steps.TrainedSteps, name, scores)
         patch.setattr(recorrect_steps.TrainedSteps, "_tagging", lambda self, folder: name_chemicals)
         patch.setattr(recorrect_result, "_publish_model", publish)
-        return recorrection.recorrect(config)
+        return recorrection.recorrect(config).outcome

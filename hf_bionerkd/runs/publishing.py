@@ -31,6 +31,7 @@ from hf_bionerkd.training.trainer import TERMS_FILE
 LAST_CHECKPOINT = "last-checkpoint"
 _KEEPS_CHECKPOINTS = ("checkpoint", "all_checkpoints")
 _STATE_FILE = "trainer_state.json"  # the Trainer writes it last
+_MODEL_SUFFIXES = (".safetensors", ".json", ".py")
 
 logger = logging.get_logger(__name__)
 
@@ -147,11 +148,7 @@ class PushCheckpoints(TrainerCallback):
         staging.mkdir()
         # The Trainer saves whole models: what is no state of the training is the student.
         for path in checkpoint.iterdir():
-            if (
-                path.name != TERMS_FILE
-                and path.suffix in (".safetensors", ".json", ".py")
-                and path.name != _STATE_FILE
-            ):
+            if path.suffix in _MODEL_SUFFIXES and path.name not in (TERMS_FILE, _STATE_FILE):
                 _link(path, staging / path.name)
         write_text(staging / RUN_FILE, self.run)
         write_text(staging / "README.md", _CARD_MEANWHILE.format(name=self.options.repo_id, step=step))

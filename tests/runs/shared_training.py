@@ -47,10 +47,10 @@ def main(kind: str, folder: Path, size: int, output: Path) -> None:
             terms=TERMS[kind],
         )
         if kind == "joint":
-            job.targets = tiny.random_targets(corpora, job.space)
+            job.sources = [tiny.random_targets(corpora, job.space)]
             trainer = tiny.make_trainer(job, output / "checkpoints")
         else:
-            job.said = tiny.ListedTeachers(corpora, job.space)
+            job.sources = [tiny.listed_teachers(corpora, job.space)]
             job.teachers = [TeacherTypes(name, job.space.types) for name in "ca"]
             trainer = tiny.make_word_trainer(job, output / "checkpoints")
     trainer.train()

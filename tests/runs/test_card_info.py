@@ -11,9 +11,10 @@ from hf_bionerkd.evaluation.significance import Bootstrap
 from hf_bionerkd.hub.cards import TeacherInfo, render_model_card
 from hf_bionerkd.hub.human_card import HumanCard
 from hf_bionerkd.hub.papers import MOSCATO_2023, ZHANG_2022
-from hf_bionerkd.losses.mixture import weighted
-from hf_bionerkd.runs.folder import publish_weights, versions
-from hf_bionerkd.runs.training_run import card_info, corpus_tags, measure
+from hf_bionerkd.runs.card_info import card_info
+from hf_bionerkd.runs.folder import versions
+from hf_bionerkd.runs.training_run import corpus_tags, measure
+from hf_bionerkd.training.student import save_student
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 
@@ -21,7 +22,6 @@ COMMIT = "0123456789abcdef" * 2 + "01234567"
 def info_of(job, model, tokenizer, **changes):
     values = {
         "tokenizer": tokenizer,
-        "mixture": weighted(job.terms),
         "results_model": "student",
         "base_model": None,
         "versions": versions(),
@@ -37,7 +37,7 @@ def student(corpora, tmp_path_factory):
     tokenizer = add_tag_tokens(tiny.wordpiece(), job.tags)
     model = tiny.build_model(job.space.labels, tokenizer)
     folder = tmp_path_factory.mktemp("student")
-    publish_weights(folder, model, tokenizer, job.tags)
+    save_student(folder, model, tokenizer, job.tags)
     return job, model, tokenizer, folder
 
 

@@ -11,9 +11,8 @@ from transformers import AutoModelForTokenClassification
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.hub.remote_code import RemoteCodeError
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.runs.config import BuildConfig, ConfigError, CorpusConfig, LoraConfig, ModelConfig
+from hf_bionerkd.runs.config import BuildConfig, ConfigError, CorpusConfig, ModelConfig
 from hf_bionerkd.runs.loading import (
-    add_adapters,
     check_model,
     label_space,
     load_corpora,
@@ -22,6 +21,7 @@ from hf_bionerkd.runs.loading import (
     make_tokenizer,
     named_types,
 )
+from hf_bionerkd.training.student import add_adapters
 
 SCRIPT = """
 import sys
@@ -176,7 +176,7 @@ def test_adapters_leave_head_and_tags_trainable_and_merge_away():
     config = ModelConfig(architecture=tiny.ARCHITECTURE)
     model, tokenizer = make_model(config, tiny.wordpiece(), tags, GENES)
     names = set(model.state_dict())
-    adapted = add_adapters(model, LoraConfig(r=2), tokenizer.convert_tokens_to_ids(tags.tokens))
+    adapted = add_adapters(model, r=2, alpha=32, dropout=0.1, tag_ids=tokenizer.convert_tokens_to_ids(tags.tokens))
     trainable = {name for name, value in adapted.named_parameters() if value.requires_grad}
     assert any("classifier" in name for name in trainable) and any("lora_A" in name for name in trainable)
     assert any("trainable_tokens" in name for name in trainable)

@@ -16,7 +16,14 @@ from hf_bionerkd.runs.config_loading import from_dict
 from hf_bionerkd.runs.publishing import PushCheckpoints, check_publication, push_options
 
 VALUES = {"output_dir": "out", "corpora": [{"name": "c", "path": "p"}], "model": {"path": "org/encoder"}}
-CHECKPOINT = ("model.safetensors", "config.json", "optimizer.pt", "training_args.bin", "trainer_state.json")
+CHECKPOINT = (
+    "model.safetensors",
+    "config.json",
+    "tokenizer.json",
+    "loss_terms.safetensors",
+    "optimizer.pt",
+    "trainer_state.json",
+)
 
 
 def configured(**changes):
@@ -54,17 +61,14 @@ def saved(tmp_path):
 
 
 def make_callback(strategy):
-    def write_tokenizer(folder):
-        (folder / "tokenizer.json").write_text("{}")
-
-    return PushCheckpoints(PushOptions("org/m", tag="v1", branch="b"), strategy, write_tokenizer, "seed: 1\n")
+    return PushCheckpoints(PushOptions("org/m", tag="v1", branch="b"), strategy, "seed: 1\n")
 
 
 def test_a_run_that_is_not_to_be_published_asks_nobody(monkeypatch):
     monkeypatch.setattr(publishing, "check_access", lambda options, anew: pytest.fail("the Hub was asked"))
     assert push_options(configured()) is None
     check_publication(configured())
-    assert publishing.push_finished("nowhere", configured()) == ""
+    assert publishing.push_finished("nowhere", configured(), lambda: "") == ""
 
 
 def test_the_hub_is_asked_before_anything_else(monkeypatch, tmp_path):
@@ -81,9 +85,8 @@ def test_the_hub_is_asked_before_anything_else(monkeypatch, tmp_path):
 
 
 def test_adapters_are_not_pushed_as_models():
-    config = configured(push_to_hub="org/m", lora={}, hub={"strategy": "every_save"})
     with pytest.raises(ConfigError, match="hub.strategy is every_save, but checkpoints of a run with `lora`"):
-        check_publication(config)
+        configured(push_to_hub="org/m", lora={}, hub={"strategy": "every_save"})
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,7 @@ def test_what_each_strategy_pushes(strategy, state, pushed, saved, tmp_path):
     (push,) = pushed
     expected = {"model.safetensors", "config.json", "tokenizer.json", "run.yaml", "README.md"}
     if state:
-        expected |= {f"{state}/{name}" for name in CHECKPOINT if name != "training_args.bin"}
+        expected |= {f"{state}/{name}" for name in CHECKPOINT}
     assert set(push.files) == expected
     assert push.files["model.safetensors"] == "model.safetensors of step 7" and push.files["run.yaml"] == "seed: 1\n"
     assert "after step 7" in push.files["README.md"] and "Nothing has been measured" in push.files["README.md"]

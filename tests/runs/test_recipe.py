@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hf_bionerkd.teachers.cache import CacheError
 
 from hf_bionerkd.labels import LabelError
 from hf_bionerkd.runs.config import ConfigError, FinetuneConfig
 from hf_bionerkd.runs.recipe import run_recipe
+from hf_bionerkd.teachers.cached import CacheError
 
 REPOSITORY = Path(__file__).parents[2]
 

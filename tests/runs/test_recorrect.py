@@ -171,7 +171,7 @@ def test_sentences_of_d_and_test_are_left_out_and_counted(finished, world):
 def test_a_finished_run_is_not_repeated_and_another_one_not_overwritten(finished, world, monkeypatch):
     monkeypatch.setattr(recorrect_steps, "train", None)
     config = run_of(world, finished, max_rounds=1, keep_models="all")
-    assert recorrect(config) == read_outcome(finished)
+    assert recorrect(config).outcome == read_outcome(finished)
     with pytest.raises(ConfigError, match="holds another run, which differs in `seed`"):
         recorrect(run_of(world, finished, max_rounds=1, keep_models="all", seed=14))
 
@@ -207,7 +207,7 @@ class InEpoch(TrainerCallback):
 def test_killed_anywhere_it_goes_on_and_ends_like_a_run_that_was_not(finished, world, tmp_path, monkeypatch):
     kill, trained = Killer(), []
     train, measure, save = recorrect_steps.train, recorrect_steps.measure, np.save
-    publish_weights, publish = recorrect_steps.publish_weights, recorrect_result.publish
+    save_student, publish = recorrect_steps.save_student, recorrect_result.publish
     drop = recorrect_steps.drop_checkpoints
     row_to_document, record = revisions.row_to_document, RoundLog.record
 
@@ -217,8 +217,8 @@ def test_killed_anywhere_it_goes_on_and_ends_like_a_run_that_was_not(finished, w
         kill("trained", checkpoints)
         return found
 
-    def publishes_weights(folder, *rest):
-        publish_weights(folder, *rest)
+    def saves_student(folder, *rest):
+        save_student(folder, *rest)
         kill("weights", folder)
 
     def measures(job, model, tokenizer, name, split):
@@ -249,7 +249,7 @@ def test_killed_anywhere_it_goes_on_and_ends_like_a_run_that_was_not(finished, w
 
     monkeypatch.setattr(recorrect_steps, "train", trains)
     monkeypatch.setattr(recorrect_steps, "measure", measures)
-    monkeypatch.setattr(recorrect_steps, "publish_weights", publishes_weights)
+    monkeypatch.setattr(recorrect_steps, "save_student", saves_student)
     monkeypatch.setattr(recorrect_steps, "drop_checkpoints", drops)
     monkeypatch.setattr(relabelled_rows.np, "save", saves)
     monkeypatch.setattr(revisions, "row_to_document", reads)
@@ -351,7 +351,7 @@ def test_a_transformer_is_corrected_as_well(world, tmp_path):
     pieces = {"architecture": {**tiny.ARCHITECTURE}, "vocab_size": 200}
     training = QUICK | {"learning_rate": 1e-2, "num_train_epochs": 8, "eval_strategy": "no"}
     config = run_of(world, tmp_path / "run", model=pieces, max_rounds=1, training=training, weak_training=training)
-    outcome = recorrect(config)
+    outcome = recorrect(config).outcome
     assert outcome.rounds[1].weak is not None, outcome.reason
     assert sum(map(len, corpus(tmp_path / "run" / "rounds" / "1" / "corpus")["mentions"])) > 0
     model = AutoModelForTokenClassification.from_pretrained(tmp_path / "run" / "model")

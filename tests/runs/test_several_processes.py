@@ -1,6 +1,5 @@
 import json
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from transformers import AutoTokenizer
 from hf_bionerkd.evaluation.report import read_metrics
 from hf_bionerkd.runs.config import DistillConfig
 from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.distill import distill
 
 DISTILL = Path(__file__).parents[2] / "recipes" / "distill.py"
 
@@ -92,7 +92,7 @@ def distillation(folder, size):
 @pytest.mark.slow
 def test_two_processes_make_one_teacher_one_cache_and_one_student(tmp_path):
     one, two = tmp_path / "1", tmp_path / "2"
-    runpy.run_path(str(DISTILL))["main"](load_config(DistillConfig, distillation(one, 8)))
+    distill(load_config(DistillConfig, distillation(one, 8)))
     printed = launch(DISTILL, "--config", distillation(two, 4))
     made = [
         {path.relative_to(folder).as_posix() for path in folder.rglob("*.*") if "/teacher_outputs/" not in str(path)}

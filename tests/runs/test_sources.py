@@ -141,9 +141,10 @@ from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
-from hf_bionerkd.runs.folder import claim_run, publish_weights, read_run
+from hf_bionerkd.runs.folder import claim_run, read_run
 from hf_bionerkd.runs.loading import load_corpora, make_model, make_tokenizer
 from hf_bionerkd.runs.sources import pin_sources
+from hf_bionerkd.training.student import save_student
 
 said, wrong = {}, json.loads(Path("wrong.json").read_text())
 config = from_dict(DistillConfig, json.loads(Path("run.json").read_text()), "run.json")
@@ -172,7 +173,7 @@ said["resumed"], pinned = start(resume=True)
 said["words"] = load_corpora(pinned.corpora)[0].splits["train"]["tokens"][:]
 tokenizer = make_tokenizer(pinned.student, [], 64)
 tags = TagPairs("none", {})
-publish_weights("made", *make_model(pinned.student, tokenizer, tags, LabelSpace(("Gene",))), tags)
+save_student("made", *make_model(pinned.student, tokenizer, tags, LabelSpace(("Gene",))), tags)
 said["overwritten"], pinned = start(overwrite=True)
 said["new words"] = load_corpora(pinned.corpora)[0].splits["train"]["tokens"][:]
 print(json.dumps(said))
@@ -242,6 +243,7 @@ from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.runs.config import DistillConfig
 from hf_bionerkd.runs.config_loading import from_dict
 from hf_bionerkd.runs.sources import pin_sources
+from hf_bionerkd.training.student import save_student
 
 state = PartialState(cpu=True)
 config = from_dict(DistillConfig, json.loads(Path("run.json").read_text()), "run.json")
