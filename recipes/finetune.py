@@ -1,8 +1,8 @@
 """Train a single-type teacher, or any supervised token classifier, on one corpus or several.
 
-    accelerate launch recipes/finetune.py --config recipes/demo/teacher_disease.yaml
-    accelerate launch recipes/finetune.py --config recipes/taughtnet/teacher_disease_large.yaml model.path=org/encoder
-    accelerate launch recipes/finetune.py --config recipes/demo/teacher_gene.yaml push_to_hub=org/teacher hub.tag=v1
+    accelerate launch --quiet recipes/finetune.py --config recipes/demo/teacher_disease.yaml
+    accelerate launch --quiet recipes/finetune.py --config recipes/taughtnet/teacher_gene.yaml model.path=org/encoder
+    accelerate launch --quiet recipes/finetune.py --config recipes/demo/teacher_gene.yaml push_to_hub=org/genes
 
 Any key of the YAML can be overridden by ``key=value``. A killed run continues with ``resume=true``.
 """

@@ -1,8 +1,8 @@
 """Re-correct the labels of a weak corpus with a model that has seen human ones, round by round (Zhou et al. 2021).
 
-    accelerate launch recipes/recorrect.py --config recipes/zhou2021/recorrect_cdrc.yaml
-    accelerate launch recipes/recorrect.py --config recipes/zhou2021/recorrect_cdra.yaml limit=500 max_rounds=2
-    accelerate launch recipes/recorrect.py --config recipes/zhou2021/recorrect_cdrc.yaml push_to_hub=org/cdrc
+    accelerate launch --quiet recipes/recorrect.py --config recipes/zhou2021/recorrect_cdrc.yaml
+    accelerate launch --quiet recipes/recorrect.py --config recipes/zhou2021/recorrect_cdra.yaml limit=500 max_rounds=2
+    accelerate launch --quiet recipes/recorrect.py --config recipes/zhou2021/recorrect_cdrc.yaml push_to_hub=org/cdrc
 
 Any key of the YAML can be overridden by ``key=value``. A killed run continues with ``resume=true``.
 """

@@ -2,7 +2,7 @@
 
 Commands; the first makes the run, the second takes its labels (``--push ORG/cdra`` pushes them):
 
-    accelerate launch recipes/recorrect.py --config recipes/zhou2021/recorrect_cdra.yaml
+    accelerate launch --quiet recipes/recorrect.py --config recipes/zhou2021/recorrect_cdra.yaml
     python dataset_scripts/cdra/build.py --config recipes/zhou2021/recorrect_cdra.yaml --output data/cdra
 """
 

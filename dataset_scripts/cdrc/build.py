@@ -2,7 +2,7 @@
 
 Commands; the first makes the run, the second takes its labels (``--push ORG/cdrc`` pushes them):
 
-    accelerate launch recipes/recorrect.py --config recipes/zhou2021/recorrect_cdrc.yaml
+    accelerate launch --quiet recipes/recorrect.py --config recipes/zhou2021/recorrect_cdrc.yaml
     python dataset_scripts/cdrc/build.py --config recipes/zhou2021/recorrect_cdrc.yaml --output data/cdrc
 """
 

@@ -2,7 +2,7 @@
 
 Commands; the first makes the run, the second takes its labels (``--push ORG/dra`` pushes them):
 
-    accelerate launch recipes/recorrect.py --config recipes/zhou2021/recorrect_dra.yaml
+    accelerate launch --quiet recipes/recorrect.py --config recipes/zhou2021/recorrect_dra.yaml
     python dataset_scripts/dra/build.py --config recipes/zhou2021/recorrect_dra.yaml --output data/dra
 """
 

@@ -2,7 +2,7 @@
 
 Commands; the first makes the run, the second takes its labels (``--push ORG/drc`` pushes them):
 
-    accelerate launch recipes/recorrect.py --config recipes/zhou2021/recorrect_drc.yaml
+    accelerate launch --quiet recipes/recorrect.py --config recipes/zhou2021/recorrect_drc.yaml
     python dataset_scripts/drc/build.py --config recipes/zhou2021/recorrect_drc.yaml --output data/drc
 """
 

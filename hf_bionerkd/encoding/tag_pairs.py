@@ -145,7 +145,7 @@ def set_default_tag(
 
     Example:
         ```python
-        tagger = pipeline("token-classification", "org/student", aggregation_strategy="simple")
+        tagger = pipeline("token-classification", "org/student", aggregation_strategy="first")
         tagger.tokenizer = set_default_tag(tagger.tokenizer, "NCBI-disease")
         ```
     """

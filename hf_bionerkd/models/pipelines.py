@@ -66,7 +66,7 @@ class WordTaggingPipeline(TokenClassificationPipeline):
 
     Example:
         ```python
-        tagger = pipeline("token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="simple")
+        tagger = pipeline("token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first")
         tagger("Aspirin against fever")  # [{'entity_group': 'Chemical', 'score': 0.98, 'word': 'Aspirin', …}]
         ```
     """

@@ -155,7 +155,7 @@ def test_corpora_that_are_one_dataset_on_the_hub_are_kept_apart():
 def test_everything_known_is_on_the_card():
     card = render_model_card(FULL)
     for text in (
-        'pipeline("token-classification", model="org/student", aggregation_strategy="simple")',
+        'pipeline("token-classification", model="org/student", aggregation_strategy="first")',
         "It was distilled from 2 teachers",
         f"It was initialised from org/base at commit `{COMMIT}`.",
         'hf_bionerkd.encoding.tag_pairs.set_default_tag(tagger.tokenizer, "BC2GM")',
