@@ -22,7 +22,7 @@ _USAGE = f"usage: {PROGRAM} <job> …"
 _MORE = f"""\
 `{PROGRAM} <job> --help` says what a job takes. Jobs that train run on several processes, or on several GPUs, with
 
-    accelerate launch -m hf_bionerkd.cli <job> …
+    accelerate launch --quiet -m hf_bionerkd.cli <job> …
 
 A path such as recipes/demo/distill.yaml or dataset_scripts/demo/build.py is that of the working directory if it is
 there, else the one that comes with this program. BIONERKD_DEBUG=1 shows the traceback of an error."""

@@ -58,7 +58,7 @@ class DistillResult:
 
         python = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else sys.executable
         own_code = any(self.student.glob("*.py"))  # this package's, which the run has written there
-        options = "aggregation_strategy='simple'" + (f", trust_remote_code={own_code}" if own_code else "")
+        options = "aggregation_strategy='first'" + (f", trust_remote_code={own_code}" if own_code else "")
         command = (
             f"{python} -c \"from transformers import pipeline; print(*pipeline('token-classification', "
             f"'{self.student}', {options})('{_EXAMPLE}'), sep='\\n')\""
@@ -140,7 +140,10 @@ def losses_of(config: DistillConfig) -> dict[str, Mixture]:
     return {
         "merged": mixture_of({"gold": 1.0}, {"gold": {"outside": "all"}}),
         "partial": mixture_of({"gold": 1.0}, {"gold": {"outside": "partial"}}),
-        STUDENT: mixture_of(config.loss.terms, {**options, **config.loss.options}),
+        STUDENT: mixture_of(
+            config.loss.terms,
+            {name: {**options.get(name, {}), **config.loss.options.get(name, {})} for name in config.loss.terms},
+        ),
     }
 
 

@@ -37,7 +37,7 @@ class YamlJob:
         example = "" if self.default is None else f"    {program:<52}# {self.default}\n"
         return (
             f"{self.title[0].upper()}{self.title[1:]}.\n\n{example}    {program} --config FILE key=value …\n"
-            f"    accelerate launch -m hf_bionerkd.cli {job} --config FILE key=value …\n\n"
+            f"    accelerate launch --quiet -m hf_bionerkd.cli {job} --config FILE key=value …\n\n"
             "Any key of the YAML can be overridden by ``key=value``. A killed run continues with ``resume=true``."
         )
 
