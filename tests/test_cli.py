@@ -47,7 +47,7 @@ def test_the_help_lists_every_job_with_a_line_and_loads_nothing_heavy(tmp_path):
     assert set(cli.JOBS) == {*YAML_JOBS, "build", *RECIPES}
     for name, job in cli.JOBS.items():
         assert f"\n  {name} " in text and text.count(f"  {job.title}\n") == 1
-    assert "accelerate launch -m hf_bionerkd.cli <job> …" in text
+    assert "accelerate launch --quiet -m hf_bionerkd.cli <job> …" in text
     loaded = {name.partition(".")[0] for name in json.loads(modules)}
     assert not {"torch", "numpy", "yaml", "datasets", "transformers", "huggingface_hub"} & loaded
 
@@ -93,7 +93,7 @@ def test_a_yaml_job_says_how_it_is_run(capsys, name):
         pytest.skip(f"{job.module} has no {job.function} yet")
     shown = help_of(capsys, name)
     assert f"bionerkd {name} --config FILE key=value …" in shown
-    assert f"accelerate launch -m hf_bionerkd.cli {name} --config FILE" in shown
+    assert f"accelerate launch --quiet -m hf_bionerkd.cli {name} --config FILE" in shown
     assert (f"# {job.default}" in shown) == (job.default is not None)
 
 
