@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 BLANK = -1
+Example = dict[str, np.ndarray]  # column name to the values of one window
 ROW_COLUMNS = {"annotated"}  # columns with one value per row, not per piece
 
 
@@ -90,10 +91,10 @@ class TrainingWindows(torch.utils.data.Dataset):
         """Take over the epoch from accelerate's data loader; tags and data order depend on it."""
         self.epoch = epoch
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> Example:
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+    def __getitems__(self, indices: Sequence[int]) -> list[Example]:
         batch = self.windows[[max(0, int(index)) for index in indices]]
         rows = [int(row) for row in batch["row"]]
         of_teachers = [(source.columns, source.rows(rows)) for source in self.sources]
@@ -164,7 +165,7 @@ class WindowCollator:
     def __init__(self, pad_token_id: int) -> None:
         self.pad_token_id = pad_token_id
 
-    def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         """Pad to the longest example."""
         longest = max(len(example["input_ids"]) for example in examples)
         attention = np.zeros((len(examples), longest), dtype=np.int64)
@@ -195,8 +196,8 @@ def _encode_rows(rows: Dataset, encoder: WordEncoder, space: LabelSpace, subword
         raise ValueError(f"training labels are BIO, which the plain pipeline reads; not {space.scheme}")
     to_inside = space.layout.continued
 
-    def encode(batch: dict[str, list[Any]], indices: list[int]) -> dict[str, list[Any]]:
-        out: dict[str, list[Any]] = {
+    def encode(batch: dict[str, list], indices: list[int]) -> dict[str, list]:
+        out: dict[str, list] = {
             key: [] for key in ("row", "corpus", "input_ids", "word_ids", "heads", "labels", "length")
         }
         for position, windows in enumerate(encoder(batch["tokens"])):
