@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -117,7 +117,7 @@ class Aggregator:
         self.combine = combine
         self._groups = _overlapping(self.teachers)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """Everything the targets depend on besides the distributions, as plain values for fingerprints and cards."""
         return {
             "types": list(self.space.types),

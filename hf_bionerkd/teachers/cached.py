@@ -16,6 +16,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,21 @@ class CacheError(RuntimeError):
     """A cache that does not belong to these sentences, or lacks a part."""
 
 
+@dataclass(frozen=True)
+class StoredPart:
+    """One part file of a cache, memory-mapped.
+
+    Args:
+        keys (`np.ndarray`): One key per sentence, see :func:`sentence_keys`.
+        counts (`Mapping[str, int]`): What was counted when it was made.
+        columns (`Mapping[str, tuple]`): Name of a column to its offsets (one more than sentences) and flat values.
+    """
+
+    keys: np.ndarray
+    counts: Mapping[str, int]
+    columns: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
 class WordArrays:
     """Read-only float16 arrays of shape (words, labels), one per sentence, memory-mapped.
 
@@ -76,9 +92,9 @@ class WordArrays:
         self.meta: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
         self.labels = tuple(self.meta["labels"])
         self._size = int(self.meta["rows_per_part"])
-        self._parts: dict[int, dict[str, Any]] = {}
+        self._parts: dict[int, StoredPart] = {}
         if len(self) != len(keys) or not all(
-            np.array_equal(_read_part(folder / _part_name(index))["key"], keys[start : start + self._size])
+            np.array_equal(_read_part(folder / _part_name(index)).keys, keys[start : start + self._size])
             for index, start in enumerate(range(0, len(keys), self._size))
         ):
             raise CacheError(
@@ -104,7 +120,7 @@ class WordArrays:
 
     def part(self, index: int) -> list[np.ndarray]:
         """Return all sentences of one part, from a mapping of their own: its memory goes when they do."""
-        offsets, values = _read_part(self.folder / _part_name(index))["values"]
+        offsets, values = _read_part(self.folder / _part_name(index)).columns["values"]
         return [
             values[start:end].reshape(-1, len(self.labels)) for start, end in zip(offsets, offsets[1:], strict=False)
         ]
@@ -113,7 +129,7 @@ class WordArrays:
         index, offset = divmod(row, self._size)
         if index not in self._parts:
             self._parts[index] = _read_part(self.folder / _part_name(index))
-        offsets, values = self._parts[index][column]
+        offsets, values = self._parts[index].columns[column]
         return values[offsets[offset] : offsets[offset + 1]]
 
 
@@ -265,7 +281,7 @@ def aggregate_sentences(
 def _fill(
     folder: Path,
     identity: Mapping[str, Any],
-    extra: Mapping[str, Any],
+    extra: Mapping[str, str | None],
     keys: np.ndarray,
     compute: Callable[[int, int], Part],
     labels: Sequence[str],
@@ -286,7 +302,7 @@ def _fill(
         if processes.is_main:
             counts: Counter[str] = Counter()
             for index in range(len(parts)):
-                counts.update(_read_part(folder / _part_name(index))["counts"])
+                counts.update(_read_part(folder / _part_name(index)).counts)
             meta = {**identity, **extra, "labels": list(labels), "rows": len(keys), "parts": len(parts)}
             meta["counts"] = dict(counts)
             write_json(folder / "meta.json", meta)
@@ -319,21 +335,21 @@ def _lists(arrays: Sequence[np.ndarray], kind: pa.DataType) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(flat), type=kind))
 
 
-def _read_part(path: Path) -> dict[str, Any]:
+def _read_part(path: Path) -> StoredPart:
     if not path.exists():
         raise CacheError(f"{path} is missing; delete its folder to have the cache made again")
     table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
     counts = json.loads((table.schema.metadata or {}).get(b"counts", b"{}"))
-    part: dict[str, Any] = {"key": table["key"].chunk(0).to_numpy(), "counts": counts}
+    columns = {}
     for name in table.column_names[1:]:
         lists = table[name].chunk(0)
-        part[name] = (lists.offsets.to_numpy(), lists.values.to_numpy())
-    return part
+        columns[name] = (lists.offsets.to_numpy(), lists.values.to_numpy())
+    return StoredPart(table["key"].chunk(0).to_numpy(), counts, columns)
 
 
 def _part_name(index: int) -> str:
     return f"part-{index:05d}.arrow"
 
 
-def _fingerprint(identity: Mapping[str, Any]) -> str:
+def _fingerprint(identity: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]

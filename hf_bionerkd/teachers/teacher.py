@@ -138,7 +138,7 @@ class Teacher:
                     digest.update(chunk)
         return digest.hexdigest()[:16]
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """Return everything its outputs depend on beside the text: the cache's fingerprint."""
         return {
             "revision": self.revision,
