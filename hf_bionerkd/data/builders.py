@@ -64,7 +64,8 @@ def build_corpus(
         sources (`Sequence` of paths): The files that the corpus is made of, recorded by sha256 and name, with the
             folders that are needed to tell equal names apart. For an invented corpus, the program that invents it.
         settings (`Mapping[str, object]`, *optional*): How the documents were read from the sources (renaming, tag
-            scheme, seed), in values that JSON can hold. They are recorded, and two builds are the same only if they agree.
+            scheme, seed), in values that JSON can hold. They are recorded, and two builds are the same only if they
+            agree.
         set_aside (`Iterable[Mapping]`, *optional*): Mentions or documents left out, one line each in set_aside.jsonl;
             read after the splits, so that readers may fill it meanwhile.
         counts (`Mapping[str, int]`, *optional*): Numbers of what the readers repaired; also read after the splits.

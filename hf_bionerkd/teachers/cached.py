@@ -126,6 +126,7 @@ class WordArrays:
         ]
 
     def _row(self, column: str, row: int) -> np.ndarray:
+        # Parts are mapped when first needed and stay mapped: training reads rows in random order.
         index, offset = divmod(row, self._size)
         if index not in self._parts:
             self._parts[index] = _read_part(self.folder / _part_name(index))
@@ -135,6 +136,7 @@ class WordArrays:
 
 def sentence_keys(rows: Dataset) -> np.ndarray:
     """Compute one 64-bit key per sentence from its words."""
+    # A separator that text does not use, so that ("a b",) and ("a", "b") have different keys.
     keys = np.empty(len(rows), dtype=np.uint64)
     position = 0
     for batch in rows.select_columns(["tokens"]).with_format(None).iter(batch_size=2000):
@@ -167,6 +169,7 @@ def cache_teacher(
         emissions as well; labels as in ``teacher.space``.
     """
     labels = list(teacher.space.labels)
+    # Whatever changes the outputs or their layout changes the folder; a cache is never overwritten.
     identity = {
         "format": FORMAT,
         "teacher": teacher.settings(),
@@ -180,6 +183,7 @@ def cache_teacher(
 
     def compute(start: int, end: int) -> Part:
         outputs = teacher.outputs(sentences[start:end]["tokens"])
+        # Without a CRF the emissions are the log probabilities, and are not kept twice.
         columns = {"values": [own.log_probs for own in outputs], "tags": [own.tags for own in outputs]}
         if teacher.kind == "marginal":
             columns["emissions"] = [own.emissions for own in outputs]
@@ -221,6 +225,7 @@ class CachedJointTargets:
             "rows_per_part": int(caches[0].meta["rows_per_part"]),
         }
 
+        # Parts of the targets are cut like the teachers' parts, so that one part needs one part of each teacher.
         def compute(start: int, _end: int) -> Part:
             index = start // int(identity["rows_per_part"])
             targets, no_mass = aggregate_sentences(aggregator, [cache.part(index) for cache in caches])
@@ -273,6 +278,7 @@ def aggregate_sentences(
     Returns:
         Targets (words, labels) per sentence, and the number of words on which the teachers left no mass.
     """
+    # All sentences at once: the aggregation is arithmetic on arrays, and per sentence it would mostly be overhead.
     ends = np.cumsum([len(sentence) for sentence in outputs[0]])
     targets, no_mass = aggregator([np.concatenate(sentences) for sentences in outputs])
     return list(np.split(targets, ends[:-1])), no_mass
@@ -289,6 +295,7 @@ def _fill(
     processes: Processes,
 ) -> None:
     """Write the parts that are missing (this process's share of them), then `meta.json` by the main process."""
+    # Parts, not rows, are shared and resumed: the cut is the same for any number of processes.
     size = int(identity["rows_per_part"])
     parts = range(0, len(keys), size)
     if not (folder / "meta.json").exists():
@@ -298,6 +305,7 @@ def _fill(
         for index, start in progress(todo, desc=what, unit="part", main=processes.is_main):
             end = min(start + size, len(keys))
             _write_part(folder / _part_name(index), keys[start:end], *compute(start, end))
+        # meta.json declares the cache finished, so that it comes last, and from one process.
         processes.wait()
         if processes.is_main:
             counts: Counter[str] = Counter()
@@ -309,7 +317,7 @@ def _fill(
     else:
         logger.info("%s: read from %s", what, folder)
         processes.wait()
-    processes.wait()
+    processes.wait()  # nobody opens the cache before meta.json is there
 
 
 def _write_part(
@@ -330,6 +338,7 @@ def _write_part(
 
 
 def _lists(arrays: Sequence[np.ndarray], kind: pa.DataType) -> pa.ListArray:
+    # Arrow lists have one dimension: words x labels are kept flat, and the labels' number is in meta.json.
     flat = [a.astype(kind.to_pandas_dtype()).ravel() for a in arrays]
     offsets = np.concatenate([[0], np.cumsum([len(a) for a in flat])]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(flat), type=kind))

@@ -51,6 +51,7 @@ def open_columns(
     """
     covers = [teacher.covers for teacher in teachers]
     check_coverage(space, covers, reads)
+    # On-line teachers have no caches; each source asks them by itself.
     online = mode == "online"
     caches = (
         []
@@ -60,6 +61,7 @@ def open_columns(
             for teacher in teachers
         ]
     )
+    # One source for all teachers together, one for each by itself; computed only where a loss term reads them.
     sources: list[ColumnSource] = []
     if reads & set(JOINT_COLUMNS):
         aggregator = Aggregator(space, covers, **(aggregation or {}))

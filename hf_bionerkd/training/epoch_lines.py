@@ -65,6 +65,7 @@ class EpochLines(TrainerCallback):
         self._reset()
         self._first_step = self._logged_step = state.global_step
         self._train_begin = time.monotonic()
+        # Steps per epoch tell the epoch of the best score so far, which the state holds as a step.
         batches = kwargs.get("train_dataloader")
         if isinstance(batches, Sized):
             self._steps_per_epoch = max(1, math.ceil(len(batches) / args.gradient_accumulation_steps))
@@ -113,6 +114,7 @@ class EpochLines(TrainerCallback):
         """Add losses, each a mean since the last log, to the epoch's sums."""
         if logs is None or "loss" not in logs:
             return
+        # The Trainer logs means since its last log; weighted by their steps they add up to the epoch's mean.
         steps = state.global_step - self._logged_step
         self._logged_step = state.global_step
         self._steps += steps
@@ -146,13 +148,15 @@ class EpochLines(TrainerCallback):
         self._train_begin = 0.0
 
     def _describe_score(self, args: TrainingArguments, state: TrainerState, metrics: dict[str, float]) -> str | None:
-        """The score of an evaluation beside the best so far, and keep the better one."""
+        """Describe the score of an evaluation beside the best so far, and keep the better one."""
+        # Which metric: the one that chooses the best checkpoint, else F1, else the loss.
         wanted = args.metric_for_best_model or "f1"
         key = wanted if wanted.startswith("eval_") else f"eval_{wanted}"
         if key not in metrics:
             key = "eval_loss"
         if key not in metrics:
             return None
+        # Whether more is better: what the arguments say, else by the metric's name.
         name, score, epoch = key.removeprefix("eval_"), float(metrics[key]), state.epoch or 0.0
         greater = args.greater_is_better if args.metric_for_best_model else None
         sign = 1 if (not name.endswith("loss") if greater is None else greater) else -1
@@ -179,6 +183,7 @@ class EpochLines(TrainerCallback):
             parts.append(score)
         now = time.monotonic()
         seconds = spoken_duration(now - self._epoch_begin)
+        # A resumed training has taken fewer steps in this process than the state counts.
         done, left = state.global_step - self._first_step, state.max_steps - state.global_step
         if done > 0 and left > 0:
             remaining = (now - self._train_begin) / done * left

@@ -82,6 +82,7 @@ def prepare_student(
     """
     if model is None:
         raise ValueError("there is no model to train: give a Hub id, a local folder, or a model with its tokenizer")
+    # An encoder by name gets head and tags; a model's head is the user's, and only its tags may be added.
     if isinstance(model, str | Path):
         model, tokenizer = load_student(model, space, tags)
     elif tokenizer is None:
