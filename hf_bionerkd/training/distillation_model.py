@@ -24,7 +24,7 @@ class DistillationModel(nn.Module):
     def __init__(self, student: PreTrainedModel, modules: dict[str, nn.Module]) -> None:
         super().__init__()
         self.student = student
-        # Both are submodules, so that one optimiser, one DDP wrapper and one checkpoint hold them.
+        # Both are submodules, so that one optimiser and one DDP wrapper hold them.
         self.of_terms = nn.ModuleDict(modules)
 
     @property
