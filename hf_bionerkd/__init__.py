@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hf_bionerkd.teachers.aggregation import Aggregator as Aggregator
     from hf_bionerkd.teachers.teacher import Teacher as Teacher
     from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer as MultiTeacherTrainer
+    from hf_bionerkd.training.preparation import WindowSettings as WindowSettings
     from hf_bionerkd.training.trainer import TokenClassificationTrainer as TokenClassificationTrainer
-    from hf_bionerkd.training.trainer import WindowSettings as WindowSettings
 
 __version__ = "0.1.0"
 
@@ -40,7 +40,7 @@ __getattr__, __dir__, _names = attach(
         "TagPairs": "encoding.tag_pairs",
         "Teacher": "teachers.teacher",
         "TokenClassificationTrainer": "training.trainer",
-        "WindowSettings": "training.trainer",
+        "WindowSettings": "training.preparation",
         "WordTagger": "inference.word_tagger",
         "load_corpus": "data.corpus",
         "read_conll": "corpora.conll",

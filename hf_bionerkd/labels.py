@@ -55,7 +55,7 @@ class LabelSpace:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Every label in id order, ``O`` last."""
+        """The labels in id order, ``O`` last."""
         return (*(f"{prefix}-{name}" for name in self.types for prefix in _PREFIXES[self.scheme]), "O")
 
     @property
@@ -65,17 +65,17 @@ class LabelSpace:
 
     @property
     def label2id(self) -> dict[str, int]:
-        """Label to id, as a model's configuration wants it."""
+        """The id of each label, as a model's configuration wants it."""
         return {label: index for index, label in enumerate(self.labels)}
 
     @property
     def id2label(self) -> dict[int, str]:
-        """Id to label, as a model's configuration wants it."""
+        """The label of each id, as a model's configuration wants it."""
         return dict(enumerate(self.labels))
 
     @property
     def layout(self) -> LabelLayout:
-        """Where the labels stand, for arithmetic on arrays and tensors.
+        """The layout of the labels, for arithmetic on arrays and tensors.
 
         Raises:
             LabelError: The scheme is not BIO.
@@ -89,7 +89,7 @@ class LabelSpace:
         return self.outside + 1
 
     def ids_of(self, name: str) -> dict[str, int]:
-        """Prefix to label id for one type: ``{"B": 0, "I": 1}``.
+        """Return the label id of each prefix of one type: ``{"B": 0, "I": 1}``.
 
         Raises:
             LabelError: The space does not hold the type.
@@ -100,7 +100,7 @@ class LabelSpace:
         return {prefix: base + offset for offset, prefix in enumerate(_PREFIXES[self.scheme])}
 
     def encode(self, spans: Iterable[WordSpan], n_words: int) -> list[int]:
-        """Turn flat word spans into label ids, one a word.
+        """Turn flat word spans into label ids, one per word.
 
         Raises:
             LabelError: Spans overlap, leave the sentence, or have an unknown type.
@@ -114,7 +114,7 @@ class LabelSpace:
         return ids
 
     def decode(self, ids: Sequence[int], orphans: Orphans = "start") -> list[WordSpan]:
-        """Turn label ids, one a word, into word spans; see :func:`tags_to_spans` for `orphans`."""
+        """Turn label ids, one per word, into word spans; see :func:`tags_to_spans` for `orphans`."""
         labels = self.labels
         return tags_to_spans([labels[index] for index in ids], self.scheme, orphans)
 
@@ -136,7 +136,7 @@ class LabelSpace:
             >>> LabelSpace.from_labels(["O", "B-Gene", "I-Gene"])
             (LabelSpace(types=('Gene',), scheme='BIO'), (1, 2, 0))
         """
-        renamed = {"L": "E", "U": "S"}
+        renamed = {"L": "E", "U": "S"}  # BILOU says last and unit for end and single
         prefixes: dict[str, dict[str, int]] = {}
         outside = None
         for index, label in enumerate(labels):
@@ -152,9 +152,10 @@ class LabelSpace:
             prefixes.setdefault(name, {})[renamed.get(prefix, prefix)] = index
         if outside is None or not prefixes:
             raise LabelError(f"the labels {list(labels)} hold no 'O' or no entity type")
-        found = {tuple(sorted(p)) for p in prefixes.values()}
+        # Every type has to have the prefixes of one and the same scheme.
+        kinds = {tuple(sorted(own)) for own in prefixes.values()}
         for scheme in SCHEMES:
-            if found == {tuple(sorted(_PREFIXES[scheme]))}:
+            if kinds == {tuple(sorted(_PREFIXES[scheme]))}:
                 space = cls(tuple(prefixes), scheme)
                 order = [prefixes[name][prefix] for name in space.types for prefix in _PREFIXES[scheme]]
                 return space, (*order, outside)
@@ -166,7 +167,7 @@ class LabelSpace:
 
 @dataclass(frozen=True)
 class LabelLayout:
-    """Where the labels of a BIO label space stand: the one place that knows, for whoever computes with label ids.
+    """The positions of the labels of a BIO label space, which only this class knows.
 
     All fields and properties are indices, so that they select columns of numpy arrays and torch tensors alike.
 
@@ -199,13 +200,13 @@ class LabelLayout:
 
     @property
     def continued(self) -> tuple[int, ...]:
-        """Each label's id in a later piece of its word: ``I`` for ``B``, the label itself otherwise."""
+        """The id of each label in a later piece of its word: ``I`` for ``B``, the label itself otherwise."""
         inside_of = dict(zip(self.begin, self.inside, strict=True))
         return tuple(inside_of.get(label, label) for label in range(len(self)))
 
     @property
     def opened(self) -> tuple[int, ...]:
-        """Each label's id at the start of a mention: ``B`` for ``I``, the label itself otherwise."""
+        """The id of each label at the start of a mention: ``B`` for ``I``, the label itself otherwise."""
         begin_of = dict(zip(self.inside, self.begin, strict=True))
         return tuple(begin_of.get(label, label) for label in range(len(self)))
 
@@ -241,7 +242,7 @@ def tags_to_spans(tags: Sequence[str], scheme: Scheme = "BIO", orphans: Orphans 
     """Read word spans off tags.
 
     Args:
-        tags (`Sequence[str]`): One tag a word.
+        tags (`Sequence[str]`): One tag per word.
         scheme (`str`, *optional*, defaults to `"BIO"`): The scheme they follow.
         orphans (`str`, *optional*, defaults to `"start"`): What an inside tag with nothing of its type before it
             does. `"start"` opens a mention, as conlleval and the plain pipeline do; `"drop"` ignores it, as strict
@@ -268,6 +269,7 @@ def tags_to_spans(tags: Sequence[str], scheme: Scheme = "BIO", orphans: Orphans 
         if prefix == "O":
             close(index, closes_early)
             continue
+        # Of the open mention, or the start of another?
         continues = start >= 0 and kind == name and prefix in ("I", "E")
         if not continues:
             close(index, closes_early)
@@ -299,7 +301,7 @@ class MultiLabelSpace:
         return len(self.space)
 
     def encode(self, spans: Iterable[WordSpan], n_words: int) -> list[list[int]]:
-        """Rows of 0/1, one a word, `len(self)` wide; ``O`` is 1 where no type is."""
+        """Turn word spans into rows of 0/1, one per word, `len(self)` wide; ``O`` is 1 where no type is."""
         spans = list(spans)
         rows = [[0] * len(self.space) for _ in range(n_words)]
         for name in self.space.types:
@@ -315,7 +317,7 @@ class MultiLabelSpace:
         return rows
 
     def decode(self, rows: Sequence[Sequence[int]], orphans: Orphans = "start") -> list[WordSpan]:
-        """Word spans of 0/1 rows, read type by type; where B and I of one type are both set, B wins."""
+        """Read word spans off 0/1 rows, type by type; where B and I of one type are both set, B wins."""
         spans: list[WordSpan] = []
         for name in self.space.types:
             ids = self.space.ids_of(name)
@@ -354,6 +356,7 @@ def word_spans(document: Document) -> tuple[list[WordSpan], list[Mention], list[
     spans: list[WordSpan] = []
     misaligned: list[Mention] = []
     word = 0
+    # Mentions and words are both in order of start, so that one walk over the words serves all mentions.
     for mention in kept:
         while word < len(document.words) and document.words[word][1] <= mention.start:
             word += 1

@@ -15,15 +15,15 @@ from dataclasses import asdict
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hf_bionerkd.corpora.statistics import CorpusStatistics, digest
-from hf_bionerkd.data.corpus_card import CorpusCard, render_readme
-from hf_bionerkd.data.features import SCHEMA_VERSION, corpus_features, document_to_row
+from hf_bionerkd.data.corpus_card import CorpusCard, Manifest, render_readme
+from hf_bionerkd.data.features import SCHEMA_VERSION, Row, corpus_features, document_to_row
 from hf_bionerkd.documents import Document
 from hf_bionerkd.io import atomic_folder, file_sha256
 from hf_bionerkd.labels import LabelSpace
@@ -45,8 +45,8 @@ def build_corpus(
     card: CorpusCard,
     sources: Sequence[str | os.PathLike[str]],
     *,
-    settings: Mapping[str, Any] | None = None,
-    set_aside: Iterable[Mapping[str, Any]] = (),
+    settings: Mapping[str, object] | None = None,
+    set_aside: Iterable[Mapping[str, object]] = (),
     counts: Mapping[str, int] | None = None,
     expected: Mapping[str, Mapping[str, int]] | None = None,
     overwrite: bool = False,
@@ -63,8 +63,9 @@ def build_corpus(
         card (`CorpusCard`): What a person states about the corpus.
         sources (`Sequence` of paths): The files that the corpus is made of, recorded by sha256 and name, with the
             folders that are needed to tell equal names apart. For an invented corpus, the program that invents it.
-        settings (`Mapping[str, Any]`, *optional*): How the documents were read from the sources (renaming, tag scheme,
-            seed), in values that JSON can hold. They are recorded, and two builds are the same only if they agree.
+        settings (`Mapping[str, object]`, *optional*): How the documents were read from the sources (renaming, tag
+            scheme, seed), in values that JSON can hold. They are recorded, and two builds are the same only if they
+            agree.
         set_aside (`Iterable[Mapping]`, *optional*): Mentions or documents left out, one line each in set_aside.jsonl;
             read after the splits, so that readers may fill it meanwhile.
         counts (`Mapping[str, int]`, *optional*): Numbers of what the readers repaired; also read after the splits.
@@ -112,8 +113,8 @@ def _identity(
     card: CorpusCard,
     types: Sequence[str],
     sources: Sequence[str | os.PathLike[str]],
-    settings: Mapping[str, Any],
-) -> dict[str, Any]:
+    settings: Mapping[str, object],
+) -> dict[str, object]:
     """Return the values by which two builds are the same corpus."""
     stated = json.dumps(asdict(card), sort_keys=True, ensure_ascii=False).encode()
     return {
@@ -144,7 +145,7 @@ def _told_apart(paths: Sequence[Path]) -> dict[Path, str]:
             parts[path] += 1
 
 
-def _present_corpus(output_dir: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+def _present_corpus(output_dir: Path, identity: Mapping[str, object]) -> Manifest | None:
     """Return the manifest if `output_dir` holds the same corpus, None if it holds nothing; refuse anything else."""
     if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
         return None
@@ -163,7 +164,7 @@ def _present_corpus(output_dir: Path, identity: Mapping[str, Any]) -> dict[str, 
     return manifest
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(path: Path) -> Manifest:
     """Return the manifest, or an empty one where none can be read."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -227,7 +228,7 @@ def _rows(
     statistics: CorpusStatistics,
     flat_view: Counter[str],
     ids: array[int],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Yield the checked rows of one split, and count them on the way."""
     for document in documents:
         ids.append(digest(document.id))
@@ -245,7 +246,7 @@ def _rows(
         yield row
 
 
-def check_row(row: Mapping[str, Any]) -> None:
+def check_row(row: Row) -> None:
     """Check that the tokens and mentions of a row stand in its text at their offsets.
 
     Raises:
@@ -275,9 +276,7 @@ def check_row(row: Mapping[str, Any]) -> None:
         )
 
 
-def _check_expected(
-    entries: Mapping[str, Mapping[str, Any]], expected: Mapping[str, Mapping[str, int]], name: str
-) -> None:
+def _check_expected(entries: Mapping[str, Manifest], expected: Mapping[str, Mapping[str, int]], name: str) -> None:
     """Compare the manifest's entries of the splits with the documented numbers."""
     for split, numbers in expected.items():
         if split not in entries:
@@ -293,7 +292,7 @@ def _check_expected(
                 )
 
 
-def _write_set_aside(path: Path, entries: Iterable[Mapping[str, Any]]) -> int:
+def _write_set_aside(path: Path, entries: Iterable[Mapping[str, object]]) -> int:
     """Write one line per entry and return their number; leave no file if there is none."""
     written = 0
     with open(path, "w", encoding="utf-8") as handle:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from datasets import Dataset, DatasetDict, List, Value, concatenate_datasets, load_dataset
 from datasets.data_files import EmptyDatasetError
@@ -165,8 +164,8 @@ def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Da
 
         # The defaults bind this corpus's values; the loop would change them under a closure.
         def convert(
-            batch: dict[str, list[Any]], relabel: _Relabel = relabel, index: int = index
-        ) -> dict[str, list[Any]]:
+            batch: dict[str, list[list[int]]], relabel: _Relabel = relabel, index: int = index
+        ) -> dict[str, list[list[int]] | list[int]]:
             return {
                 "labels": [relabel(tags) for tags in batch["ner_tags"]],
                 "corpus": [index] * len(batch["ner_tags"]),

@@ -22,6 +22,7 @@ _SOURCES = {
     "human": "annotated by people",
 }
 _SIZES = {"n<1K": 1_000, "1K<n<10K": 10_000, "10K<n<100K": 100_000, "100K<n<1M": 1_000_000, "1M<n<10M": 10_000_000}
+Manifest = Mapping[str, Any]  # read from JSON: numbers, texts, lists and mappings side by side
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def render_readme(
     card: CorpusCard,
     types: Sequence[str],
     statistics: Mapping[str, CorpusStatistics],
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
 ) -> str:
     """Return the dataset card: metadata that the Hub reads, then what a reader needs to judge the corpus.
 
@@ -76,7 +77,7 @@ def render_readme(
         card (`CorpusCard`): The facts that a person states.
         types (`Sequence[str]`): Annotated types in label order.
         statistics (`Mapping[str, CorpusStatistics]`): Split name to its counts.
-        manifest (`Mapping[str, Any]`): The record of :func:`hf_bionerkd.data.builders.build_corpus`: ``splits`` with
+        manifest (`Manifest`): The record of :func:`hf_bionerkd.data.builders.build_corpus`: ``splits`` with
             their files, ``sources``, ``counts``, ``set_aside``, ``schema_version`` and ``package_version``.
 
     Returns:
@@ -119,7 +120,7 @@ def name_corpus(folder: str | os.PathLike[str], repo_id: str) -> None:
 
 
 def _metadata(
-    card: CorpusCard, types: Sequence[str], statistics: Mapping[str, CorpusStatistics], manifest: Mapping[str, Any]
+    card: CorpusCard, types: Sequence[str], statistics: Mapping[str, CorpusStatistics], manifest: Manifest
 ) -> DatasetCardData:
     """Return the metadata of the card, which the Hub and `load_dataset` read."""
     data_files = [{"split": split, "path": entry["file"]} for split, entry in manifest["splits"].items()]
@@ -216,7 +217,7 @@ def _overlap_section(statistics: Mapping[str, CorpusStatistics]) -> str:
     return f"## Overlap with train\n\nWhite space and case are ignored.\n\n{table}"
 
 
-def _changes_section(manifest: Mapping[str, Any]) -> str:
+def _changes_section(manifest: Manifest) -> str:
     """Return the section that counts what the readers repaired or left out."""
     rows = [[key.replace("_", " "), f"{value:,}"] for key, value in sorted(manifest["counts"].items())]
     if manifest["set_aside"]:
@@ -226,7 +227,7 @@ def _changes_section(manifest: Mapping[str, Any]) -> str:
     return "## Repaired or set aside\n\n" + _table(["what", "how many"], rows)
 
 
-def _columns_section(manifest: Mapping[str, Any]) -> str:
+def _columns_section(manifest: Manifest) -> str:
     """Return the section that explains the columns."""
     return (
         f"## Columns\n\nSchema {manifest['schema_version']} of hf_bionerkd {manifest['package_version']}. `mentions` "
@@ -240,7 +241,7 @@ def _link(address: str) -> str:
     return f"<{address}>" if "://" in address else f"`{address}`"
 
 
-def _sources_section(card: CorpusCard, manifest: Mapping[str, Any]) -> str:
+def _sources_section(card: CorpusCard, manifest: Manifest) -> str:
     """Return the section that names the files that the corpus was built from."""
     text = f"## Sources\n\nDescribed at {_link(card.homepage)}; files published at {_link(card.source_url)}."
     if manifest["sources"]:

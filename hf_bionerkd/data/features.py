@@ -6,8 +6,8 @@ the flat IOB2 view of the same row that most training code reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TypedDict
 
 from datasets import ClassLabel, Features, List, Value
 
@@ -15,6 +15,29 @@ from hf_bionerkd.documents import ConceptRef, Document, Mention
 from hf_bionerkd.labels import LabelSpace, word_spans
 
 SCHEMA_VERSION = "1.0"
+
+
+class MentionRow(TypedDict):
+    """A stand-off mention of a row."""
+
+    start: int
+    end: int
+    type: str
+    text: str
+    concept_ids: list[str]
+    source: str
+
+
+class Row(TypedDict):
+    """A row of a corpus; see :func:`corpus_features` for what its columns mean."""
+
+    id: str
+    document_id: str
+    text: str
+    tokens: list[str]
+    token_starts: list[int]
+    ner_tags: list[int]
+    mentions: list[MentionRow]
 
 
 def corpus_features(types: Sequence[str]) -> Features:
@@ -45,7 +68,7 @@ def corpus_features(types: Sequence[str]) -> Features:
     )
 
 
-def document_to_row(document: Document, space: LabelSpace) -> tuple[dict[str, Any], dict[str, int]]:
+def document_to_row(document: Document, space: LabelSpace) -> tuple[Row, dict[str, int]]:
     """Return the dataset row of a document, and counts of the mentions that its flat view left out or widened.
 
     Raises:
@@ -53,7 +76,7 @@ def document_to_row(document: Document, space: LabelSpace) -> tuple[dict[str, An
     """
     # Nested mentions are left out of the flat view; those that begin or end inside a word are widened to the word.
     spans, left_out, misaligned = word_spans(document)
-    row = {
+    row: Row = {
         "id": document.id,
         "document_id": document.metadata.get("document_id", ""),
         "text": document.text,
@@ -75,7 +98,7 @@ def document_to_row(document: Document, space: LabelSpace) -> tuple[dict[str, An
     return row, {"mentions_left_out_of_flat_view": len(left_out), "mentions_widened_to_words": len(misaligned)}
 
 
-def row_to_document(row: Mapping[str, Any]) -> Document:
+def row_to_document(row: Row) -> Document:
     """Return the document of a dataset row; the inverse of :func:`document_to_row`."""
     # Words are stored by their starts and texts, since ends follow from the two.
     words = tuple((start, start + len(token)) for start, token in zip(row["token_starts"], row["tokens"], strict=True))

@@ -179,6 +179,7 @@ class TypeMapping:
         Tag by tag, so that what may not follow its neighbour still may not: S opens like B, E continues like I, and in
         IO a word opens a mention where the one before it is of no mention of that type.
         """
+        # What each of the model's tags becomes: after another tag, and after itself.
         begin: dict[int, int] = {}
         inside: dict[int, int] = {}
         for kind, name in self.types.items():
@@ -206,6 +207,7 @@ class TypeMapping:
         Returns:
             (words, len(space)) float32.
         """
+        # The model's order of labels becomes the label space's, so that ids can be looked up; O comes last.
         ordered = own[:, list(self.layer.order)].astype(np.float64)
         columns: list[np.ndarray] = []
         rest = [ordered[:, -1]]
@@ -218,6 +220,7 @@ class TypeMapping:
                 inside = np.logaddexp(ordered[:, ids["I"]], ordered[:, ids["E"]])
             else:
                 begin, inside = _split_io(ordered[:, ids["I"]])
+            # A type that is not asked for is nothing to the student: its mass goes to O.
             if kind in self.types:
                 columns += [begin, inside]
             else:

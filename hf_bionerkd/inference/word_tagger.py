@@ -110,10 +110,12 @@ class WordTagger:
         """
         import torch
 
+        # Words that no piece stands for keep these outputs.
         results = [self.layer.certainly_outside(len(words)) for words in sentences]
         windows = [(row, window) for row, cut in enumerate(self.encoder(sentences)) for window in cut]
         # Windows of like length share a batch: little padding, whatever the order of the sentences.
         windows.sort(key=lambda item: len(item[1].input_ids))
+        # An evaluation within a training must leave dropout as it was.
         was_training = self.model.training
         self.model.eval()
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -94,10 +93,12 @@ class AdversarialLoss(LossTerm):
         if self.discriminator is None:
             raise ValueError("the adversarial term has no discriminator yet: bind it to a student first")
         number = teachers.shape[2]
+        # Forward nothing changes; backward the student learns what makes the discriminator err.
         own = _Reversed.apply(select(scores, mask).softmax(-1))
         # The student stands against every teacher once, so its half counts as often as there are teachers.
         total = -nn.functional.logsigmoid(-self.discriminator(own)).sum() * number
         for index in range(number):
+            # Teachers' distributions are constants: here the discriminator alone learns.
             probabilities = select(teachers[:, :, index], mask).to(own.dtype)
             total = total - nn.functional.logsigmoid(self.discriminator(probabilities)).sum()
         return LossSum(total, mask.sum())
@@ -107,9 +108,9 @@ class _Reversed(torch.autograd.Function):
     """The identity, whose gradient has its sign turned."""
 
     @staticmethod
-    def forward(_: Any, values: Tensor) -> Tensor:
+    def forward(_: object, values: Tensor) -> Tensor:
         return values.view_as(values)
 
     @staticmethod
-    def backward(_: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(_: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
         return -gradient

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,7 @@ class _LabelTerm(LossTerm):
         """
         learned = labels != IGNORED
         if self.crf is not None:
+            # Of a sentence known in part, all taggings that agree with what is known share the likelihood.
             known = known_taggings(labels, annotated, self.outside, self.layout)
             known = opened_inside(known, outputs.mask, self.layout)
             return sentence_nll(self.crf.log_likelihood(outputs.scores, mask=outputs.mask, allowed=known), learned)
@@ -122,6 +123,7 @@ class TeacherTags(_LabelTerm):
 
     def __call__(self, outputs: StudentOutputs, batch: Batch) -> LossSum:
         """Sum over teachers and positions, or sentences; the count is that of one teacher."""
+        # Pieces that carry no label of the batch carry no teacher's either: both count the same positions.
         tags = batch["teacher_tags"].masked_fill((batch["labels"] == IGNORED)[..., None], IGNORED)
         return sum_over_teachers(
             self.likelihood(outputs, tags[:, :, teacher], batch["annotated"]) for teacher in range(tags.shape[2])
@@ -167,11 +169,11 @@ def token_nll(
             )
         return _marginal_nll(scores, mask, allowed)
     if outside == "entities":
-        mask = mask & (labels != layout.outside)
+        mask = mask & (labels != layout.outside)  # an O leaves the sum and the count, too
     return _nll(scores, labels, mask)
 
 
-def _checked(outside: Any) -> Outside:
+def _checked(outside: str) -> Outside:
     if outside not in get_args(Outside):
         raise ValueError(f"outside={outside!r} is not one of {', '.join(map(repr, get_args(Outside)))}")
     return outside  # type: ignore[no-any-return]
@@ -180,6 +182,7 @@ def _checked(outside: Any) -> Outside:
 def _nll(scores: Tensor, labels: Tensor, mask: Tensor) -> LossSum:
     selected = select(scores, mask)
     gold = labels[mask]
+    # -100 under the mask would select the wrong label without an error.
     if ((gold < 0) | (gold >= selected.shape[-1])).any():
         raise ValueError(
             f"gold label ids {sorted(set(gold.tolist()))} under a true mask, expected 0 to {selected.shape[-1] - 1}: "
@@ -201,5 +204,6 @@ def _marginal_nll(scores: Tensor, mask: Tensor, allowed: Tensor) -> LossSum:
             "a position under a true mask allows no label, so no likelihood can be computed: mask padding and special "
             "tokens, and give every other position a gold label of the student's label space"
         )
+    # log Σ p over the allowed labels = logsumexp of their scores minus logsumexp of all.
     marginal = selected.masked_fill(~possible, -torch.inf).logsumexp(-1)
     return LossSum((selected.logsumexp(-1) - marginal).sum(), mask.sum())

@@ -109,13 +109,14 @@ class Mixture:
         weighted: list[Tensor] = []
         parts: dict[str, Tensor] = {}
         for term in self.terms:
-            if term.name not in sums:
+            if term.name not in sums:  # a term of weight zero; others are missed by the check above
                 continue
             value = sums[term.name]
             count = torch.as_tensor(counts[term.name], dtype=value.dtype, device=value.device)
+            # A factor of zero rather than a missing term: DDP waits for the gradient of every weight.
             mean = value * ((count > 0) / count.clamp(min=1))
             weighted.append(term.weight * mean)
-            parts[term.name] = mean.detach()
+            parts[term.name] = mean.detach()  # without its weight, so that logs of different weights compare
         return torch.stack(weighted).sum(), parts
 
     def describe(self) -> dict[str, Any]:

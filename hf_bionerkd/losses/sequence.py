@@ -37,7 +37,7 @@ def sentence_nll(log_likelihood: Tensor, known: Tensor) -> LossSum:
         raise ValueError(
             f"likelihoods of shape {tuple(log_likelihood.shape)} for {len(known)} sentences: the CRF gives one each"
         )
-    counted = known.any(1)
+    counted = known.any(1)  # windows that only lend context to others are no sentences
     return LossSum(-log_likelihood[counted].sum(), counted.sum())
 
 
@@ -101,6 +101,7 @@ def known_taggings(labels: Tensor, annotated: Tensor, outside: str, layout: Layo
         allowed = allowed_labels(labels, annotated, layout)
     else:
         allowed = labels[..., None] == torch.arange(len(layout), device=labels.device)
+    # Where nothing is known every label is possible, so that the CRF sums over all of them.
     unknown = labels == IGNORED
     if outside == "entities":
         unknown = unknown | (labels == layout.outside)
@@ -125,6 +126,7 @@ def opened_inside(allowed: Tensor, mask: Tensor, layout: Layout) -> Tensor:
         >>> opened.int().tolist()
         [[[1, 1, 0], [0, 1, 0]]]
     """
+    # Padding and special tokens may come before the first word.
     first = mask & (mask.cumsum(1) == 1)
     begin = torch.zeros_like(allowed)
     begin[..., list(layout.begin)] = allowed[..., list(layout.inside)] & first[..., None]

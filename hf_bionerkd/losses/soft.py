@@ -52,6 +52,7 @@ class SoftCrossEntropy(LossTerm):
             (0.6931, 1)
         """
         selected, probabilities = _selected(scores, targets, mask)
+        # For targets that sum to less than one as well, as aggregated ones may where they are not normalised.
         expected = (probabilities * selected).sum(-1)
         return LossSum((probabilities.sum(-1) * selected.logsumexp(-1) - expected).sum(), mask.sum())
 
@@ -150,6 +151,7 @@ class TemperedCrossEntropy(TeacherByTeacher):
     def compute(self, scores: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
         """Add up the tempered cross entropy over the positions where `mask` is true."""
         selected, probabilities = _selected(scores, targets, mask)
+        # Tempering needs the teacher's scores; the logarithms of its probabilities differ from them by a constant.
         softened = (probabilities.clamp(min=_LEAST).log() / self.temperature).softmax(-1)
         cross_entropy = -(softened * (selected / self.temperature).log_softmax(-1)).sum()
         return LossSum(self.temperature**2 * cross_entropy, mask.sum())

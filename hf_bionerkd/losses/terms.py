@@ -160,6 +160,7 @@ def make_term(name: str, **options: Any) -> LossTerm:
     """
     check_terms([name])
     module, _, cls = TERMS[name].partition(".")
+    # Only the modules of the terms that are weighed are imported.
     kind: type[LossTerm] = getattr(import_module(f".{module}", __package__), cls)
     try:
         return kind(**options)

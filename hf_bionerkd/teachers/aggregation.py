@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -95,7 +95,7 @@ class Aggregator:
         >>> print(targets.round(3), no_mass)
         [[0.6   0.075 0.05  0.225 0.05 ]] 0
 
-    Source: Moscato et al. 2023 (TaughtNet), eqs. 6-11; the paper has one type a teacher and one teacher a type.
+    Source: Moscato et al. 2023 (TaughtNet), eqs. 6-11; the paper has one type per teacher and one teacher per type.
     """
 
     def __init__(
@@ -117,8 +117,8 @@ class Aggregator:
         self.combine = combine
         self._groups = _overlapping(self.teachers)
 
-    def settings(self) -> dict[str, Any]:
-        """Everything the targets depend on besides the distributions, as plain values for fingerprints and cards."""
+    def settings(self) -> dict[str, object]:
+        """Return everything the targets depend on besides the distributions, in plain values."""
         return {
             "types": list(self.space.types),
             "teachers": [{"name": t.name, "types": list(t.types), "weight": t.weight} for t in self.teachers],
@@ -128,10 +128,10 @@ class Aggregator:
         }
 
     def __call__(self, log_probs: Sequence[np.ndarray]) -> tuple[np.ndarray, int]:
-        """Targets for a chunk of words.
+        """Compute the targets of a chunk of words.
 
         Args:
-            log_probs (`Sequence[np.ndarray]`): One array a teacher, in the order of `teachers`, each
+            log_probs (`Sequence[np.ndarray]`): One array per teacher, in the order of `teachers`, each
                 `(words, 2 * types + 1)`: natural logarithms of its probabilities, float16, float32 or float64. `-inf`
                 is a probability of zero.
 
@@ -141,6 +141,7 @@ class Aggregator:
         Raises:
             ValueError: An array too many or too few, a wrong shape, or a row that is no distribution.
         """
+        # In logarithms, where the product of many small probabilities stays in range.
         logs = self._checked(log_probs)
         events = self._log_events(logs)
         mass = np.logaddexp.reduce(events, axis=0)
@@ -148,7 +149,7 @@ class Aggregator:
         if self.normalise == "sum":
             mass[empty] = 0.0  # -inf - -inf is not a number; these words are overwritten below
             events -= mass
-        targets = np.exp(events, out=events)
+        targets = np.exp(events, out=events)  # in place: chunks are large
         if self.normalise == "softmax":
             np.exp(targets, out=targets)
             targets /= targets.sum(axis=0)
@@ -157,16 +158,16 @@ class Aggregator:
         return np.ascontiguousarray(targets.T, dtype=np.float32), int(empty.size)
 
     def log_events(self, log_probs: Sequence[np.ndarray]) -> np.ndarray:
-        """Logarithms of the aggregated probabilities before any normalisation: `(words, labels)`, float64.
+        """Compute logarithms of the aggregated probabilities before any normalisation: `(words, labels)`, float64.
 
         Takes and raises what calling the aggregator does.
         """
         return self._log_events(self._checked(log_probs)).T
 
     def _checked(self, log_probs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The input as float64 `(labels, words)`, so that each label's values lie together."""
+        """Check the input and return it as float64 `(labels, words)`, so that each label's values lie together."""
         if len(log_probs) != len(self.teachers):
-            raise ValueError(f"{len(log_probs)} arrays for {len(self.teachers)} teachers: pass one array a teacher")
+            raise ValueError(f"{len(log_probs)} arrays for {len(self.teachers)} teachers: pass one array per teacher")
         words = len(log_probs[0])
         logs = []
         for teacher, array in zip(self.teachers, log_probs, strict=True):
@@ -182,7 +183,8 @@ class Aggregator:
         return logs
 
     def _log_events(self, logs: list[np.ndarray]) -> np.ndarray:
-        """The equations, `(labels, words)`."""
+        """Compute the equations, `(labels, words)`."""
+        # What each teacher says against every mention (O), and against those that begin or go on at this word.
         acting = self._acting_teachers(logs)
         outside = np.stack([rows[-1] for _, rows in acting])
         not_begin = not_inside = outside
@@ -191,6 +193,7 @@ class Aggregator:
             not_begin = np.stack([_log_sum(rows[1:-1:2], rows[-1:]) for _, rows in acting])
             not_inside = np.stack([_log_sum(rows[0:-1:2], rows[-1:]) for _, rows in acting])
         others_not_begin, others_not_inside = _sum_of_others(not_begin), _sum_of_others(not_inside)
+        # A label's event: its own teacher says so, and no other teacher says the like.
         events = np.empty((len(self.space), outside.shape[1]))
         for index, (types, rows) in enumerate(acting):
             for position, name in enumerate(types):
@@ -201,12 +204,13 @@ class Aggregator:
         return events
 
     def _acting_teachers(self, logs: list[np.ndarray]) -> list[tuple[tuple[str, ...], np.ndarray]]:
-        """Types and log probabilities of the teachers that act independently, overlapping ones combined by type."""
+        """Return types and log probabilities of independent teachers, overlapping ones combined by type."""
         acting = []
         for group in self._groups:
             if len(group) == 1:
                 acting.append((self.teachers[group[0]].types, logs[group[0]]))
                 continue
+            # Teachers of one type are not independent: together they act as one teacher of that type.
             for name in dict.fromkeys(name for index in group for name in self.teachers[index].types):
                 members = [index for index in group if name in self.teachers[index].types]
                 reduced = [_reduce(logs[index], self.teachers[index].types.index(name)) for index in members]
@@ -214,9 +218,9 @@ class Aggregator:
         return acting
 
     def _combined(self, reduced: np.ndarray, members: list[int]) -> np.ndarray:
-        """One `(3, words)` from the `(teachers, 3, words)` of the teachers of one type."""
+        """Combine into one `(3, words)` the `(teachers, 3, words)` of the teachers of one type."""
         if self.combine == "geometric":
-            mean = reduced.mean(axis=0)
+            mean = reduced.mean(axis=0)  # of logarithms, and so to be normalised
             total = np.logaddexp.reduce(mean, axis=0)
             empty = total < LOG_NO_MASS
             return np.where(empty, -np.inf, mean - np.where(empty, 0.0, total))
@@ -224,7 +228,7 @@ class Aggregator:
         return np.logaddexp.reduce(reduced + np.log(weights / weights.sum())[:, None, None], axis=0)
 
     def _lifted_mean(self, logs: list[np.ndarray]) -> np.ndarray:
-        """The mean of the teachers' distributions over the student's labels, `(labels, words)`."""
+        """Compute the mean of the teachers' distributions over the student's labels, `(labels, words)`."""
         mean = np.zeros((len(self.space), logs[0].shape[1]))
         label2id = self.space.label2id
         for teacher, rows in zip(self.teachers, logs, strict=True):
@@ -242,6 +246,7 @@ def _check_teachers(space: LabelSpace, teachers: Sequence[TeacherTypes]) -> None
         raise LabelError(f"aggregation is defined for the scheme BIO, the student's labels follow {space.scheme}")
     if not teachers:
         raise ValueError("aggregation needs at least one teacher")
+    # Errors and cards name teachers, so that two must not share a name.
     names = [teacher.name for teacher in teachers]
     if len(set(names)) != len(names):
         raise ValueError(f"teachers need distinct names, got {names}")
@@ -274,9 +279,10 @@ def _check_distributions(name: str, logs: np.ndarray) -> None:
 
 
 def _overlapping(teachers: Sequence[TeacherTypes]) -> list[list[int]]:
-    """Indices of teachers in groups connected by shared types."""
+    """Return the indices of teachers in groups connected by shared types."""
     groups: list[list[int]] = []
     for index, teacher in enumerate(teachers):
+        # A teacher that shares types with several groups makes one of them.
         touching = [group for group in groups if any(set(teachers[i].types) & set(teacher.types) for i in group)]
         merged = sorted([index, *(i for group in touching for i in group)])
         groups = [*(group for group in groups if group not in touching), merged]
@@ -284,18 +290,19 @@ def _overlapping(teachers: Sequence[TeacherTypes]) -> list[list[int]]:
 
 
 def _log_sum(*blocks: np.ndarray) -> np.ndarray:
-    """Logarithm of Σ exp over the rows of all blocks."""
+    """Compute the logarithm of Σ exp over the rows of all blocks."""
     return np.logaddexp.reduce(np.concatenate(blocks), axis=0)
 
 
 def _reduce(logs: np.ndarray, position: int) -> np.ndarray:
-    """(B, I, rest) of the type at `position` among the teacher's types."""
+    """Reduce a teacher's distributions to (B, I, rest) of the type at `position` among the teacher's types."""
     begin, inside = 2 * position, 2 * position + 1
     return np.stack([logs[begin], logs[inside], _log_sum(np.delete(logs, [begin, inside], axis=0))])
 
 
 def _sum_of_others(rows: np.ndarray) -> np.ndarray:
-    """Row *i*: the sum of all rows but *i*, from both ends, for the total minus row *i* would be -inf - -inf."""
+    """Compute for each row *i* the sum of all rows but *i*."""
+    # From both ends: the total minus row i would be -inf - -inf where a row has no probability.
     others = np.zeros_like(rows)
     others[1:] += np.cumsum(rows[:-1], axis=0)
     others[:-1] += np.cumsum(rows[:0:-1], axis=0)[::-1]

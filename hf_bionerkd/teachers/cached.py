@@ -16,6 +16,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,21 @@ class CacheError(RuntimeError):
     """A cache that does not belong to these sentences, or lacks a part."""
 
 
+@dataclass(frozen=True)
+class StoredPart:
+    """One part file of a cache, memory-mapped.
+
+    Args:
+        keys (`np.ndarray`): One key per sentence, see :func:`sentence_keys`.
+        counts (`Mapping[str, int]`): What was counted when it was made.
+        columns (`Mapping[str, tuple]`): Name of a column to its offsets (one more than sentences) and flat values.
+    """
+
+    keys: np.ndarray
+    counts: Mapping[str, int]
+    columns: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
 class WordArrays:
     """Read-only float16 arrays of shape (words, labels), one per sentence, memory-mapped.
 
@@ -76,9 +92,9 @@ class WordArrays:
         self.meta: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
         self.labels = tuple(self.meta["labels"])
         self._size = int(self.meta["rows_per_part"])
-        self._parts: dict[int, dict[str, Any]] = {}
+        self._parts: dict[int, StoredPart] = {}
         if len(self) != len(keys) or not all(
-            np.array_equal(_read_part(folder / _part_name(index))["key"], keys[start : start + self._size])
+            np.array_equal(_read_part(folder / _part_name(index)).keys, keys[start : start + self._size])
             for index, start in enumerate(range(0, len(keys), self._size))
         ):
             raise CacheError(
@@ -104,21 +120,23 @@ class WordArrays:
 
     def part(self, index: int) -> list[np.ndarray]:
         """Return all sentences of one part, from a mapping of their own: its memory goes when they do."""
-        offsets, values = _read_part(self.folder / _part_name(index))["values"]
+        offsets, values = _read_part(self.folder / _part_name(index)).columns["values"]
         return [
             values[start:end].reshape(-1, len(self.labels)) for start, end in zip(offsets, offsets[1:], strict=False)
         ]
 
     def _row(self, column: str, row: int) -> np.ndarray:
+        # Parts are mapped when first needed and stay mapped: training reads rows in random order.
         index, offset = divmod(row, self._size)
         if index not in self._parts:
             self._parts[index] = _read_part(self.folder / _part_name(index))
-        offsets, values = self._parts[index][column]
+        offsets, values = self._parts[index].columns[column]
         return values[offsets[offset] : offsets[offset + 1]]
 
 
 def sentence_keys(rows: Dataset) -> np.ndarray:
     """Compute one 64-bit key per sentence from its words."""
+    # A separator that text does not use, so that ("a b",) and ("a", "b") have different keys.
     keys = np.empty(len(rows), dtype=np.uint64)
     position = 0
     for batch in rows.select_columns(["tokens"]).with_format(None).iter(batch_size=2000):
@@ -151,6 +169,7 @@ def cache_teacher(
         emissions as well; labels as in ``teacher.space``.
     """
     labels = list(teacher.space.labels)
+    # Whatever changes the outputs or their layout changes the folder; a cache is never overwritten.
     identity = {
         "format": FORMAT,
         "teacher": teacher.settings(),
@@ -164,6 +183,7 @@ def cache_teacher(
 
     def compute(start: int, end: int) -> Part:
         outputs = teacher.outputs(sentences[start:end]["tokens"])
+        # Without a CRF the emissions are the log probabilities, and are not kept twice.
         columns = {"values": [own.log_probs for own in outputs], "tags": [own.tags for own in outputs]}
         if teacher.kind == "marginal":
             columns["emissions"] = [own.emissions for own in outputs]
@@ -205,6 +225,7 @@ class CachedJointTargets:
             "rows_per_part": int(caches[0].meta["rows_per_part"]),
         }
 
+        # Parts of the targets are cut like the teachers' parts, so that one part needs one part of each teacher.
         def compute(start: int, _end: int) -> Part:
             index = start // int(identity["rows_per_part"])
             targets, no_mass = aggregate_sentences(aggregator, [cache.part(index) for cache in caches])
@@ -257,6 +278,7 @@ def aggregate_sentences(
     Returns:
         Targets (words, labels) per sentence, and the number of words on which the teachers left no mass.
     """
+    # All sentences at once: the aggregation is arithmetic on arrays, and per sentence it would mostly be overhead.
     ends = np.cumsum([len(sentence) for sentence in outputs[0]])
     targets, no_mass = aggregator([np.concatenate(sentences) for sentences in outputs])
     return list(np.split(targets, ends[:-1])), no_mass
@@ -265,7 +287,7 @@ def aggregate_sentences(
 def _fill(
     folder: Path,
     identity: Mapping[str, Any],
-    extra: Mapping[str, Any],
+    extra: Mapping[str, str | None],
     keys: np.ndarray,
     compute: Callable[[int, int], Part],
     labels: Sequence[str],
@@ -273,6 +295,7 @@ def _fill(
     processes: Processes,
 ) -> None:
     """Write the parts that are missing (this process's share of them), then `meta.json` by the main process."""
+    # Parts, not rows, are shared and resumed: the cut is the same for any number of processes.
     size = int(identity["rows_per_part"])
     parts = range(0, len(keys), size)
     if not (folder / "meta.json").exists():
@@ -282,18 +305,19 @@ def _fill(
         for index, start in progress(todo, desc=what, unit="part", main=processes.is_main):
             end = min(start + size, len(keys))
             _write_part(folder / _part_name(index), keys[start:end], *compute(start, end))
+        # meta.json declares the cache finished, so that it comes last, and from one process.
         processes.wait()
         if processes.is_main:
             counts: Counter[str] = Counter()
             for index in range(len(parts)):
-                counts.update(_read_part(folder / _part_name(index))["counts"])
+                counts.update(_read_part(folder / _part_name(index)).counts)
             meta = {**identity, **extra, "labels": list(labels), "rows": len(keys), "parts": len(parts)}
             meta["counts"] = dict(counts)
             write_json(folder / "meta.json", meta)
     else:
         logger.info("%s: read from %s", what, folder)
         processes.wait()
-    processes.wait()
+    processes.wait()  # nobody opens the cache before meta.json is there
 
 
 def _write_part(
@@ -314,26 +338,27 @@ def _write_part(
 
 
 def _lists(arrays: Sequence[np.ndarray], kind: pa.DataType) -> pa.ListArray:
+    # Arrow lists have one dimension: words x labels are kept flat, and the labels' number is in meta.json.
     flat = [a.astype(kind.to_pandas_dtype()).ravel() for a in arrays]
     offsets = np.concatenate([[0], np.cumsum([len(a) for a in flat])]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(flat), type=kind))
 
 
-def _read_part(path: Path) -> dict[str, Any]:
+def _read_part(path: Path) -> StoredPart:
     if not path.exists():
         raise CacheError(f"{path} is missing; delete its folder to have the cache made again")
     table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
     counts = json.loads((table.schema.metadata or {}).get(b"counts", b"{}"))
-    part: dict[str, Any] = {"key": table["key"].chunk(0).to_numpy(), "counts": counts}
+    columns = {}
     for name in table.column_names[1:]:
         lists = table[name].chunk(0)
-        part[name] = (lists.offsets.to_numpy(), lists.values.to_numpy())
-    return part
+        columns[name] = (lists.offsets.to_numpy(), lists.values.to_numpy())
+    return StoredPart(table["key"].chunk(0).to_numpy(), counts, columns)
 
 
 def _part_name(index: int) -> str:
     return f"part-{index:05d}.arrow"
 
 
-def _fingerprint(identity: Mapping[str, Any]) -> str:
+def _fingerprint(identity: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]

@@ -61,12 +61,14 @@ class StudentReading:
     def __call__(self, emissions: np.ndarray, tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities (words, labels) and legal label ids (words,) of one sentence."""
         scores = emissions[:, self.columns].astype(np.float32)
+        # Subtracting the maximum keeps the exponentials finite; a sentence without words has none.
         scores -= scores.max(axis=1, keepdims=True, initial=-np.inf)
         probs = np.exp(scores)
         return probs / probs.sum(axis=1, keepdims=True), self.legal(self.ids[tags])
 
     def legal(self, tags: np.ndarray) -> np.ndarray:
         """Make an I that continues nothing a B, as a lenient reading has it: a CRF has no path through others."""
+        # An I is legal after B or I of its type; `opened` turns both tags of a type into its B.
         begin = self.opened[tags]
         before = np.concatenate([[-1], tags[:-1]])[: len(tags)]
         return np.where((before != begin) & (before != tags), begin, tags)

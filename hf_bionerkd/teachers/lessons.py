@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import ALONE, Processes
@@ -26,7 +26,7 @@ def open_columns(
     *,
     cache_dir: str | os.PathLike[str],
     mode: Literal["cached", "online"] = "cached",
-    aggregation: Mapping[str, Any] | None = None,
+    aggregation: Mapping[str, str] | None = None,
     rows_per_part: int = ROWS_PER_PART,
     processes: Processes = ALONE,
 ) -> list[ColumnSource]:
@@ -51,6 +51,7 @@ def open_columns(
     """
     covers = [teacher.covers for teacher in teachers]
     check_coverage(space, covers, reads)
+    # On-line teachers have no caches; each source asks them by itself.
     online = mode == "online"
     caches = (
         []
@@ -60,6 +61,7 @@ def open_columns(
             for teacher in teachers
         ]
     )
+    # One source for all teachers together, one for each by itself; computed only where a loss term reads them.
     sources: list[ColumnSource] = []
     if reads & set(JOINT_COLUMNS):
         aggregator = Aggregator(space, covers, **(aggregation or {}))

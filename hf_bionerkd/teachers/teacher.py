@@ -82,6 +82,7 @@ class Teacher:
         self.batch_size = batch_size
         self.trust_remote_code = trust_remote_code
         try:
+            # Of the Hub whole and at one commit, so that weights, labels and tokenizer belong together.
             self.folder, self.commit = model_folder(path, revision)
         except HubError as error:
             raise HubError(f"teacher {self.name!r}: {error}", temporary=error.temporary) from error
@@ -128,6 +129,7 @@ class Teacher:
     @cached_property
     def revision(self) -> str:
         """The hash of its files (weights, configuration, tokenizer), which changes when any of them does."""
+        # By content, so that a moved folder keeps its cache and a retrained model in the same folder loses it.
         digest = hashlib.sha256()
         for path in sorted({path for pattern in MODEL_FILES for path in Path(self.folder).glob(pattern)}):
             if path.name in _NOT_THE_MODEL:
@@ -138,7 +140,7 @@ class Teacher:
                     digest.update(chunk)
         return digest.hexdigest()[:16]
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """Return everything its outputs depend on beside the text: the cache's fingerprint."""
         return {
             "revision": self.revision,
@@ -155,6 +157,7 @@ class Teacher:
 
         from hf_bionerkd.models.auto import load_token_classifier
 
+        # Teachers are asked, never trained.
         model = load_token_classifier(str(self.folder), trust_remote_code=self.trust_remote_code)
         model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
         return WordTagger(

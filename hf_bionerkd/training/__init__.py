@@ -1,1 +1,43 @@
 """Trainers and what they need; they take objects and know no YAML, no card and no Hub."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hf_bionerkd.lazy import attach
+
+if TYPE_CHECKING:
+    from .distillation_model import DistillationModel as DistillationModel
+    from .distillation_trainer import MultiTeacherTrainer as MultiTeacherTrainer
+    from .epoch_lines import EpochLines as EpochLines
+    from .epoch_lines import show_epochs as show_epochs
+    from .epoch_order import EpochOrder as EpochOrder
+    from .evaluator import MentionEvaluator as MentionEvaluator
+    from .preparation import WindowSettings as WindowSettings
+    from .student import add_adapters as add_adapters
+    from .student import load_student as load_student
+    from .student import save_student as save_student
+    from .student_trainer import StudentTrainer as StudentTrainer
+    from .trainer import TokenClassificationTrainer as TokenClassificationTrainer
+    from .training_windows import TrainingWindows as TrainingWindows
+    from .training_windows import WindowCollator as WindowCollator
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "DistillationModel": "distillation_model",
+        "EpochLines": "epoch_lines",
+        "EpochOrder": "epoch_order",
+        "MentionEvaluator": "evaluator",
+        "MultiTeacherTrainer": "distillation_trainer",
+        "StudentTrainer": "student_trainer",
+        "TokenClassificationTrainer": "trainer",
+        "TrainingWindows": "training_windows",
+        "WindowCollator": "training_windows",
+        "WindowSettings": "preparation",
+        "add_adapters": "student",
+        "load_student": "student",
+        "save_student": "student",
+        "show_epochs": "epoch_lines",
+    },
+)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from torch import nn
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -24,6 +24,7 @@ class DistillationModel(nn.Module):
     def __init__(self, student: PreTrainedModel, modules: dict[str, nn.Module]) -> None:
         super().__init__()
         self.student = student
+        # Both are submodules, so that one optimiser and one DDP wrapper hold them.
         self.of_terms = nn.ModuleDict(modules)
 
     @property
@@ -31,11 +32,11 @@ class DistillationModel(nn.Module):
         """Configuration of the student."""
         return self.student.config
 
-    def forward(self, **inputs: Any) -> ModelOutput:
+    def forward(self, **inputs: Tensor | bool) -> ModelOutput:
         """Compute the student's outputs."""
         return self.student(**inputs)
 
 
-def student_of(model: Any) -> Any:
+def student_of(model: nn.Module) -> PreTrainedModel:
     """Return the student alone."""
     return model.student if isinstance(model, DistillationModel) else model

@@ -15,10 +15,9 @@ from hf_bionerkd.teachers.lessons import open_columns
 from hf_bionerkd.teachers.teacher import Teacher
 from hf_bionerkd.training.launch import launched_processes
 from hf_bionerkd.training.trainer import TokenClassificationTrainer
-from hf_bionerkd.training.training_windows import TrainingWindows
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, TrainingArguments
 
 TEACHER_OUTPUTS = "teacher_outputs"  # folder of the caches, in the output folder
 
@@ -74,10 +73,10 @@ class MultiTeacherTrainer(TokenClassificationTrainer):
     def __init__(
         self,
         model: str | Path | PreTrainedModel | None = None,
-        args: Any = None,
+        args: TrainingArguments | None = None,
         *,
         teachers: Sequence[Teacher | TeacherTypes],
-        aggregation: Mapping[str, Any] | None = None,
+        aggregation: Mapping[str, str] | None = None,
         teacher_outputs: Literal["cached", "online"] = "cached",
         cache_dir: str | Path | None = None,
         sources: Sequence[ColumnSource] | None = None,
@@ -87,8 +86,7 @@ class MultiTeacherTrainer(TokenClassificationTrainer):
         self._aggregation = aggregation
         self._mode = teacher_outputs
         self._cache_dir = cache_dir
-        self._opened = sources
-        super().__init__(model, args, **kwargs)
+        super().__init__(model, args, sources=sources, **kwargs)
         covers = [teacher.covers if isinstance(teacher, Teacher) else teacher for teacher in self.teachers]
         check_coverage(self.space, covers, self.mixture.reads)
 
@@ -100,25 +98,14 @@ class MultiTeacherTrainer(TokenClassificationTrainer):
         """Return TaughtNet's loss."""
         return taughtnet_mixture()
 
-    def _windows(
-        self,
-        corpora: Sequence[Corpus],
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerFast,
-        sources: Sequence[ColumnSource],
-        seed: int,
-        output_dir: str,
-    ) -> TrainingWindows:
-        if self._opened is None:
-            rows = join_corpora(corpora, "train", self.space)
-            self._opened = open_columns(
-                self.mixture.reads,
-                [teacher for teacher in self.teachers if isinstance(teacher, Teacher)],
-                rows,
-                self.space,
-                cache_dir=self._cache_dir or Path(output_dir) / TEACHER_OUTPUTS,
-                mode=self._mode,
-                aggregation=self._aggregation,
-                processes=launched_processes(),
-            )
-        return super()._windows(corpora, model, tokenizer, self._opened, seed, output_dir)
+    def _open_sources(self, corpora: Sequence[Corpus], output_dir: str) -> Sequence[ColumnSource]:
+        return open_columns(
+            self.mixture.reads,
+            [teacher for teacher in self.teachers if isinstance(teacher, Teacher)],
+            join_corpora(corpora, "train", self.space),
+            self.space,
+            cache_dir=self._cache_dir or Path(output_dir) / TEACHER_OUTPUTS,
+            mode=self._mode,
+            aggregation=self._aggregation,
+            processes=launched_processes(),
+        )

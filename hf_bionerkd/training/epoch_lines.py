@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sized
+from typing import TYPE_CHECKING
 
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
@@ -22,7 +23,7 @@ def show_epochs(trainer: Trainer) -> None:
     """Put :class:`EpochLines` in the place of the callbacks with which a Trainer prints its logs.
 
     Args:
-        trainer (`transformers.Trainer`): Any Trainer, before it trains. Callbacks of the user's own stay.
+        trainer (`transformers.Trainer`): The Trainer, before it trains. Callbacks of the user's own stay.
     """
     for kind in {ProgressCallback, PrinterCallback, DEFAULT_PROGRESS_CALLBACK}:
         for callback in [each for each in trainer.callback_handler.callbacks if type(each) is kind]:
@@ -46,7 +47,7 @@ class EpochLines(TrainerCallback):
         self._reset()
 
     def _reset(self) -> None:
-        self._bar: Bar[Any] | None = None
+        self._bar: Bar[object] | None = None
         self._losses: dict[str, float] = {}  # sums over the epoch's steps
         self._steps = 0
         self._logged_step = 0
@@ -58,14 +59,15 @@ class EpochLines(TrainerCallback):
         self._ended_epoch: int | None = None  # whose line is still to be printed
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Begin to measure; a resumed training takes the best score so far over."""
         self._reset()
         self._first_step = self._logged_step = state.global_step
         self._train_begin = time.monotonic()
+        # Steps per epoch tell the epoch of the best score so far, which the state holds as a step.
         batches = kwargs.get("train_dataloader")
-        if hasattr(batches, "__len__"):
+        if isinstance(batches, Sized):
             self._steps_per_epoch = max(1, math.ceil(len(batches) / args.gradient_accumulation_steps))
         if args.metric_for_best_model and state.best_metric is not None:
             self._best = state.best_metric
@@ -73,7 +75,7 @@ class EpochLines(TrainerCallback):
                 self._best_epoch = state.best_global_step / self._steps_per_epoch
 
     def on_epoch_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Open the epoch's bar."""
         self._print_epoch(state)
@@ -86,14 +88,14 @@ class EpochLines(TrainerCallback):
             self._bar.update(state.global_step - done * per_epoch)  # a resumed training is within an epoch
 
     def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Move the bar."""
         if self._bar is not None:
             self._bar.update(1)
 
     def on_epoch_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> TrainerControl:
         """Close the bar, and ask the Trainer to log the losses since its last log."""
         self._close_bar()
@@ -107,11 +109,12 @@ class EpochLines(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, float] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         """Add losses, each a mean since the last log, to the epoch's sums."""
         if logs is None or "loss" not in logs:
             return
+        # The Trainer logs means since its last log; weighted by their steps they add up to the epoch's mean.
         steps = state.global_step - self._logged_step
         self._logged_step = state.global_step
         self._steps += steps
@@ -125,7 +128,7 @@ class EpochLines(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         metrics: dict[str, float] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         """Print the epoch's line if it has ended, and a line of its own otherwise."""
         if not self._train_begin or metrics is None:
@@ -137,7 +140,7 @@ class EpochLines(TrainerCallback):
             self._print(state, f"step {state.global_step}/{state.max_steps}  {score}")
 
     def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Print what is left to be printed."""
         self._close_bar()
@@ -145,13 +148,15 @@ class EpochLines(TrainerCallback):
         self._train_begin = 0.0
 
     def _describe_score(self, args: TrainingArguments, state: TrainerState, metrics: dict[str, float]) -> str | None:
-        """The score of an evaluation beside the best so far, and keep the better one."""
+        """Describe the score of an evaluation beside the best so far, and keep the better one."""
+        # Which metric: the one that chooses the best checkpoint, else F1, else the loss.
         wanted = args.metric_for_best_model or "f1"
         key = wanted if wanted.startswith("eval_") else f"eval_{wanted}"
         if key not in metrics:
             key = "eval_loss"
         if key not in metrics:
             return None
+        # Whether more is better: what the arguments say, else by the metric's name.
         name, score, epoch = key.removeprefix("eval_"), float(metrics[key]), state.epoch or 0.0
         greater = args.greater_is_better if args.metric_for_best_model else None
         sign = 1 if (not name.endswith("loss") if greater is None else greater) else -1
@@ -178,6 +183,7 @@ class EpochLines(TrainerCallback):
             parts.append(score)
         now = time.monotonic()
         seconds = spoken_duration(now - self._epoch_begin)
+        # A resumed training has taken fewer steps in this process than the state counts.
         done, left = state.global_step - self._first_step, state.max_steps - state.global_step
         if done > 0 and left > 0:
             remaining = (now - self._train_begin) / done * left

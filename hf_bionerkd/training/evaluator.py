@@ -80,6 +80,7 @@ class MentionEvaluator:
         corpus_of = np.asarray(self.rows.with_format("numpy")["corpus"][:])
         results: dict[str, list[Result]] = {mode: [] for mode in MODES}
         for index, (corpus, types) in enumerate(self.corpora):
+            # A teacher of one type is scored on that type, also in a corpus that annotates more.
             asked = tagger[index] if isinstance(tagger, Sequence) else tagger
             rows = np.flatnonzero(corpus_of == index)
             answered = [kind for kind in types if kind in asked.types]
@@ -91,6 +92,7 @@ class MentionEvaluator:
             for start in range(0, len(mine), chunk):
                 part = mine[start : start + chunk]
                 counts[:, part] = self.count_rows(rows[part], asked, answered)
+            # The bootstrap resamples rows; without it their sum is all that has to travel between processes.
             if bootstrap is None:
                 counts = counts.sum(axis=1, keepdims=True, dtype=np.int64)
             for mode, of_rows in zip(MODES, processes.reduce(counts), strict=True):

@@ -29,6 +29,7 @@ def launched_processes() -> Processes:
     if state.num_processes == 1:
         return Processes()
 
+    # Collective operations work on tensors of this process's device.
     def add(counts: np.ndarray) -> np.ndarray:
         total: np.ndarray = reduce(torch.from_numpy(counts).to(state.device), reduction="sum").cpu().numpy()
         return total

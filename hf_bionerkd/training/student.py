@@ -50,6 +50,7 @@ def with_tags(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tags: TagPairs
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Teach model and tokenizer the tags: room among the embeddings, and a record in the model's configuration."""
+    # New tags get fresh embeddings; encoders often have some to spare, which are then used.
     tokenizer = add_tag_tokens(tokenizer, tags)
     if model.get_input_embeddings().num_embeddings < len(tokenizer):
         model.resize_token_embeddings(len(tokenizer))
@@ -96,6 +97,7 @@ def add_adapters(
     from peft import LoraConfig as PeftConfig
     from peft import TaskType, get_peft_model
 
+    # peft wants names of modules, which differ from encoder to encoder; they are read off the model.
     embeddings = model.get_input_embeddings()
     embedding_name = next(name for name, module in model.named_modules() if module is embeddings)
     encoder = model.base_model_prefix
@@ -104,6 +106,7 @@ def add_adapters(
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear) and name.startswith(f"{encoder}.")
     ]
+    # What is no part of the encoder is the new head, which is trained in full.
     head = [
         name
         for name, module in model.named_children()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 BLANK = -1
+Example = dict[str, np.ndarray]  # column name to the values of one window
 ROW_COLUMNS = {"annotated"}  # columns with one value per row, not per piece
 
 
@@ -90,15 +91,18 @@ class TrainingWindows(torch.utils.data.Dataset):
         """Take over the epoch from accelerate's data loader; tags and data order depend on it."""
         self.epoch = epoch
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> Example:
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+    def __getitems__(self, indices: Sequence[int]) -> list[Example]:
+        # Blank examples borrow the first window, whose labels are masked below.
         batch = self.windows[[max(0, int(index)) for index in indices]]
         rows = [int(row) for row in batch["row"]]
+        # Sources are asked once per batch, as on-line teachers run a forward pass.
         of_teachers = [(source.columns, source.rows(rows)) for source in self.sources]
         examples = []
         for position, index in enumerate(indices):
+            # The input: special tokens and tags around the window's own pieces.
             corpus = int(batch["corpus"][position])
             opening, closing = self._tag(corpus, int(index))
             before = [*self.encoder.prefix, *opening]
@@ -126,6 +130,7 @@ class TrainingWindows(torch.utils.data.Dataset):
             return [], []
         name = self.names[corpus]
         if self.tags.neutral:
+            # A hash rather than a generator: the choice depends on no other example, in whatever order they come.
             digest = hashlib.blake2b(f"{self.seed}/{self.epoch}/{index}".encode(), digest_size=8).digest()
             if int.from_bytes(digest, "big") / 2**64 < self.neutral_tag_rate:
                 name = NEUTRAL
@@ -164,7 +169,7 @@ class WindowCollator:
     def __init__(self, pad_token_id: int) -> None:
         self.pad_token_id = pad_token_id
 
-    def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         """Pad to the longest example."""
         longest = max(len(example["input_ids"]) for example in examples)
         attention = np.zeros((len(examples), longest), dtype=np.int64)
@@ -175,6 +180,7 @@ class WindowCollator:
             if name in ROW_COLUMNS:
                 batch[name] = torch.from_numpy(np.stack([example[name] for example in examples]))
                 continue
+            # Pieces are padded on the right to the longest example.
             fill = self.pad_token_id if name == "input_ids" else _fill(first.dtype)
             padded = np.full((len(examples), longest, *first.shape[1:]), fill, dtype=first.dtype)
             for row, example in enumerate(examples):
@@ -195,10 +201,11 @@ def _encode_rows(rows: Dataset, encoder: WordEncoder, space: LabelSpace, subword
         raise ValueError(f"training labels are BIO, which the plain pipeline reads; not {space.scheme}")
     to_inside = space.layout.continued
 
-    def encode(batch: dict[str, list[Any]], indices: list[int]) -> dict[str, list[Any]]:
-        out: dict[str, list[Any]] = {
+    def encode(batch: dict[str, list], indices: list[int]) -> dict[str, list]:
+        out: dict[str, list] = {
             key: [] for key in ("row", "corpus", "input_ids", "word_ids", "heads", "labels", "length")
         }
+        # One row per window; a word's label stands at its first piece, in the window that owns the word.
         for position, windows in enumerate(encoder(batch["tokens"])):
             gold = batch["labels"][position]
             for window in windows:
@@ -229,6 +236,7 @@ def _encode_rows(rows: Dataset, encoder: WordEncoder, space: LabelSpace, subword
 
 
 def _encoding_fingerprint(rows: Dataset, encoder: WordEncoder, space: LabelSpace, subwords: Subwords) -> str:
+    # Everything the windows depend on, so that `datasets` finds them again in its cache and never takes others.
     digest = hashlib.sha256()
     for part in (
         rows._fingerprint,

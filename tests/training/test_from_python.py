@@ -103,6 +103,42 @@ def test_one_corpus_trains_a_supervised_classifier_without_tags(material, tmp_pa
     assert set(trainer.evaluate([corpus], metric_key_prefix="test")) >= {"test_f1", "test_diseases_Disease_recall"}
 
 
+def test_evaluation_takes_what_transformers_and_users_give_it(material, tmp_path, monkeypatch):
+    corpora = [load_corpus(path) for path in material["corpora"][:2]]
+    trainer = TokenClassificationTrainer(
+        material["encoder"],
+        arguments(tmp_path, eval_strategy="steps", eval_steps=2),
+        train_dataset=corpora,
+        windows=WindowSettings(max_length=64),
+    )
+    calls, evaluate = [], trainer.evaluate
+    monkeypatch.setattr(
+        trainer, "evaluate", lambda *args, **kwargs: calls.append((args, kwargs)) or evaluate(*args, **kwargs)
+    )
+    trainer.train()
+    assert calls == [((), {"ignore_keys": None})] * 2  # what the loop of transformers asks for
+    own = evaluate()
+    assert evaluate(eval_dataset=trainer.eval_dataset) == evaluate("validation") == evaluate(corpora) == own
+    assert evaluate("test", metric_key_prefix="test") == evaluate(corpora, metric_key_prefix="test")
+    assert set(evaluate(corpora[0])) == {key for key in own if "_dis_" in key} | {"eval_f1", "epoch"}
+    with pytest.raises(ValueError, match="development"):
+        evaluate("development")
+    with pytest.raises(ValueError, match="expected corpora .*, not dict"):
+        evaluate({"one": corpora[0]})
+
+
+def test_prepared_windows_bring_labels_tags_and_tokenizer_along(material, tmp_path):
+    first = open_trainer(material, tmp_path / "first")
+    again = MultiTeacherTrainer(
+        first.student, arguments(tmp_path / "again"), train_dataset=first.train_dataset, teachers=first.teachers
+    )
+    assert (again.space, again.tags) == (first.space, first.tags)
+    assert again.processing_class is first.train_dataset.encoder.tokenizer
+    again.train()
+    again.save_model()
+    assert "<all>" in AutoTokenizer.from_pretrained(tmp_path / "again").get_vocab()
+
+
 def test_a_corpus_in_memory_trains_like_the_same_one_on_disk(material, tmp_path):
     weights = []
     loaded = load_dataset(material["corpora"][0])
@@ -169,6 +205,8 @@ def test_what_is_missing_is_named_with_what_to_give(material, tmp_path):
     with pytest.raises(ValueError, match="expected corpora from hf_bionerkd.load_corpus"):
         TokenClassificationTrainer(material["encoder"], arguments(tmp_path), train_dataset=[corpus.splits["train"]])
     model = AutoModelForTokenClassification.from_pretrained(material["encoder"])
+    with pytest.raises(ValueError, match="there is no model to train"):
+        TokenClassificationTrainer(None, arguments(tmp_path), train_dataset=corpus)
     with pytest.raises(ValueError, match="needs its tokenizer: processing_class="):
         TokenClassificationTrainer(model, arguments(tmp_path), train_dataset=corpus)
     with pytest.raises(ValueError, match="max_length is 128, but the model reads at most 64"):

@@ -1,4 +1,3 @@
-import itertools
 import json
 
 import numpy as np
@@ -13,7 +12,8 @@ from hf_bionerkd.losses.terms import StudentOutputs
 from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import ConfigError, EncodingConfig
 from hf_bionerkd.runs.folder import last_checkpoint
-from hf_bionerkd.training.trainer import EpochOrder, TokenClassificationTrainer
+from hf_bionerkd.training.epoch_order import EpochOrder
+from hf_bionerkd.training.trainer import TokenClassificationTrainer
 from hf_bionerkd.training.training_windows import IGNORED
 
 SGD = {"optim": "sgd", "learning_rate": 0.5, "lr_scheduler_type": "constant"}
@@ -247,33 +247,6 @@ def test_a_document_of_20000_words_trains_and_is_predicted_pain_4(tmp_path):
     (found,) = tagger.log_probs([words])
     assert found.shape == (20_000, 3)
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, atol=1e-5)
-
-
-def test_orders_are_shuffles_of_seed_and_epoch():
-    class Data:
-        def __init__(self, epoch):
-            self.epoch, self.lengths = epoch, [i % 13 for i in range(101)]
-
-        def __len__(self):
-            return 101
-
-    orders = [
-        list(EpochOrder(Data(epoch), seed, size)) for epoch, seed, size in itertools.product((0, 1), (0, 1), (0, 8))
-    ]
-    assert all(sorted(order) == list(range(101)) for order in orders)
-    assert len({tuple(order) for order in orders}) == len(orders)
-    assert list(EpochOrder(Data(1), 0, 8)) == orders[5]
-    filled = EpochOrder(Data(1), 0, 8, multiple_of=16)
-    assert list(filled) == orders[5] + [-1] * 11 and len(filled) == 112
-    by_length = orders[1]
-    spread = [
-        max(by_length[i + j] % 13 for j in range(8)) - min(by_length[i + j] % 13 for j in range(8))
-        for i in range(0, 96, 8)
-    ]
-    assert max(spread) <= 2
-    assert [by_length[i] % 13 for i in range(0, 96, 8)] != sorted(
-        (by_length[i] % 13 for i in range(0, 96, 8)), reverse=True
-    )
 
 
 def test_trainers_refuse_what_they_cannot_do(corpora, tmp_path):
