@@ -71,7 +71,7 @@ def test_four_names_distil_evaluate_and_save_a_student_that_the_plain_pipeline_r
     assert metrics["eval_f1"] == pytest.approx(sum(metrics[key] for key in keys) / 3)
     trainer.save_model()
     assert {"model.safetensors", "config.json", "tokenizer.json"} <= set(os.listdir(tmp_path / "out"))
-    assert not [path for path in (tmp_path / "out").rglob("*.bin")]
+    assert not list((tmp_path / "out").rglob("*.bin"))
     # The tag pair that it was trained under is part of the saved tokenizer.
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     tokens = tokenizer.convert_ids_to_tokens(tokenizer(TEXT)["input_ids"])
