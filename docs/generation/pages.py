@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from hf_bionerkd.runs.config_help import reference
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+
+from hf_bionerkd.runs.config_help import reference
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "hf_bionerkd"
