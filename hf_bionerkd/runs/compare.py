@@ -144,7 +144,7 @@ def compare(config: CompareConfig) -> Comparison:
         len(documents),
         len(set(documents)),
         bootstrap,
-        {model.name: {"path": model.spec.path, "revision": model.revision} for model in models},
+        {model.name: {"path": model.path, "revision": model.revision} for model in models},
         compare_models(counts, corpus.types, bootstrap),
     )
     if config.json:

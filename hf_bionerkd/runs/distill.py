@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_bionerkd.runs.config import DistillConfig
+from hf_bionerkd.runs.config import ConfigError, DistillConfig
+from hf_bionerkd.runs.finetune import CHECKPOINTS
 
 if TYPE_CHECKING:
     from hf_bionerkd.evaluation.report import Metrics
@@ -99,14 +100,11 @@ def distill(config: DistillConfig) -> DistillResult:
     """
     from hf_bionerkd.evaluation.report import Metrics
     from hf_bionerkd.runs.folder import DONE_FILE
-    from hf_bionerkd.runs.publishing import check_publication, fetch_run
     from hf_bionerkd.runs.run import Run
     from hf_bionerkd.runs.teaching import OUTPUTS, Teaching
     from hf_bionerkd.runs.terminal import Stages
 
-    human = check_publication(config)
-    fetch_run(config, Path(config.output_dir) / STUDENT / "checkpoints")
-    run = Run.open(config, prepare=Teaching.plan, human=human)
+    run = Run.open(config, before=_loss_and_hub, prepare=Teaching.plan)
     if run.finished:
         return _pushed(run, DistillResult(run.folder, run.metrics(), was_finished=True))
     teaching: Teaching = run.plan
@@ -133,17 +131,28 @@ def distill(config: DistillConfig) -> DistillResult:
 
 
 def losses_of(config: DistillConfig) -> dict[str, Mixture]:
-    """Return the loss of the student and of each baseline: gold labels alone, ``O`` read as its name says."""
+    """Return the loss of the student and of each baseline: gold labels alone, ``O`` read as its name says.
+
+    Args:
+        config (`DistillConfig`): The run; an argument in `loss.options` goes before its short form, such as
+            `loss.temperature`.
+
+    Raises:
+        ConfigError: A term does not take what `loss.options` gives it.
+    """
     from hf_bionerkd.losses.mixture import mixture_of
 
-    options = {"gold": {"outside": config.loss.gold_outside}, "tempered": {"temperature": config.loss.temperature}}
+    loss = config.loss
+    short = {"gold": {"outside": loss.gold_outside}, "tempered": {"temperature": loss.temperature}}
+    options = {name: {**short.get(name, {}), **loss.options.get(name, {})} for name in {**short, **loss.options}}
+    try:
+        student = mixture_of(loss.terms, options)
+    except ValueError as error:
+        raise ConfigError(f"loss.options: {error}") from None
     return {
         "merged": mixture_of({"gold": 1.0}, {"gold": {"outside": "all"}}),
         "partial": mixture_of({"gold": 1.0}, {"gold": {"outside": "partial"}}),
-        STUDENT: mixture_of(
-            config.loss.terms,
-            {name: {**options.get(name, {}), **config.loss.options.get(name, {})} for name in config.loss.terms},
-        ),
+        STUDENT: student,
     }
 
 
@@ -168,7 +177,7 @@ def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching
     from hf_bionerkd.runs.training_run import corpus_tags, drop_checkpoints, measure, record_validation, train
 
     config, folder, is_student = run.config, run.folder / name, name == STUDENT
-    checkpoints = folder / "checkpoints"
+    checkpoints = folder / CHECKPOINTS
     if (folder / DONE_FILE).exists():
         if run.processes.is_main:
             drop_checkpoints(checkpoints)  # of a run that was killed just before it did so
@@ -202,6 +211,16 @@ def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching
         drop_checkpoints(checkpoints)
     run.processes.wait()
     return metrics
+
+
+def _loss_and_hub(config: DistillConfig) -> HumanCard:
+    """Check the loss; ask the Hub, where the run is to be published, and bring what it has pushed before."""
+    from hf_bionerkd.runs.publishing import check_publication, fetch_run
+
+    losses_of(config)
+    human = check_publication(config)
+    fetch_run(config, Path(config.output_dir) / STUDENT / CHECKPOINTS)
+    return human
 
 
 def _pushed(run: Run[DistillConfig], result: DistillResult) -> DistillResult:

@@ -11,8 +11,11 @@ from hf_bionerkd.runs.config import FinetuneConfig
 if TYPE_CHECKING:
     from hf_bionerkd.encoding.tag_pairs import TagPairs
     from hf_bionerkd.evaluation.report import Metrics
+    from hf_bionerkd.hub.human_card import HumanCard
     from hf_bionerkd.labels import LabelSpace
     from hf_bionerkd.runs.run import Run
+
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -55,15 +58,13 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
     from hf_bionerkd.runs.card_info import card_info
     from hf_bionerkd.runs.folder import versions
     from hf_bionerkd.runs.loading import make_model, make_tokenizer
-    from hf_bionerkd.runs.publishing import check_publication, checkpoint_callbacks, fetch_run
+    from hf_bionerkd.runs.publishing import checkpoint_callbacks
     from hf_bionerkd.runs.run import Run
     from hf_bionerkd.runs.training_run import Job, drop_checkpoints, measure, record_validation, train
     from hf_bionerkd.training.student import add_adapters
 
-    human = check_publication(config)
-    checkpoints = Path(config.output_dir) / "checkpoints"
-    fetch_run(config, checkpoints)
-    run = Run.open(config, prepare=_labels_and_tags, human=human)
+    run = Run.open(config, before=_may_be_published, prepare=_labels_and_tags)
+    checkpoints = run.folder / CHECKPOINTS
     if run.finished:
         if run.processes.is_main:
             drop_checkpoints(checkpoints)  # of a run that was killed just before it did so
@@ -111,6 +112,15 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
         drop_checkpoints(checkpoints)
     run.processes.wait()
     return _pushed(run, metrics)
+
+
+def _may_be_published(config: FinetuneConfig) -> HumanCard:
+    """Ask the Hub, where the run is to be published, and bring what it has pushed before."""
+    from hf_bionerkd.runs.publishing import check_publication, fetch_run
+
+    human = check_publication(config)
+    fetch_run(config, Path(config.output_dir) / CHECKPOINTS)
+    return human
 
 
 def _labels_and_tags(run: Run[FinetuneConfig]) -> tuple[LabelSpace, TagPairs]:

@@ -11,14 +11,13 @@ from hf_bionerkd.data.corpus import Corpus
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.evaluation.report import Metrics, read_metrics
 from hf_bionerkd.exits import can_resume
-from hf_bionerkd.hub.human_card import HumanCard, load_human_card
+from hf_bionerkd.hub.human_card import HumanCard
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import Processes
 from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import RunConfig
 from hf_bionerkd.runs.folder import DONE_FILE, State, claim_run, finish, publish, read_run
 from hf_bionerkd.runs.loading import check_splits, label_space, load_corpora, make_tags
-from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.runs.sources import pin_sources
 from hf_bionerkd.training.launch import launched_processes
 
@@ -60,9 +59,8 @@ class Run(Generic[C]):
         config: C,
         *,
         prepare: Callable[[Run[C]], Any] = lambda run: None,
-        before: Callable[[C], None] = lambda config: None,
+        before: Callable[[C], HumanCard | None] = lambda config: None,
         load: Callable[[C], list[Corpus]] = lambda config: load_corpora(config.corpora),
-        human: HumanCard | None = None,
     ) -> Run[C]:
         """Check everything, pin the sources, load the corpora, and only then claim the folder.
 
@@ -72,10 +70,9 @@ class Run(Generic[C]):
             config (`RunConfig`): The run, in the user's words.
             prepare (`Callable`, *optional*): What the kind of run checks and plans with the corpora at hand; its
                 result becomes `plan`.
-            before (`Callable`, *optional*): What it checks before anything is fetched, such as the right to publish.
+            before (`Callable`, *optional*): What it checks before anything is fetched, such as the right to publish;
+                gives what people say on the card.
             load (`Callable`, *optional*): How it loads its corpora.
-            human (`HumanCard`, *optional*): What people say on the card; by default what the configuration's `card`
-                holds.
 
         Raises:
             ConfigError: The configuration does not fit the corpora, or the folder holds something else.
@@ -84,11 +81,12 @@ class Run(Generic[C]):
         folder = Path(config.output_dir)
         for section in config.training_sections():
             training_arguments(section, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
-        before(config)
+        human = before(config) or HumanCard()
         pinned, resolved = pin_sources(config, folder)
-        run = cls(config, pinned, folder, launched_processes(), load(pinned), human or HumanCard())
+        run = cls(config, pinned, folder, launched_processes(), load(pinned), human)
         run.plan = prepare(run)
-        run.state = claim_run(folder, config, resume=config.resume, overwrite=config.overwrite, resolved=resolved)
+        claimed = claim_run(folder, config, resume=config.resume, overwrite=config.overwrite, resolved=resolved)
+        run.state = run.processes.broadcast(claimed)  # the others have found what the main process has opened
         can_resume()  # from here on an interruption says how to go on
         return run
 
@@ -124,8 +122,3 @@ class Run(Generic[C]):
     def finish(self, metrics: Metrics) -> None:
         """Mark the run complete by writing what it measured."""
         finish(self.folder, metrics)
-
-
-def human_card_of(config: RunConfig) -> HumanCard:
-    """Read what people say on the card of a run's model; empty without `card`."""
-    return load_human_card(shipped(config.card)) if config.card else HumanCard()

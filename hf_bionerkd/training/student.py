@@ -63,10 +63,11 @@ def save_student(
 ) -> None:
     """Write a model in safetensors and its tokenizer, which adds the default tag pair by itself.
 
-    A model whose class is not one of transformers' is written with its code.
+    A model whose class is not one of transformers' is written with its code; of one that has adapters, only these are.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
-    carry_code(model)
+    if not hasattr(model, "merge_and_unload"):  # adapters are saved by themselves until they are merged
+        carry_code(model)
     model.save_pretrained(folder)
     if tokenizer is not None:
         save_tokenizer(tokenizer, folder, tags)

@@ -31,7 +31,7 @@ from hf_bionerkd.data.builders import build_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard
 from hf_bionerkd.data.features import corpus_features
 from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens, set_default_tag
-from hf_bionerkd.runs.folder import publish_weights
+from hf_bionerkd.training.student import save_student
 
 pytestmark = pytest.mark.slow
 
@@ -166,14 +166,13 @@ said["asked for"] = Missing.asked
 Path("said.json").write_text(json.dumps(said))
 """
 TRAIN_ON = f"""{QUESTIONS}
-import dataclasses, json, sys
+import dataclasses, json
 from pathlib import Path
 
-sys.path.insert(0, sys.argv[1])
-import finetune
 from hf_bionerkd.teachers.teacher import Teacher
 from hf_bionerkd.runs.config import FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.finetune import finetune
 
 asked = json.loads(Path("asked.json").read_text())
 config = from_dict(FinetuneConfig, asked["finetune"], "test")
@@ -182,7 +181,7 @@ model = dataclasses.replace(config.model, trust_remote_code=trust)
 said = {{}}
 calls = {{
     "teacher": lambda: Teacher("org/mixing", name="mine", student_types=asked["types"]),
-    "finetune": lambda: finetune.main(config),
+    "finetune": lambda: finetune(config),
 }}
 for name, call in calls.items():
     try:
@@ -194,7 +193,7 @@ teacher = Teacher(
     "org/mixing", name="mine", trust_remote_code=trust, student_types=asked["types"]
 )
 said["taught"] = [values.tolist() for values in teacher.log_probs(asked["words"])]
-finetune.main(dataclasses.replace(config, output_dir="run", model=model))
+finetune(dataclasses.replace(config, output_dir="run", model=model))
 Path("said.json").write_text(json.dumps(said))
 """
 
@@ -265,10 +264,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         model, tokenizer = student(seed)
         written = set_default_tag(tokenizer, "all", TAGS.as_config()["around"])
         expected[name] = expected_of(model, written)
-        publish_weights(folder / f"student-{name}", model, tokenizer, TAGS)
+        save_student(folder / f"student-{name}", model, tokenizer, TAGS)
     model, tokenizer = mixing_tagger()
     expected["mixing"] = expected_of(model, tokenizer)
-    publish_weights(folder / "mixing", model, tokenizer, TagPairs("none", {}))
+    save_student(folder / "mixing", model, tokenizer, TagPairs("none", {}))
     # Another model type, so that a process that trusts the first one has not heard of it.
     shutil.copytree(folder / "mixing", folder / "other-mixing")
     for name in ("config.json", "configuration_mixing.py"):
@@ -393,7 +392,7 @@ def trained_on(world: World) -> dict[str, Any]:
         "training": training,
     }
     asked = {"types": TYPES, "words": tiny.tokens(5), "trust": True, "finetune": finetune}
-    return world.read(TRAIN_ON, "trainer", asked, argument=str(REPOSITORY / "recipes"))
+    return world.read(TRAIN_ON, "trainer", asked)
 
 
 def test_our_own_tools_refuse_code_and_say_which_key_allows_it(trained_on: dict[str, Any]) -> None:

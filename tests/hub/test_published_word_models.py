@@ -18,7 +18,7 @@ from transformers import pipeline
 from word_models import make_bilstm, make_transformer
 
 from hf_bionerkd.encoding.tag_pairs import TagPairs
-from hf_bionerkd.runs.folder import publish_weights
+from hf_bionerkd.training.student import save_student
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def models() -> dict[str, Any]:
 def published(models: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackHub]:
     folder = tmp_path_factory.mktemp("published")
     for name, (model, tokenizer) in models.items():
-        publish_weights(folder / name, model, tokenizer, TagPairs("none", {}))
+        save_student(folder / name, model, tokenizer, TagPairs("none", {}))
     with LoopbackHub() as hub:
         hub.add_user("ann", TOKENS["ann"], orgs=("org",))
         run_fresh(PUSH, hub.environment(folder / "home", TOKENS["ann"]), folder, *models)

@@ -53,7 +53,7 @@ def test_scores_are_those_of_the_trainers_evaluation(recipe, material, capsys):
     evaluator = MentionEvaluator(join_corpora([corpus], "test", space), space, [("named", TYPES)])
     for name, folder in (("T_c", "first"), (str(material / "second"), "second")):
         teacher = Teacher(str(material / folder), name=name)
-        for expected in evaluator(name, teacher.tags, teacher.space)["strict"]:
+        for expected in evaluator(name, teacher).strict:
             (row,) = (r for r in found["results"] if (r["model"], r["type"]) == (name, expected.type))
             assert {key: row[key] for key in ("tp", "fp", "fn", "f1")} == {
                 key: value for key, value in expected.counts.as_dict().items() if key in ("tp", "fp", "fn", "f1")

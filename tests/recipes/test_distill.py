@@ -17,13 +17,15 @@ from hf_bionerkd.evaluation.entities import Counts
 from hf_bionerkd.evaluation.report import Metrics, Result, read_metrics, text_table
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.runs import distill as distillation
-from hf_bionerkd.runs import finetune as finetuning
+from hf_bionerkd.runs import run as lifecycle
 from hf_bionerkd.runs import training_run
+from hf_bionerkd.runs.cache_teachers import cache_teachers
 from hf_bionerkd.runs.config import ConfigError, DistillConfig, ModelConfig
 from hf_bionerkd.runs.config_loading import from_dict, load_config
-from hf_bionerkd.runs.folder import publish_weights
 from hf_bionerkd.runs.loading import make_model
+from hf_bionerkd.teachers import lessons
 from hf_bionerkd.teachers.teacher import Teacher
+from hf_bionerkd.training.student import save_student
 
 PUBLISHED = {
     "README.md",
@@ -51,17 +53,16 @@ def unwanted(*args, **kwargs):
 
 
 @pytest.fixture(scope="module")
-def distill(recipe):
-    module = recipe("distill")
+def distill():
+    """Distil as the recipe does; gives what it prints."""
 
-    def run(config):
+    def run_and_print(config):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            module.main(config)
+            print(distillation.distill(config).report())
         return printed.getvalue()
 
-    run.module = module
-    return run
+    return run_and_print
 
 
 @pytest.fixture(scope="module")
@@ -136,16 +137,15 @@ def test_pasted_line_answers(demo):
         assert re.search(r"'entity_group': '(Disease|Chemical|Gene)'", line), line
 
 
-def test_pasted_line_of_a_student_with_code_of_its_own_answers(distill, tmp_path, capsys):
+def test_pasted_line_of_a_student_with_code_of_its_own_answers(tmp_path, capsys):
     space, tags = LabelSpace(("Gene",)), TagPairs("none", {})
     vocabulary = build_word_vocabulary([["asthma", "was", "reduced"]])
     model, tokenizer = make_model(ModelConfig(architecture=tiny.WORDS), vocabulary, tags, space)
     with torch.no_grad():
         model.crf.start.copy_(torch.tensor([50.0, 0.0, 0.0]))  # the first word begins a mention
-    publish_weights(tmp_path / "student", model, tokenizer, tags)
-    distill.module.show(Metrics((Result("m", "c", "Gene", Counts(1, 1, 1)),)), tmp_path)
-    line = pasted(capsys.readouterr().out)
-    exec(line, {})
+    save_student(tmp_path / "student", model, tokenizer, tags)
+    result = distillation.DistillResult(tmp_path, Metrics((Result("m", "c", "Gene", Counts(1, 1, 1)),)))
+    exec(pasted(result.report()), {})
     assert "'entity_group': 'Gene'" in capsys.readouterr().out
 
 
@@ -166,7 +166,7 @@ def test_a_finished_run_is_shown_and_not_repeated(demo, distill, monkeypatch):
     monkeypatch.setattr(training_run, "make_trainer", unwanted)
     again = distill(load_config(DistillConfig, path))
     assert "holds this run already, finished" in again
-    assert again.partition("\n")[2] == printed[printed.index("\nstrict F1") :]
+    assert again[again.index("\nstrict F1") + 1 :] == printed[printed.index("strict F1") :]
     with pytest.raises(ConfigError, match="holds another run, which differs in `loss`.*overwrite=true"):
         distill(load_config(DistillConfig, path, ["loss.lam=0.123"]))
     assert {name: (folder / name).stat().st_mtime_ns for name in files(folder)} == before
@@ -177,7 +177,7 @@ def test_a_run_killed_between_stages_goes_on_where_it_was_pain_18(demo, distill,
     """Killed in a teacher's publication, before the aggregation, in a baseline's training and before the table."""
     whole, _, printed = demo
     path = reduced_demo(tmp_path)
-    publish = finetuning.publish
+    publish = lifecycle.publish
 
     def second_killed(folder, *rest):
         (killed if folder.name == "chemical" else publish)(folder, *rest)
@@ -190,10 +190,10 @@ def test_a_run_killed_between_stages_goes_on_where_it_was_pain_18(demo, distill,
 
     train = training_run.train
     kills = [
-        (finetuning, "publish", second_killed),
-        (distillation, "CachedTargets", killed),
+        (lifecycle, "publish", second_killed),
+        (lessons, "CachedJointTargets", killed),
         (training_run, "train", partial_killed),
-        (distill.module, "show", killed),
+        (distillation.DistillResult, "report", killed),
     ]
     for number, (module, name, kill) in enumerate(kills):
         with monkeypatch.context() as patch, pytest.raises(Killed):
@@ -213,8 +213,7 @@ def test_a_run_killed_between_stages_goes_on_where_it_was_pain_18(demo, distill,
 
 
 def test_a_type_that_no_teacher_covers_is_named_before_anything_is_trained(configured, tiny_run, distill, monkeypatch):
-    for module in (finetuning, training_run):
-        monkeypatch.setattr(module, "train", unwanted)
+    monkeypatch.setattr(training_run, "train", unwanted)
     with pytest.raises(LabelError, match=r"no teacher covers .*\['Gene'\].*Chemical covers \['Chemical'\]"):
         distill(configured(teachers=tiny_run["teachers"][:2]))
 
@@ -222,7 +221,7 @@ def test_a_type_that_no_teacher_covers_is_named_before_anything_is_trained(confi
 def test_a_planned_teacher_that_will_not_fit_is_named_before_it_is_trained(
     configured, tiny_run, distill, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(finetuning, "train", unwanted)
+    monkeypatch.setattr(training_run, "train", unwanted)
     model = {"architecture": {"model_type": "bert"}}
     values = {"output_dir": str(tmp_path / "t"), "corpora": tiny_run["corpora"][2:], "model": model}
     (tmp_path / "teacher.yaml").write_text(yaml.safe_dump(values))
@@ -293,10 +292,10 @@ def test_several_types_a_teacher_several_teachers_a_type_and_any_tokenizer_or_sc
 
 
 @pytest.mark.slow
-def test_teacher_outputs_made_ahead_are_found(configured, distill, recipe, tmp_path, monkeypatch):
-    recipe("cache_teachers").main(configured())
+def test_teacher_outputs_made_ahead_are_found(configured, distill, tmp_path, monkeypatch):
+    cache_teachers(configured())
     assert len(list((tmp_path / "run" / "teacher_outputs").iterdir())) == 4
-    monkeypatch.setattr(distillation, "OnlineTargets", unwanted)
+    monkeypatch.setattr(lessons, "OnlineJointTargets", unwanted)
     asked = []
     outputs = Teacher.outputs
     monkeypatch.setattr(Teacher, "outputs", lambda self, rows: asked.append(len(rows)) or outputs(self, rows))

@@ -16,7 +16,7 @@ from hf_bionerkd.evaluation.report import read_metrics, text_table
 from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelSpace, spans_to_mentions, tags_to_spans
 from hf_bionerkd.runs import finetune as finetuning
-from hf_bionerkd.runs import training_run
+from hf_bionerkd.runs import run, training_run
 from hf_bionerkd.runs.config import ConfigError, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
 from hf_bionerkd.teachers.teacher import Teacher
@@ -35,16 +35,16 @@ PUBLISHED = {
 
 
 @pytest.fixture(scope="module")
-def finetune(recipe):
-    module = recipe("finetune")
+def finetune():
+    """Fine-tune as the recipe does; gives what it prints."""
 
-    def run(config):
+    def run_and_print(config):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            module.main(config)
+            print(finetuning.finetune(config).report())
         return printed.getvalue()
 
-    return run
+    return run_and_print
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_plain_pipeline_finds_what_was_measured_pain_7(configured, finetune, tin
 @pytest.mark.slow
 def test_lora_is_merged_and_needs_no_peft(configured, finetune, tmp_path, monkeypatch):
     before, sentences = [], tiny.tokens(10)
-    train = finetuning.train
+    train = training_run.train
 
     def trained(job, model, tokenizer, *rest, **options):
         trainer = train(job, model, tokenizer, *rest, **options)
@@ -123,7 +123,7 @@ def test_lora_is_merged_and_needs_no_peft(configured, finetune, tmp_path, monkey
         before.append(predictions(trainer.model, tokenizer, sentences))
         return trainer
 
-    monkeypatch.setattr(finetuning, "train", trained)
+    monkeypatch.setattr(training_run, "train", trained)
     finetune(configured(lora={"r": 4}, encoding={"max_length": 64, "tag_pair": "none"}))
     assert files(tmp_path / "run") == PUBLISHED
     with monkeypatch.context() as patch:
@@ -156,15 +156,15 @@ def test_a_pretrained_encoder_with_another_tokenizer_and_tags(configured, finetu
 
 @pytest.mark.slow
 def test_finished_killed_and_other_runs(configured, finetune, tmp_path, monkeypatch):
-    publish = finetuning.publish
+    publish = run.publish
 
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(finetuning, "publish", killed)
+    monkeypatch.setattr(run, "publish", killed)
     with pytest.raises(KeyboardInterrupt):
         finetune(configured())
-    monkeypatch.setattr(finetuning, "publish", publish)
+    monkeypatch.setattr(run, "publish", publish)
     with pytest.raises(ConfigError, match="unfinished; give resume=true"):
         finetune(configured())
     assert "metrics.json" not in files(tmp_path / "run")
@@ -172,7 +172,7 @@ def test_finished_killed_and_other_runs(configured, finetune, tmp_path, monkeypa
     assert files(tmp_path / "run") == PUBLISHED
     monkeypatch.setattr(training_run, "make_trainer", killed)
     again = finetune(configured())
-    assert again == first[first.index("\nstrict") :]
+    assert again == first[first.index("strict") :]
     with pytest.raises(ConfigError, match="differs in `seed`"):
         finetune(configured(seed=99))
 
@@ -189,7 +189,7 @@ def test_a_resumed_teacher_is_the_uninterrupted_one_pain_18(configured, finetune
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(finetuning, "train", killed)
+        patch.setattr(training_run, "train", killed)
         finetune(configured(training=training, model=dropout))
     finetune(configured(training=training, model=dropout, resume=True))
     models = [AutoModelForTokenClassification.from_pretrained(tmp_path / name) for name in ("whole", "run")]

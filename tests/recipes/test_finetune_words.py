@@ -13,6 +13,8 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, pipelin
 from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.distill import distill
+from hf_bionerkd.runs.finetune import finetune
 from hf_bionerkd.teachers.teacher import Teacher
 from hf_bionerkd.vectors.word_vectors import WordVectors, load_word_vectors
 
@@ -50,7 +52,7 @@ def corpora(place):
 
 
 @pytest.fixture(scope="module")
-def teacher(place, corpora, recipe):
+def teacher(place, corpora):
     """A BiLSTM-CRF trained on one corpus, with pretrained vectors; its folder."""
     words = sorted({word for sentence in tiny.tokens(20) for word in sentence} | {"unheard"})
     vectors = WordVectors(tuple(words), np.random.default_rng(0).normal(size=(len(words), 8)))
@@ -62,7 +64,7 @@ def teacher(place, corpora, recipe):
         "encoding": {"max_length": 64},
         "training": QUICK,
     }
-    recipe("finetune").main(from_dict(FinetuneConfig, values, "test"))
+    finetune(from_dict(FinetuneConfig, values, "test"))
     return place / "teacher"
 
 
@@ -122,7 +124,7 @@ def test_it_tags_as_its_best_path_says_through_the_pipeline(teacher):
     assert all(text[m["start"] : m["end"]] == m["word"] for m in mentions)
 
 
-def test_it_teaches_a_transformer_and_a_bilstm_that_reads_gold_labels_in_part(teacher, corpora, place, recipe):
+def test_it_teaches_a_transformer_and_a_bilstm_that_reads_gold_labels_in_part(teacher, corpora, place):
     stock = tiny.save_teacher(place / "gene", tiny.bio("Gene"))
     for name, student in (("bert", tiny.ARCHITECTURE), ("words", BILSTM)):
         values = {
@@ -134,12 +136,12 @@ def test_it_teaches_a_transformer_and_a_bilstm_that_reads_gold_labels_in_part(te
             "training": QUICK | {"num_train_epochs": 1},
             "loss": {"lam": 0.5, "gold_outside": "partial"},
         }
-        recipe("distill").main(from_dict(DistillConfig, values, "test"))
+        distill(from_dict(DistillConfig, values, "test"))
         student = Teacher(str(place / name / "student"), student_types=("Disease", "Gene"))
         assert [len(tags) for tags in student.tags(tiny.tokens(3))] == [len(words) for words in tiny.tokens(3)]
 
 
-def test_vectors_of_another_width_are_refused_by_their_key(corpora, place, recipe):
+def test_vectors_of_another_width_are_refused_by_their_key(corpora, place):
     WordVectors(("a", "b"), np.eye(2)).save(place / "narrow")
     values = {
         "output_dir": str(place / "never"),
@@ -148,6 +150,6 @@ def test_vectors_of_another_width_are_refused_by_their_key(corpora, place, recip
         "training": QUICK,
     }
     with pytest.raises(ConfigError, match="are 2 wide, the model's word vectors 8: set `architecture.word_embedding"):
-        recipe("finetune").main(from_dict(FinetuneConfig, values, "test"))
+        finetune(from_dict(FinetuneConfig, values, "test"))
     with pytest.raises(ConfigError, match="`vectors` are for an architecture with model_type: bionerkd_bilstm_crf"):
         from_dict(FinetuneConfig, {**values, "model": {"path": "org/encoder", "vectors": "v"}}, "test")

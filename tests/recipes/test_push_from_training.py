@@ -56,13 +56,14 @@ def distill(hub, place, user, *overrides, dies=False, check=True):
 
 
 @pytest.fixture(scope="module")
-def without_hub(place, recipe):
+def without_hub(place):
     """The same run with no hub and no interruption, in this process: its weights."""
     from hf_bionerkd.runs.config import DistillConfig
     from hf_bionerkd.runs.config_loading import load_config
+    from hf_bionerkd.runs.distill import distill
 
     folder = place / "alone"
-    recipe("distill").main(load_config(DistillConfig, place / "distill.yaml", [f"output_dir={folder}"]))
+    distill(load_config(DistillConfig, place / "distill.yaml", [f"output_dir={folder}"]))
     return load((folder / "student" / "model.safetensors").read_bytes())
 
 

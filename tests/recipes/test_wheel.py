@@ -10,18 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from hf_bionerkd.runs import distill
-
 REPOSITORY = Path(__file__).parents[2]
 SIZES = {"train": 48, "validation": 12, "test": 12}
-REDUCED = (
-    f"corpora.0.build.options={SIZES}",
-    "model.vocab_size=300",
-    *(f"model.architecture.{key}=32" for key in ("hidden_size", "intermediate_size")),
-    "model.architecture.num_hidden_layers=1",
-    "model.architecture.num_attention_heads=2",
-    *("training.num_train_epochs=1", "training.use_cpu=true", "training.bf16=false", "training.disable_tqdm=true"),
-)
+QUICK = ("training.num_train_epochs=1", "training.use_cpu=true", "training.bf16=false", "training.disable_tqdm=true")
+
+
+def reduced(model):
+    """Overrides that make the demo's only corpus and the model of this key small."""
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    architecture = (f"{model}.architecture.{key}={value}" for key, value in sizes.items())
+    return (f"corpora.0.build.options={SIZES}", f"{model}.vocab_size=300", *architecture, *QUICK)
+
 
 pytestmark = pytest.mark.slow
 
@@ -92,19 +91,16 @@ def test_the_program_runs_outside_the_checkout(bionerkd, tmp_path):
     assert done.returncode == 0 and "coverage: built" in done.stdout, done.stderr
 
 
-def test_a_configuration_that_came_along_trains_in_an_empty_folder(bionerkd, tmp_path):
-    done = bionerkd(tmp_path, "finetune", "--config", "recipes/demo/teacher_disease.yaml", *REDUCED)
+def test_configurations_that_came_along_make_a_teacher_and_a_student_in_an_empty_folder(bionerkd, tmp_path):
+    done = bionerkd(tmp_path, "finetune", "--config", "recipes/demo/teacher_disease.yaml", *reduced("model"))
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "runs" / "demo" / "teachers" / "disease" / "model.safetensors").is_file()
+    teacher = tmp_path / "runs" / "demo" / "teachers" / "disease"
+    assert (teacher / "model.safetensors").is_file() and f"model: {teacher.relative_to(tmp_path)}" in done.stdout
     assert (tmp_path / "data" / "demo" / "demo-disease" / "manifest.json").is_file()
-
-
-@pytest.mark.skipif(not hasattr(distill, "distill"), reason="needs hf_bionerkd.runs.distill.distill")
-def test_the_demo_is_distilled_in_an_empty_folder(bionerkd, tmp_path, reduced_demo):
-    config = reduced_demo(tmp_path)
-    for path in tmp_path.glob("*.yaml"):  # build with the scripts that came along
-        path.write_text(path.read_text().replace(f"{REPOSITORY}/dataset_scripts", "dataset_scripts"))
-    done = bionerkd(tmp_path, "distill", "--config", config)
+    # The student learns from that teacher alone, so that nothing else is trained.
+    corpus = "corpora=[{name: demo-disease, path: data/demo/demo-disease}]"
+    taught = (corpus, f"teachers=[{{name: disease, path: {teacher}}}]", "baselines=[]")
+    done = bionerkd(tmp_path, "distill", *taught, *reduced("student")[1:])
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs" / "demo" / "distill" / "student" / "model.safetensors").is_file()
-    assert "student" in done.stdout
+    assert "student: runs/demo/distill/student" in done.stdout and "strict F1 on test" in done.stdout
