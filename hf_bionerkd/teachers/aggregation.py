@@ -171,7 +171,7 @@ class Aggregator:
         words = len(log_probs[0])
         logs = []
         for teacher, array in zip(self.teachers, log_probs, strict=True):
-            expected = (words, 2 * len(teacher.types) + 1)
+            expected = (words, len(LabelSpace(teacher.types)))
             if np.shape(array) != expected:
                 raise ValueError(
                     f"teacher {teacher.name!r}: log probabilities of shape {np.shape(array)}, expected {expected}: "
@@ -185,21 +185,25 @@ class Aggregator:
     def _log_events(self, logs: list[np.ndarray]) -> np.ndarray:
         """Compute the equations, `(labels, words)`."""
         # What each teacher says against every mention (O), and against those that begin or go on at this word.
-        acting = self._acting_teachers(logs)
-        outside = np.stack([rows[-1] for _, rows in acting])
+        acting = [(types, LabelSpace(types).layout, rows) for types, rows in self._acting_teachers(logs)]
+        outside = np.stack([rows[layout.outside] for _, layout, rows in acting])
         not_begin = not_inside = outside
         if self.method == "events":
             # 1 - Σ p(B) as the sum of everything else: the difference would lose all digits where p(B) is near 1.
-            not_begin = np.stack([_log_sum(rows[1:-1:2], rows[-1:]) for _, rows in acting])
-            not_inside = np.stack([_log_sum(rows[0:-1:2], rows[-1:]) for _, rows in acting])
+            not_begin = np.stack(
+                [np.logaddexp.reduce(np.delete(rows, layout.begin, axis=0), axis=0) for _, layout, rows in acting]
+            )
+            not_inside = np.stack(
+                [np.logaddexp.reduce(np.delete(rows, layout.inside, axis=0), axis=0) for _, layout, rows in acting]
+            )
         others_not_begin, others_not_inside = _sum_of_others(not_begin), _sum_of_others(not_inside)
         # A label's event: its own teacher says so, and no other teacher says the like.
         events = np.empty((len(self.space), outside.shape[1]))
-        for index, (types, rows) in enumerate(acting):
-            for position, name in enumerate(types):
+        for index, (types, layout, rows) in enumerate(acting):
+            for name, begin, inside in zip(types, layout.begin, layout.inside, strict=True):
                 ids = self.space.ids_of(name)
-                events[ids["B"]] = rows[2 * position] + others_not_begin[index]
-                events[ids["I"]] = rows[2 * position + 1] + others_not_inside[index]
+                events[ids["B"]] = rows[begin] + others_not_begin[index]
+                events[ids["I"]] = rows[inside] + others_not_inside[index]
         events[self.space.outside] = outside.sum(axis=0)
         return events
 
@@ -213,7 +217,7 @@ class Aggregator:
             # Teachers of one type are not independent: together they act as one teacher of that type.
             for name in dict.fromkeys(name for index in group for name in self.teachers[index].types):
                 members = [index for index in group if name in self.teachers[index].types]
-                reduced = [_reduce(logs[index], self.teachers[index].types.index(name)) for index in members]
+                reduced = [_reduce(logs[index], self.teachers[index].types, name) for index in members]
                 acting.append(((name,), self._combined(np.stack(reduced), members)))
         return acting
 
@@ -289,15 +293,11 @@ def _overlapping(teachers: Sequence[TeacherTypes]) -> list[list[int]]:
     return groups
 
 
-def _log_sum(*blocks: np.ndarray) -> np.ndarray:
-    """Compute the logarithm of Σ exp over the rows of all blocks."""
-    return np.logaddexp.reduce(np.concatenate(blocks), axis=0)
-
-
-def _reduce(logs: np.ndarray, position: int) -> np.ndarray:
-    """Reduce a teacher's distributions to (B, I, rest) of the type at `position` among the teacher's types."""
-    begin, inside = 2 * position, 2 * position + 1
-    return np.stack([logs[begin], logs[inside], _log_sum(np.delete(logs, [begin, inside], axis=0))])
+def _reduce(logs: np.ndarray, types: Sequence[str], name: str) -> np.ndarray:
+    """Reduce the distributions of a teacher of these types to (B, I, rest) of one of them."""
+    ids = LabelSpace(tuple(types)).ids_of(name)
+    begin, inside = ids["B"], ids["I"]
+    return np.stack([logs[begin], logs[inside], np.logaddexp.reduce(np.delete(logs, [begin, inside], axis=0), axis=0)])
 
 
 def _sum_of_others(rows: np.ndarray) -> np.ndarray:
