@@ -26,7 +26,7 @@ from hf_bionerkd.io import write_text
 from hf_bionerkd.runs.config import ConfigError, RunConfig
 from hf_bionerkd.runs.folder import DONE_FILE, RUN_FILE, last_checkpoint, read_run, same_run
 from hf_bionerkd.runs.shipped import shipped
-from hf_bionerkd.training.trainer import TERMS_FILE
+from hf_bionerkd.training.student_trainer import TERMS_FILE
 
 LAST_CHECKPOINT = "last-checkpoint"
 _KEEPS_CHECKPOINTS = ("checkpoint", "all_checkpoints")

@@ -26,7 +26,6 @@ from hf_bionerkd.training.preparation import (
     prepare_student,
 )
 from hf_bionerkd.training.student_outputs import StudentReader, sum_of_crf
-from hf_bionerkd.training.student_trainer import TERMS_FILE as TERMS_FILE
 from hf_bionerkd.training.student_trainer import StudentTrainer
 from hf_bionerkd.training.training_windows import Example, TrainingWindows, WindowCollator
 

@@ -13,9 +13,12 @@ from loopback_hub import TOKENS
 from transformers import AutoModelForTokenClassification, AutoTokenizer, TrainingArguments, pipeline
 
 from hf_bionerkd import MultiTeacherTrainer, Teacher, TokenClassificationTrainer, WindowSettings, load_corpus
+from hf_bionerkd.encoding.tag_pairs import TagPairs
+from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses.mixture import mixture_of
 from hf_bionerkd.training.distillation_model import DistillationModel
-from hf_bionerkd.training.trainer import TERMS_FILE
+from hf_bionerkd.training.student import add_adapters, load_student
+from hf_bionerkd.training.student_trainer import TERMS_FILE
 
 KINDS = {"dis": "Disease", "chem": "Chemical", "gene": "Gene"}
 TEXT = "aspirin was given for lung cancer with mutations of TP53"
@@ -196,6 +199,31 @@ def test_a_killed_training_with_a_discriminator_goes_on_to_the_same_weights(with
     for part in ("student", "of_terms"):
         whole, resumed = (tiny.weights(getattr(trainer.model, part)) for trainer in runs)
         assert tiny.largest_difference(whole, resumed) < 1e-6
+
+
+def test_checkpoints_of_adapters_hold_the_adapters_and_are_gone_on_from(material, tmp_path):
+    corpus = load_corpus(material["corpora"][0])
+    space, tags = LabelSpace(corpus.types), TagPairs("none", {})
+    saving = {"save_strategy": "steps", "save_steps": 2, "max_steps": 6}
+
+    def opened(folder):
+        torch.manual_seed(0)
+        model, tokenizer = load_student(material["encoder"], space, tags)
+        model = add_adapters(model, r=2, alpha=4, dropout=0.0)
+        args = arguments(tmp_path / folder, **saving)
+        return TokenClassificationTrainer(
+            model, args, train_dataset=corpus, processing_class=tokenizer, windows=WindowSettings(max_length=64)
+        )
+
+    whole = opened("whole")
+    whole.train()
+    assert (tmp_path / "whole" / "checkpoint-4" / "adapter_model.safetensors").exists()
+    assert not (tmp_path / "whole" / "checkpoint-4" / "model.safetensors").exists()
+    tiny.train_and_kill(opened("killed"), 5)
+    resumed = opened("killed")
+    resumed.train(resume_from_checkpoint=str(tmp_path / "killed" / "checkpoint-4"))
+    merged = [tiny.weights(trainer.student.merge_and_unload()) for trainer in (whole, resumed)]
+    assert tiny.largest_difference(*merged) < 1e-6
 
 
 def test_what_is_missing_is_named_with_what_to_give(material, tmp_path):
