@@ -17,16 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_bionerkd.runs.config import ConfigError, DistillConfig
+from hf_bionerkd.runs import ConfigError, DistillConfig
 from hf_bionerkd.runs.finetune import CHECKPOINTS
 
 if TYPE_CHECKING:
-    from hf_bionerkd.evaluation.report import Metrics
-    from hf_bionerkd.hub.human_card import HumanCard
-    from hf_bionerkd.losses.mixture import Mixture
-    from hf_bionerkd.runs.run import Run
-    from hf_bionerkd.runs.teaching import Teaching
-    from hf_bionerkd.runs.training_run import Job
+    from hf_bionerkd.evaluation import Metrics
+    from hf_bionerkd.hub import HumanCard
+    from hf_bionerkd.losses import Mixture
+    from hf_bionerkd.runs import Job, Run, Teaching
 
 STUDENT = "student"
 _EXAMPLE = "In patients with aspirin-induced asthma, expression of TP53 was reduced."
@@ -55,7 +53,7 @@ class DistillResult:
 
     def report(self) -> str:
         """Return the table, where the student lies, and a line to paste."""
-        from hf_bionerkd.evaluation.report import text_table
+        from hf_bionerkd.evaluation import text_table
 
         python = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else sys.executable
         own_code = any(self.student.glob("*.py"))  # this package's, which the run has written there
@@ -98,11 +96,10 @@ def distill(config: DistillConfig) -> DistillResult:
 
     Source: Moscato et al. 2023 (TaughtNet); Zhou et al. 2021; Han et al. 2023.
     """
-    from hf_bionerkd.evaluation.report import Metrics
+    from hf_bionerkd.evaluation import Metrics
+    from hf_bionerkd.runs import Run, Stages, Teaching
     from hf_bionerkd.runs.folder import DONE_FILE
-    from hf_bionerkd.runs.run import Run
-    from hf_bionerkd.runs.teaching import OUTPUTS, Teaching
-    from hf_bionerkd.runs.terminal import Stages
+    from hf_bionerkd.runs.teaching import OUTPUTS
 
     run = Run.open(config, before=_loss_and_hub, prepare=Teaching.plan)
     if run.finished:
@@ -140,7 +137,7 @@ def losses_of(config: DistillConfig) -> dict[str, Mixture]:
     Raises:
         ConfigError: A term does not take what `loss.options` gives it.
     """
-    from hf_bionerkd.losses.mixture import mixture_of
+    from hf_bionerkd.losses import mixture_of
 
     loss = config.loss
     short = {"gold": {"outside": loss.gold_outside}, "tempered": {"temperature": loss.temperature}}
@@ -168,8 +165,8 @@ def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching
     """
     from transformers import set_seed
 
-    from hf_bionerkd.evaluation.report import read_metrics
-    from hf_bionerkd.hub.human_card import HumanCard
+    from hf_bionerkd.evaluation import read_metrics
+    from hf_bionerkd.hub import HumanCard
     from hf_bionerkd.runs.card_info import card_info
     from hf_bionerkd.runs.folder import DONE_FILE, versions
     from hf_bionerkd.runs.loading import make_model, make_tokenizer

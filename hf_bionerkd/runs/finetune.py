@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_bionerkd.runs.config import FinetuneConfig
+from hf_bionerkd.runs import FinetuneConfig
 
 if TYPE_CHECKING:
-    from hf_bionerkd.encoding.tag_pairs import TagPairs
-    from hf_bionerkd.evaluation.report import Metrics
-    from hf_bionerkd.hub.human_card import HumanCard
+    from hf_bionerkd.encoding import TagPairs
+    from hf_bionerkd.evaluation import Metrics
+    from hf_bionerkd.hub import HumanCard
     from hf_bionerkd.labels import LabelSpace
-    from hf_bionerkd.runs.run import Run
+    from hf_bionerkd.runs import Run
 
 CHECKPOINTS = "checkpoints"
 
@@ -34,7 +34,7 @@ class FinetuneResult:
 
     def report(self) -> str:
         """Return the table and where the model lies."""
-        from hf_bionerkd.evaluation.report import text_table
+        from hf_bionerkd.evaluation import text_table
 
         return "\n".join(filter(None, [f"{text_table(self.metrics.strict)}\n\nmodel: {self.folder}", self.pushed]))
 
@@ -54,14 +54,14 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
     """
     from transformers import set_seed
 
-    from hf_bionerkd.losses.mixture import mixture_of
+    from hf_bionerkd.losses import mixture_of
+    from hf_bionerkd.runs import Run
     from hf_bionerkd.runs.card_info import card_info
     from hf_bionerkd.runs.folder import versions
     from hf_bionerkd.runs.loading import make_model, make_tokenizer
     from hf_bionerkd.runs.publishing import checkpoint_callbacks
-    from hf_bionerkd.runs.run import Run
     from hf_bionerkd.runs.training_run import Job, drop_checkpoints, measure, record_validation, train
-    from hf_bionerkd.training.student import add_adapters
+    from hf_bionerkd.training import add_adapters
 
     run = Run.open(config, before=_may_be_published, prepare=_labels_and_tags)
     checkpoints = run.folder / CHECKPOINTS

@@ -8,18 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.data.corpus import Corpus, label_space_of, load_corpus
-from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens
-from hf_bionerkd.encoding.word_vocabulary import WordVocabulary, build_word_vocabulary
-from hf_bionerkd.encoding.wordpiece import learn_wordpiece, read_wordpiece
-from hf_bionerkd.hub.remote_code import explaining_refusals
-from hf_bionerkd.hub.snapshots import model_folder, tokenizer_folder
+from hf_bionerkd.data import Corpus, load_corpus
+from hf_bionerkd.data.corpus import label_space_of
+from hf_bionerkd.encoding import (
+    TagPairs,
+    WordVocabulary,
+    add_tag_tokens,
+    build_word_vocabulary,
+    learn_wordpiece,
+    read_wordpiece,
+)
+from hf_bionerkd.hub import explaining_refusals, model_folder, tokenizer_folder
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.models.auto import build_token_classifier, load_token_classifier
+from hf_bionerkd.models import build_token_classifier, load_token_classifier
 from hf_bionerkd.runs.config import BILSTM, ConfigError, CorpusConfig, ModelConfig
 from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.training.student import with_tags
-from hf_bionerkd.vectors.word_vector_files import open_word_vectors
+from hf_bionerkd.vectors import open_word_vectors
 
 
 def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
@@ -131,7 +136,7 @@ def check_model(config: ModelConfig) -> None:
     """
     from transformers import AutoConfig
 
-    from hf_bionerkd.models.registration import register
+    from hf_bionerkd.models import register
 
     register()  # a BiLSTM-CRF of ours is no foreign code
     if config.path:
@@ -190,7 +195,7 @@ def make_model(config: ModelConfig, tokenizer: Any, tags: TagPairs, space: Label
 def _load_tokenizer(folder: Path, path: str, trust: bool) -> Any:
     from transformers import AutoTokenizer
 
-    from hf_bionerkd.models.registration import register
+    from hf_bionerkd.models import register
 
     register()
     with explaining_refusals(folder, path, trust):

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
-from hf_bionerkd.weak.rounds import Outcome
+from hf_bionerkd.weak import Outcome
 
 if TYPE_CHECKING:
-    from hf_bionerkd.data.corpus import Corpus
+    from hf_bionerkd.data import Corpus
     from hf_bionerkd.labels import LabelSpace
     from hf_bionerkd.runs.revisions import Revisions
     from hf_bionerkd.runs.run import Run
@@ -46,7 +46,7 @@ class RecorrectResult:
 
     def report(self) -> str:
         """Return the tables of all rounds, and where the best one lies."""
-        from hf_bionerkd.weak.round_tables import changes_table, scores_table
+        from hf_bionerkd.weak import changes_table, scores_table
 
         tables = f"{scores_table(self.outcome)}\n\n{changes_table(self.outcome.rounds)}\n"
         return "\n".join([tables, f"the best round is {self.outcome.best}: {self.folder}", *self.pushed])
@@ -75,8 +75,7 @@ def recorrect(config: RecorrectConfig) -> RecorrectResult:
     from hf_bionerkd.runs.revision_push import check_publication, push_revisions
     from hf_bionerkd.runs.revisions import open_corpora
     from hf_bionerkd.runs.run import Run
-    from hf_bionerkd.weak.recorrection import run_rounds
-    from hf_bionerkd.weak.rounds import RoundLog, read_outcome
+    from hf_bionerkd.weak import RoundLog, read_outcome, run_rounds
 
     check_publication(config)
     run = Run.open(config, load=open_corpora, prepare=_plan)

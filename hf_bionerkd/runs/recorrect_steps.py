@@ -11,19 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from hf_bionerkd.data.corpus import Corpus, load_corpus
-from hf_bionerkd.evaluation.entities import EntityScores
-from hf_bionerkd.evaluation.report import write_metrics
+from hf_bionerkd.data import Corpus, load_corpus
+from hf_bionerkd.evaluation import EntityScores, write_metrics
 from hf_bionerkd.io import atomic_folder
 from hf_bionerkd.runs.config import ModelConfig
 from hf_bionerkd.runs.loading import make_model, make_tags, make_tokenizer
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 from hf_bionerkd.runs.revisions import CORPUS, Revisions
 from hf_bionerkd.runs.training_run import Job, drop_checkpoints, measure, taggers_of, train
-from hf_bionerkd.training.launch import default_device, launched_processes
-from hf_bionerkd.training.student import save_student
-from hf_bionerkd.weak.relabelled_rows import RelabelledRows
-from hf_bionerkd.weak.rounds import ModelScores, RoundLog
+from hf_bionerkd.training import default_device, launched_processes, save_student
+from hf_bionerkd.weak import ModelScores, RelabelledRows, RoundLog
 
 WEAK_MODEL = "weak_model"
 CORRECTOR = "corrector"

@@ -9,23 +9,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hf_bionerkd.data.builders import MANIFEST, build_corpus
-from hf_bionerkd.data.corpus import Corpus
-from hf_bionerkd.data.corpus_card import CorpusCard, load_card
-from hf_bionerkd.data.features import row_to_document
-from hf_bionerkd.hub.papers import bibtex
-from hf_bionerkd.hub.public_sources import public_source, without_paths
-from hf_bionerkd.hub.snapshots import corpus_folder
+from hf_bionerkd.data import Corpus, CorpusCard, build_corpus, load_card, row_to_document
+from hf_bionerkd.data.builders import MANIFEST
+from hf_bionerkd.hub import bibtex, corpus_folder, public_source, without_paths
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import to_dict
 from hf_bionerkd.runs.loading import load_corpora
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
-from hf_bionerkd.weak.recorrection import first_documents, sentence_keys
-from hf_bionerkd.weak.relabelled_rows import RelabelledRows
-from hf_bionerkd.weak.relabelling import relabel
-from hf_bionerkd.weak.round_tables import relabelling_report, scores_table
-from hf_bionerkd.weak.rounds import Outcome, Round
+from hf_bionerkd.weak import (
+    Outcome,
+    RelabelledRows,
+    Round,
+    first_documents,
+    relabel,
+    relabelling_report,
+    scores_table,
+    sentence_keys,
+)
 
 CORPUS = "corpus"  # the folder of a round's corpus, and of the result
 _COLUMNS = ("id", "document_id", "text", "tokens", "token_starts", "mentions")

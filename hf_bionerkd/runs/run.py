@@ -7,24 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from hf_bionerkd.data.corpus import Corpus
-from hf_bionerkd.encoding.tag_pairs import TagPairs
-from hf_bionerkd.evaluation.report import Metrics, read_metrics
+from hf_bionerkd.data import Corpus
+from hf_bionerkd.encoding import TagPairs
+from hf_bionerkd.evaluation import Metrics, read_metrics
 from hf_bionerkd.exits import can_resume
-from hf_bionerkd.hub.human_card import HumanCard
+from hf_bionerkd.hub import HumanCard
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import Processes
+from hf_bionerkd.runs import RunConfig, pin_sources
 from hf_bionerkd.runs.arguments import training_arguments
-from hf_bionerkd.runs.config import RunConfig
 from hf_bionerkd.runs.folder import DONE_FILE, State, claim_run, finish, publish, read_run
 from hf_bionerkd.runs.loading import check_splits, label_space, load_corpora, make_tags
-from hf_bionerkd.runs.sources import pin_sources
-from hf_bionerkd.training.launch import launched_processes
+from hf_bionerkd.training import launched_processes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from hf_bionerkd.hub.cards import ModelCardInfo
+    from hf_bionerkd.hub import ModelCardInfo
 
 C = TypeVar("C", bound=RunConfig)
 

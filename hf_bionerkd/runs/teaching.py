@@ -8,26 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_bionerkd.encoding.tag_pairs import TagPairs
-from hf_bionerkd.evaluation.report import Metrics
-from hf_bionerkd.hub.cards import TeacherInfo
+from hf_bionerkd.encoding import TagPairs
+from hf_bionerkd.evaluation import Metrics
+from hf_bionerkd.hub import TeacherInfo
 from hf_bionerkd.labels import LabelError, LabelSpace
-from hf_bionerkd.losses.terms import make_term
-from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig, TeacherConfig
-from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.losses import make_term
+from hf_bionerkd.runs import ConfigError, DistillConfig, FinetuneConfig, Stages, TeacherConfig, load_config
 from hf_bionerkd.runs.finetune import finetune
 from hf_bionerkd.runs.folder import DONE_FILE, OUTPUTS_FOLDER
-from hf_bionerkd.runs.terminal import Stages
 from hf_bionerkd.runs.training_run import BOOTSTRAP, Job
-from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
-from hf_bionerkd.teachers.columns import ColumnSource, check_same_types
-from hf_bionerkd.teachers.lessons import open_columns
-from hf_bionerkd.teachers.teacher import Teacher
-from hf_bionerkd.training.evaluator import MentionEvaluator
+from hf_bionerkd.teachers import Aggregator, ColumnSource, Teacher, TeacherTypes, check_same_types, open_columns
+from hf_bionerkd.training import MentionEvaluator
 
 if TYPE_CHECKING:
-    from hf_bionerkd.losses.mixture import Mixture
-    from hf_bionerkd.runs.run import Run
+    from hf_bionerkd.losses import Mixture
+    from hf_bionerkd.runs import Run
 
 OUTPUTS = "outputs of the teachers"  # the stage in which they answer
 
@@ -134,7 +129,7 @@ class Teaching:
 
     def open_columns(self, reads: set[str]) -> list[ColumnSource]:
         """Open what the loss reads of the teachers; what is missing in the cache is computed first."""
-        from hf_bionerkd.data.corpus import join_corpora
+        from hf_bionerkd.data import join_corpora
 
         outputs = self.run.config.teacher_outputs
         return open_columns(
@@ -196,8 +191,7 @@ def _open(config: TeacherConfig, path: str, space: LabelSpace) -> Teacher:
 
 def _planned(config: TeacherConfig, recipe: FinetuneConfig) -> TeacherTypes:
     """Tell what a teacher will cover, from the corpora that it is to be trained on."""
-    from hf_bionerkd.runs.loading import label_space, load_corpora
-    from hf_bionerkd.runs.sources import pin_sources
+    from hf_bionerkd.runs import label_space, load_corpora, pin_sources
 
     pinned, _ = pin_sources(recipe, recipe.output_dir, where=config.finetune or "")
     own = label_space(pinned.types, load_corpora(pinned.corpora)).types

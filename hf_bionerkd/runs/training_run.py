@@ -8,22 +8,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_bionerkd.data.corpus import Corpus
-from hf_bionerkd.encoding.tag_pairs import TagPairs
-from hf_bionerkd.evaluation.report import Metrics, write_metrics
-from hf_bionerkd.evaluation.significance import Bootstrap
-from hf_bionerkd.inference.word_tagger import WordTagger, longest_input
+from hf_bionerkd.data import Corpus
+from hf_bionerkd.encoding import TagPairs
+from hf_bionerkd.evaluation import Bootstrap, Metrics, write_metrics
+from hf_bionerkd.inference import WordTagger, longest_input
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.losses.mixture import Mixture, mixture_of
+from hf_bionerkd.losses import Mixture, mixture_of
 from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import ConfigError, EncodingConfig
 from hf_bionerkd.runs.folder import VALIDATION_FILE, last_checkpoint
-from hf_bionerkd.teachers.aggregation import TeacherTypes
-from hf_bionerkd.teachers.columns import JOINT_COLUMNS, TEACHER_COLUMNS, ColumnSource
-from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer
-from hf_bionerkd.training.evaluator import MentionEvaluator
-from hf_bionerkd.training.launch import launched_processes
-from hf_bionerkd.training.trainer import TokenClassificationTrainer, WindowSettings
+from hf_bionerkd.teachers import JOINT_COLUMNS, TEACHER_COLUMNS, ColumnSource, TeacherTypes
+from hf_bionerkd.training import (
+    MentionEvaluator,
+    MultiTeacherTrainer,
+    TokenClassificationTrainer,
+    WindowSettings,
+    launched_processes,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainerCallback
