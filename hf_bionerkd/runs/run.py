@@ -1,4 +1,4 @@
-"""The lifecycle that all kinds of runs share: nothing is written before everything has been checked."""
+"""The life cycle that all kinds of runs share: nothing is written before everything has been checked."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Run(Generic[C]):
         asked (`RunConfig`): The configuration in the user's words, as the record has it.
         config (`RunConfig`): The same with every name on the Hub pinned to a commit.
         folder (`Path`): The output folder.
-        processes (`Processes`): Who runs together.
-        corpora (`list[Corpus]`): In the configuration's order.
-        human (`HumanCard`): What people say on the card of the model.
+        processes (`Processes`): The processes of the launch.
+        corpora (`list[Corpus]`): The corpora, in the configuration's order.
+        human (`HumanCard`): The part of the model's card that people write.
         state (`str`): `"new"`, `"resumed"` or `"finished"`.
-        plan (`Any`): What the kind of run has prepared before the folder was claimed.
+        plan (`Any`): The result of the kind of run's `prepare`, see :meth:`open`.
     """
 
     asked: C
@@ -67,26 +67,29 @@ class Run(Generic[C]):
 
         Args:
             config (`RunConfig`): The run, in the user's words.
-            prepare (`Callable`, *optional*): What the kind of run checks and plans with the corpora at hand; its
-                result becomes `plan`.
-            before (`Callable`, *optional*): What it checks before anything is fetched, such as the right to publish;
-                gives what people say on the card.
-            load (`Callable`, *optional*): How it loads its corpora.
+            prepare (`Callable`, *optional*): Checks and plans the kind of run once the corpora are loaded; its result
+                becomes `plan`.
+            before (`Callable`, *optional*): Checks what can be checked before anything is fetched, such as the right
+                to publish, and returns the part of the card that people write.
+            load (`Callable`, *optional*): Loads the corpora.
 
         Raises:
             ConfigError: The configuration does not fit the corpora, or the folder holds something else.
             HubError: The run is to be published, and the Hub refuses; or a source cannot be had.
         """
+        # What needs no corpus is checked first.
         folder = Path(config.output_dir)
         for section in config.training_sections():
             training_arguments(section, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
         human = before(config) or HumanCard()
+        # Sources and corpora, and what the kind of run makes of them.
         pinned, resolved = pin_sources(config, folder)
         run = cls(config, pinned, folder, launched_processes(), load(pinned), human)
         run.plan = prepare(run)
+        # Only now is anything written.
         claimed = claim_run(folder, config, resume=config.resume, overwrite=config.overwrite, resolved=resolved)
-        run.state = run.processes.broadcast(claimed)  # the others have found what the main process has opened
-        can_resume()  # from here on an interruption says how to go on
+        run.state = run.processes.broadcast(claimed)  # for the others, the folder holds the run already
+        can_resume()  # from here on, an interruption ends with the command that goes on
         return run
 
     def space(self, types: list[str]) -> LabelSpace:
@@ -100,11 +103,11 @@ class Run(Generic[C]):
 
     @property
     def finished(self) -> bool:
-        """Whether the folder held this very run already, complete."""
+        """Whether the folder already held this very run, complete."""
         return self.state == "finished"
 
     def metrics(self) -> Metrics:
-        """Read what the finished run has measured."""
+        """Read the scores of the finished run."""
         return read_metrics(self.folder / DONE_FILE)
 
     def publish(
