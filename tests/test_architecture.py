@@ -47,6 +47,9 @@ TORCH_BY_WAY_OF_OTHERS = {
 # Libraries that load torch as soon as they are imported.
 LOADS_TORCH = {"torch", "accelerate", "peft", "evaluate"}
 
+MOST_IMPORTS = 12  # modules of the package per module
+MOST_ANY = 30  # in training, data and teachers together
+
 # What runs code out of a file, or expands entities, in any spelling that this project could fall into.
 FORBIDDEN = {
     "unpickling": r"\b(?:c?_?pickle|cloudpickle|dill|joblib|shelve|marshal)\b(?=\s*\.|\s*$|\s+import|,)"
@@ -201,6 +204,45 @@ def test_no_committed_text_names_a_folder_of_one_machine() -> None:
     assert not wrong, "machine paths in " + ", ".join(wrong)
 
 
+def modules_imported(source: str, module: str) -> set[str]:
+    """The modules of the package that one of its modules takes names from, by the dotted name it gives for each."""
+    modules = set()
+    parts = module.split(".")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = parts[: len(parts) - node.level] if node.level else []
+            modules.add(".".join([*base, *([node.module] if node.module else [])]))
+    return {name for name in modules if name.split(".")[0] == PACKAGE}
+
+
+def test_no_module_imports_more_than_a_reader_can_hold() -> None:
+    busy = {}
+    # The faces of the rooms name everything by design, and load none of it.
+    for path in sorted((REPOSITORY / PACKAGE).rglob("*.py")):
+        if path.name != "__init__.py":
+            count = len(modules_imported(path.read_text(encoding="utf-8"), module_name(path)))
+            if count > MOST_IMPORTS:
+                busy[module_name(path)] = count
+    assert not busy, f"more than {MOST_IMPORTS} modules of the package imported: {busy}; use the faces of the rooms"
+
+
+def count_any(source: str) -> int:
+    """How often a module says `Any`: in its imports, its annotations and its texts."""
+    return len(re.findall(r"\bAny\b", source))
+
+
+def test_types_of_training_data_and_teachers_are_real_ones() -> None:
+    counts = {
+        module_name(path): count_any(path.read_text(encoding="utf-8"))
+        for unit in ("training", "data", "teachers")
+        for path in modules_of(unit)
+    }
+    used = {module: count for module, count in counts.items() if count}
+    assert sum(used.values()) <= MOST_ANY, f"`Any` stands {sum(used.values())} times, {MOST_ANY} at most: {used}"
+
+
 # The checks themselves, on worked examples: a check that sees nothing would pass for ever.
 
 
@@ -267,3 +309,23 @@ def test_directions_are_judged_by_the_table(unit: str, source: str, allowed: boo
 )
 def test_forbidden_spellings_are_recognised(text: str, forbidden: bool) -> None:
     assert bool(forbidden_in(text)) is forbidden
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from hf_bionerkd.labels import LabelSpace, decode", {"hf_bionerkd.labels"}),
+        ("import hf_bionerkd.labels\nfrom hf_bionerkd.labels import LabelSpace", {"hf_bionerkd.labels"}),
+        ("from .y import c\nfrom ..data import d", {"hf_bionerkd.runs.y", "hf_bionerkd.data"}),
+        ("def f():\n    from hf_bionerkd.data import corpus\n    import torch", {"hf_bionerkd.data"}),
+        ("import os\nfrom pathlib import Path", set()),
+    ],
+)
+def test_imported_modules_are_counted_once_each(source: str, expected: set[str]) -> None:
+    assert modules_imported(source, f"{PACKAGE}.runs.example") == expected
+
+
+def test_any_is_counted_as_a_word() -> None:
+    assert (
+        count_any("from typing import Any\n\ndef f(x: dict[str, Any], y: Anything) -> bool:\n    return any(x)") == 2
+    )

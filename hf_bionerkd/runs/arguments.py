@@ -1,4 +1,4 @@
-"""`transformers.TrainingArguments` from the `training:` section of a configuration."""
+"""The `transformers.TrainingArguments` that the `training:` section of a configuration stands for."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
 
     Args:
         values (`Mapping`): Names and values of `TrainingArguments`; ``2e-5`` may be a string, as YAML reads it.
-        output_dir (`str`): Where checkpoints go.
-        seed (`int`): Seed of model and data order.
+        output_dir (`str`): The folder of the checkpoints.
+        seed (`int`): The seed of the model and of the order of the data.
 
     Raises:
         ConfigError: An unknown name (with the nearest known one), a name that the run decides, a wrong value, or
@@ -53,7 +53,7 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
     import torch
     from transformers import TrainingArguments
 
-    # accelerate's own configuration (mixed precision) wins over the default here, because the launcher set it first.
+    # The defaults. accelerate's own configuration (mixed precision) wins over `bf16`: the launcher has set it before.
     has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     merged: dict[str, Any] = {
         "report_to": "none",
@@ -73,9 +73,11 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
         "ddp_find_unused_parameters": False,
         "ddp_broadcast_buffers": False,
     }
+    # What the configuration says, checked value by value.
     merged.update({name: _coerce(name, value) for name, value in values.items()})
     if "no" in (merged["eval_strategy"], merged["save_strategy"]):
         merged["load_best_model_at_end"] = False
+    # What the values say together is checked by `TrainingArguments` itself.
     try:
         return TrainingArguments(
             output_dir=output_dir, seed=seed, data_seed=seed, remove_unused_columns=False, **merged
@@ -87,6 +89,7 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
 def _coerce(name: str, value: Any) -> Any:
     from transformers import TrainingArguments
 
+    # The name: one of `TrainingArguments` that the run does not set itself.
     if name in _OWNED:
         raise ConfigError(f"`training.{name}` is set by {_OWNED[name]}; remove it here")
     fields = {field.name: field for field in dataclasses.fields(TrainingArguments)}
@@ -94,8 +97,9 @@ def _coerce(name: str, value: Any) -> Any:
         close = difflib.get_close_matches(name, fields, n=1)
         hint = f"did you mean `training.{close[0]}`?" if close else "see transformers.TrainingArguments"
         raise ConfigError(f"unknown key `training.{name}`; {hint}")
+    # The value, by the type of its field.
     if name.endswith("_strategy") and value is False:
-        return "no"  # YAML reads a bare no as false
+        return "no"  # YAML reads a bare `no` as false
     hint_type = typing.get_type_hints(TrainingArguments)[name]
     allowed = set(typing.get_args(hint_type)) or {hint_type}
     if allowed & {int, float} and allowed <= {int, float, type(None)}:

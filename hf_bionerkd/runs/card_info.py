@@ -1,4 +1,4 @@
-"""What a model's card says, gathered from what a run has done; nothing in it is a local path."""
+"""The content of a model's card, gathered from a run; nothing in it is a local path."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hf_bionerkd.runs.training_run import Job, taggers_of
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-_BATCH_SIZE = 32  # of the measurement of speed
+_BATCH_SIZE = 32  # for the measurement of speed
 
 
 def card_info(
@@ -41,17 +41,17 @@ def card_info(
     """Gather what the model card says from what the run did, and time the model.
 
     Args:
-        job (`Job`): What the model was trained on and how.
+        job (`Job`): The training of the model.
         model (`PreTrainedModel`): The trained model.
-        name (`str`): What the card calls it: its Hub id, or its folder's name.
-        metrics (`Metrics`): What was measured.
+        name (`str`): The model's name on the card: its Hub id, or its folder's name.
+        metrics (`Metrics`): The scores on test.
         tokenizer (`PreTrainedTokenizerFast`): The model's tokenizer, which knows the tags.
-        results_model (`str`): The rows of `metrics` that are this model's.
-        base_model (`str`, *optional*): What it was initialised from, Hub id or path.
-        base_commit (`str`, *optional*): Commit of that on the Hub.
-        teachers (`Sequence[TeacherInfo]`, *optional*): Their `source` may be a path still.
-        versions (`dict[str, str]`): Of the software.
-        human (`HumanCard`, *optional*): What people say.
+        results_model (`str`): The name under which `metrics` has this model's scores.
+        base_model (`str`, *optional*): The model that it was initialised from, a Hub id or path.
+        base_commit (`str`, *optional*): The commit of that model on the Hub.
+        teachers (`Sequence[TeacherInfo]`, *optional*): The teachers; their `source` may still be a path.
+        versions (`dict[str, str]`): The versions of the software.
+        human (`HumanCard`, *optional*): The part of the card that people write.
     """
     return ModelCardInfo(
         name=name,
@@ -85,7 +85,7 @@ def card_info(
 
 
 def loss_infos(job: Job) -> list[LossInfo]:
-    """Gather equation, weight and source of every term that has weight, in the mixture's order."""
+    """Return equation, weight and source of each term that has weight, in the mixture's order."""
     return [
         LossInfo(each.name, each.weight, each.term.equation, each.term.citation)
         for each in job.loss.terms
@@ -99,7 +99,8 @@ def _without_path(teacher: TeacherInfo) -> TeacherInfo:
 
 
 def _tag_answers(job: Job) -> dict[str, str]:
-    """What a model answers under each of its tags; the teachers' targets cover every type under all of them."""
+    """Return what a model answers under each of its tags, for its card."""
+    # The targets of teachers cover every type under all tags.
     answers = dict.fromkeys(job.tags.names, "every type")
     for corpus in job.corpora:
         if corpus.name in answers:
@@ -109,7 +110,7 @@ def _tag_answers(job: Job) -> dict[str, str]:
 
 
 def _tag_templates(tags: TagPairs, tokenizer: PreTrainedTokenizerFast) -> dict[str, list[str]]:
-    """What the published tokenizer makes of a text ``$A``, by tag."""
+    """Return the pieces that the published tokenizer puts around a text ``$A``, by tag."""
     before, after = (tokenizer.convert_ids_to_tokens(list(side)) for side in special_ids(tokenizer))
     around = {name: tags.around(name) for name in tags.names}
     return {name: [*before, *opening, "$A", *closing, *after] for name, (opening, closing) in around.items()}

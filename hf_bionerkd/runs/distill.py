@@ -3,7 +3,7 @@
 A run's folder::
 
     run.yaml                  the configuration
-    teacher_outputs/          what the teachers say of every training sentence
+    teacher_outputs/          the teachers' answers for every training sentence
     merged/ partial/          baselines, where the configuration asks for them
     student/                  the model that is published
     metrics.json              scores of all of them on test; written last
@@ -17,16 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_bionerkd.runs.config import ConfigError, DistillConfig
+from hf_bionerkd.runs import ConfigError, DistillConfig
 from hf_bionerkd.runs.finetune import CHECKPOINTS
 
 if TYPE_CHECKING:
-    from hf_bionerkd.evaluation.report import Metrics
-    from hf_bionerkd.hub.human_card import HumanCard
-    from hf_bionerkd.losses.mixture import Mixture
-    from hf_bionerkd.runs.run import Run
-    from hf_bionerkd.runs.teaching import Teaching
-    from hf_bionerkd.runs.training_run import Job
+    from hf_bionerkd.evaluation import Metrics
+    from hf_bionerkd.hub import HumanCard
+    from hf_bionerkd.losses import Mixture
+    from hf_bionerkd.runs import Job, Run, Teaching
 
 STUDENT = "student"
 _EXAMPLE = "In patients with aspirin-induced asthma, expression of TP53 was reduced."
@@ -34,7 +32,7 @@ _EXAMPLE = "In patients with aspirin-induced asthma, expression of TP53 was redu
 
 @dataclass(frozen=True)
 class DistillResult:
-    """What a distillation has made.
+    """The result of a distillation.
 
     Args:
         folder (`Path`): The run's folder; the student lies in its folder ``student``.
@@ -50,13 +48,14 @@ class DistillResult:
 
     @property
     def student(self) -> Path:
-        """Folder of the student."""
+        """The folder of the student."""
         return self.folder / STUDENT
 
     def report(self) -> str:
         """Return the table, where the student lies, and a line to paste."""
-        from hf_bionerkd.evaluation.report import text_table
+        from hf_bionerkd.evaluation import text_table
 
+        # The line to paste: this Python, and the student's own code where it has some.
         python = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else sys.executable
         own_code = any(self.student.glob("*.py"))  # this package's, which the run has written there
         options = "aggregation_strategy='first'" + (f", trust_remote_code={own_code}" if own_code else "")
@@ -64,6 +63,7 @@ class DistillResult:
             f"{python} -c \"from transformers import pipeline; print(*pipeline('token-classification', "
             f"'{self.student}', {options})('{_EXAMPLE}'), sep='\\n')\""
         )
+        # What is shown, from the table to where the student was pushed to.
         before = f"{self.folder} holds this run already, finished; overwrite=true runs it again.\n"
         parts = [
             before if self.was_finished else "",
@@ -81,7 +81,7 @@ def distill(config: DistillConfig) -> DistillResult:
         config (`DistillConfig`): The run. A finished run is not repeated; a killed one goes on with `resume`.
 
     Returns:
-        Where the student is, and what was measured.
+        The folder of the student, and all scores on test.
 
     Raises:
         ConfigError: The output folder holds something else, or the configuration does not fit the corpora.
@@ -98,12 +98,12 @@ def distill(config: DistillConfig) -> DistillResult:
 
     Source: Moscato et al. 2023 (TaughtNet); Zhou et al. 2021; Han et al. 2023.
     """
-    from hf_bionerkd.evaluation.report import Metrics
+    from hf_bionerkd.evaluation import Metrics
+    from hf_bionerkd.runs import Run, Stages, Teaching
     from hf_bionerkd.runs.folder import DONE_FILE
-    from hf_bionerkd.runs.run import Run
-    from hf_bionerkd.runs.teaching import OUTPUTS, Teaching
-    from hf_bionerkd.runs.terminal import Stages
+    from hf_bionerkd.runs.teaching import OUTPUTS
 
+    # Everything is checked before anything is written.
     run = Run.open(config, before=_loss_and_hub, prepare=Teaching.plan)
     if run.finished:
         return _pushed(run, DistillResult(run.folder, run.metrics(), was_finished=True))
@@ -140,7 +140,7 @@ def losses_of(config: DistillConfig) -> dict[str, Mixture]:
     Raises:
         ConfigError: A term does not take what `loss.options` gives it.
     """
-    from hf_bionerkd.losses.mixture import mixture_of
+    from hf_bionerkd.losses import mixture_of
 
     loss = config.loss
     short = {"gold": {"outside": loss.gold_outside}, "tempered": {"temperature": loss.temperature}}
@@ -161,26 +161,27 @@ def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching
 
     Args:
         run (`Run`): The run.
-        job (`Job`): What the model learns from.
+        job (`Job`): The training of the model.
         name (`str`): ``student``, or the baseline's name.
         teaching (`Teaching`): The run's teachers.
-        before (`Metrics`): Scores that its card shows beside its own.
+        before (`Metrics`): The scores of other models that its card shows.
     """
     from transformers import set_seed
 
-    from hf_bionerkd.evaluation.report import read_metrics
-    from hf_bionerkd.hub.human_card import HumanCard
+    from hf_bionerkd.evaluation import read_metrics
+    from hf_bionerkd.hub import HumanCard
     from hf_bionerkd.runs.card_info import card_info
     from hf_bionerkd.runs.folder import DONE_FILE, versions
     from hf_bionerkd.runs.loading import make_model, make_tokenizer
     from hf_bionerkd.runs.publishing import checkpoint_callbacks
     from hf_bionerkd.runs.training_run import corpus_tags, drop_checkpoints, measure, record_validation, train
 
+    # A finished model is not trained again.
     config, folder, is_student = run.config, run.folder / name, name == STUDENT
     checkpoints = folder / CHECKPOINTS
     if (folder / DONE_FILE).exists():
         if run.processes.is_main:
-            drop_checkpoints(checkpoints)  # of a run that was killed just before it did so
+            drop_checkpoints(checkpoints)  # a run that was killed at its end may have left them
         return read_metrics(folder / DONE_FILE).of(name, corpus_tags(name))
     # The seed is set anew for each model, so that none depends on which others are trained.
     set_seed(config.seed)
@@ -190,6 +191,7 @@ def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching
     callbacks = checkpoint_callbacks(run.asked) if is_student else []
     trainer = train(job, model, tokenizer, checkpoints, resume=True, callbacks=callbacks)
     model = trainer.student
+    # Its scores, and its folder with the card.
     record_validation(job, model, tokenizer, name, folder)
     metrics = measure(job, model, tokenizer, name)
     if run.processes.is_main:
@@ -214,7 +216,7 @@ def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching
 
 
 def _loss_and_hub(config: DistillConfig) -> HumanCard:
-    """Check the loss; ask the Hub, where the run is to be published, and bring what it has pushed before."""
+    """Check the loss and, for a run that is to be published, the Hub; fetch what the run has pushed there before."""
     from hf_bionerkd.runs.publishing import check_publication, fetch_run
 
     losses_of(config)

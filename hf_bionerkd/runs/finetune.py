@@ -1,4 +1,4 @@
-"""Train one supervised token classifier and publish it into its folder: how teachers are made."""
+"""The training of one supervised token classifier, such as a teacher, up to its published folder."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_bionerkd.runs.config import FinetuneConfig
+from hf_bionerkd.runs import FinetuneConfig
 
 if TYPE_CHECKING:
-    from hf_bionerkd.encoding.tag_pairs import TagPairs
-    from hf_bionerkd.evaluation.report import Metrics
-    from hf_bionerkd.hub.human_card import HumanCard
+    from hf_bionerkd.encoding import TagPairs
+    from hf_bionerkd.evaluation import Metrics
+    from hf_bionerkd.hub import HumanCard
     from hf_bionerkd.labels import LabelSpace
-    from hf_bionerkd.runs.run import Run
+    from hf_bionerkd.runs import Run
 
 CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """What a fine-tuning has made.
+    """The result of a fine-tuning.
 
     Args:
-        folder (`Path`): Folder of the model.
+        folder (`Path`): The folder of the model.
         metrics (`Metrics`): Its scores on test.
         pushed (`str`, *optional*): Where it was pushed to; empty for a run that is not to be published.
     """
@@ -34,7 +34,7 @@ class FinetuneResult:
 
     def report(self) -> str:
         """Return the table and where the model lies."""
-        from hf_bionerkd.evaluation.report import text_table
+        from hf_bionerkd.evaluation import text_table
 
         return "\n".join(filter(None, [f"{text_table(self.metrics.strict)}\n\nmodel: {self.folder}", self.pushed]))
 
@@ -46,7 +46,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
         config (`FinetuneConfig`): The run. A finished run is not repeated; a killed one goes on with `resume`.
 
     Returns:
-        Where the model is, and its scores on the test split.
+        The folder of the model, and its scores on the test split.
 
     Raises:
         ConfigError: The output folder holds something else, or the configuration does not fit the corpora.
@@ -54,21 +54,23 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
     """
     from transformers import set_seed
 
-    from hf_bionerkd.losses.mixture import mixture_of
+    from hf_bionerkd.losses import mixture_of
+    from hf_bionerkd.runs import Run
     from hf_bionerkd.runs.card_info import card_info
     from hf_bionerkd.runs.folder import versions
     from hf_bionerkd.runs.loading import make_model, make_tokenizer
     from hf_bionerkd.runs.publishing import checkpoint_callbacks
-    from hf_bionerkd.runs.run import Run
     from hf_bionerkd.runs.training_run import Job, drop_checkpoints, measure, record_validation, train
-    from hf_bionerkd.training.student import add_adapters
+    from hf_bionerkd.training import add_adapters
 
+    # Everything is checked before anything is written.
     run = Run.open(config, before=_may_be_published, prepare=_labels_and_tags)
     checkpoints = run.folder / CHECKPOINTS
     if run.finished:
         if run.processes.is_main:
-            drop_checkpoints(checkpoints)  # of a run that was killed just before it did so
+            drop_checkpoints(checkpoints)  # a run that was killed at its end may have left them
         return _pushed(run, run.metrics())
+    # What the model learns from: gold labels.
     space, tags = run.plan
     loss = mixture_of({"gold": 1.0}, {"gold": {"outside": run.config.gold_outside}})
     job = Job(run.corpora, space, tags, run.config.encoding, run.config.training, run.config.seed, loss)
@@ -86,12 +88,13 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
             target_modules=lora.target_modules,
             tag_ids=tokenizer.convert_tokens_to_ids(tags.tokens),
         )
+    # The training, after which adapters become part of the weights.
     resume = run.state == "resumed"
     trainer = train(job, model, tokenizer, checkpoints, resume=resume, callbacks=checkpoint_callbacks(run.asked))
     model = trainer.student
     if run.config.lora:
         model = model.merge_and_unload()
-    # What it scores, and the folder with its card.
+    # Its scores, and its folder with the card.
     name = run.folder.name
     record_validation(job, model, tokenizer, name, run.folder)
     metrics = measure(job, model, tokenizer, name)
@@ -115,7 +118,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
 
 
 def _may_be_published(config: FinetuneConfig) -> HumanCard:
-    """Ask the Hub, where the run is to be published, and bring what it has pushed before."""
+    """Check the Hub, for a run that is to be published, and fetch what the run has pushed there before."""
     from hf_bionerkd.runs.publishing import check_publication, fetch_run
 
     human = check_publication(config)

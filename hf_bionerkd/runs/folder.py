@@ -24,14 +24,15 @@ from hf_bionerkd.yaml_files import read_yaml
 
 RUN_FILE = "run.yaml"
 DONE_FILE = "metrics.json"
-VALIDATION_FILE = "validation.json"  # the same of the validation split: what choices may be made by
-OUTPUTS_FOLDER = "teacher_outputs"  # may be filled by recipes/cache_teachers.py before the run is opened
-_FLAGS = ("resume", "overwrite", "push_to_hub", "hub", "card")  # what may differ between two starts of one run
-# What may differ besides, and is recorded: which of the finished is kept, and what is shown meanwhile.
+VALIDATION_FILE = "validation.json"  # the scores on validation, by which runs may be chosen
+OUTPUTS_FOLDER = "teacher_outputs"  # recipes/cache_teachers.py may fill it before the run is opened
+# What may differ between two starts of one run and is not recorded.
+_FLAGS = ("resume", "overwrite", "push_to_hub", "hub", "card")
+# What may differ, too, but is recorded: which models are kept, and what a training shows meanwhile.
 _KEPT = ("keep_models",)
 _TRAININGS = ("training", "weak_training")
 _SHOWN = ("disable_tqdm", "logging_steps", "logging_first_step", "log_level", "report_to", "save_total_limit")
-RESOLVED = "resolved"  # key of the run's record that no configuration has: which commits its Hub names stood for
+RESOLVED = "resolved"  # key of the record alone: the commits that the configuration's Hub names stood for
 _PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "peft", "evaluate", "numpy")
 
 State = Literal["new", "resumed", "finished"]
@@ -63,6 +64,7 @@ def open_run(
         ConfigError: The folder holds another run or other files, or an unfinished run and `resume` is not set.
     """
     folder = Path(folder)
+    # The record is what another start of the run is compared with.
     record = _recorded(to_dict(config)) | ({RESOLVED: dict(resolved)} if resolved else {})
     if overwrite and _is_occupied(folder):
         if not (folder / RUN_FILE).exists():
@@ -73,11 +75,12 @@ def open_run(
         for path in sorted(folder.iterdir(), key=lambda path: path.name == RUN_FILE):
             if path.name != OUTPUTS_FOLDER:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+    # A folder that holds something is gone on with only where it holds this very run.
     if _is_occupied(folder):
-        found = read_run(folder)
-        if found is None:
+        existing = read_run(folder)
+        if existing is None:
             raise ConfigError(f"{folder} holds files that are no run of ours; choose another output_dir")
-        if other := differences(found, config):
+        if other := differences(existing, config):
             raise ConfigError(
                 f"{folder} holds another run, which differs in {other}; choose another output_dir, or give "
                 "overwrite=true to delete it"
@@ -88,9 +91,10 @@ def open_run(
             raise ConfigError(
                 f"{folder} holds this run unfinished; give resume=true to continue it, or overwrite=true"
             )
-        if resolved and found.get(RESOLVED) != record[RESOLVED]:
-            _write_record(folder, record)  # of a run that was begun before records held commits
+        if resolved and existing.get(RESOLVED) != record[RESOLVED]:
+            _write_record(folder, record)  # the run was begun before records held commits
         return "resumed"
+    # An empty folder is claimed by the record.
     folder.mkdir(parents=True, exist_ok=True)
     _write_record(folder, record)
     return "new"
@@ -104,7 +108,7 @@ def claim_run(
     overwrite: bool,
     resolved: Mapping[str, Any] | None = None,
 ) -> State:
-    """:func:`open_run` for all processes of a launch: the main one claims, the others find the run it has opened."""
+    """Call :func:`open_run` in all processes of a launch: the main one claims, the others find the run it opened."""
     from accelerate import PartialState
 
     state = PartialState()
@@ -114,29 +118,29 @@ def claim_run(
         return open_run(folder, config, resume=True, overwrite=False)
 
 
-def same_run(found: Mapping[str, Any], config: Any) -> bool:
-    """Whether a record is of the run that a configuration describes.
+def same_run(record: Mapping[str, Any], config: Any) -> bool:
+    """Return whether a record is that of the run which a configuration describes.
 
-    What may change between two starts does not count. Keys that the record's version did not know stand there at
-    their defaults.
+    What may change between two starts does not count. Keys that the record's version did not know are taken at their
+    defaults.
     """
-    return not differences(found, config)
+    return not differences(record, config)
 
 
-def differences(found: Mapping[str, Any], config: Any) -> str:
-    """What makes a record one of another run than a configuration describes, for an error; empty if it is the same."""
+def differences(record: Mapping[str, Any], config: Any) -> str:
+    """Name, for an error, the keys in which a record differs from a configuration; empty for the same run."""
     wanted = _comparable(to_dict(config))
     try:
-        found = _comparable(to_dict(from_dict(type(config), _recorded(found), RUN_FILE)))
+        record = _comparable(to_dict(from_dict(type(config), _recorded(record), RUN_FILE)))
     except ConfigError:
-        found = _comparable(found)  # what this version does not know makes it another run
-    keys = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
-    parts = [f"`{key}` ({_short(found.get(key))} there, {_short(wanted.get(key))} here)" for key in keys[:3]]
+        record = _comparable(record)  # a key that this version does not know makes it another run
+    keys = [key for key in {**wanted, **record} if record.get(key) != wanted.get(key)]
+    parts = [f"`{key}` ({_short(record.get(key))} there, {_short(wanted.get(key))} here)" for key in keys[:3]]
     return ", ".join(parts) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
 
 
 def read_run(folder: str | Path) -> dict[str, Any] | None:
-    """The record of the run that a folder holds: its configuration, and commits under `resolved`; None without one."""
+    """Return the record of a folder's run: its configuration, and commits under `resolved`; None without a record."""
     path = Path(folder) / RUN_FILE
     if not path.exists():
         return None
@@ -145,7 +149,7 @@ def read_run(folder: str | Path) -> dict[str, Any] | None:
 
 
 def last_checkpoint(folder: str | Path) -> str | None:
-    """The newest complete checkpoint of a training, or None."""
+    """Return the newest complete checkpoint of a training, or None."""
     steps = {int(path.name.rpartition("-")[2]): path for path in Path(folder).glob("checkpoint-*")}
     complete = [step for step, path in steps.items() if _is_complete(path)]
     return str(steps[max(complete)]) if complete else None
@@ -159,6 +163,7 @@ def publish(
     `config` is the run's record, as :func:`read_run` gives it. Everything is written beside the target and moved there
     file by file, so a killed run leaves no half file and no `metrics.json`.
     """
+    # A folder beside the target, without what a killed run has left there.
     folder = Path(folder)
     staging = folder / ".publishing"
     if staging.exists():
@@ -167,6 +172,7 @@ def publish(
     save_model_card(staging, info)
     write_provenance(staging / PROVENANCE_FILE, info)
     _write_record(staging, {key: value for key, value in config.items() if key not in _FLAGS})
+    # What marks the model as finished comes last.
     move_files(staging, folder)
     assert info.metrics is not None  # a model is published with what was measured
     write_metrics(folder / DONE_FILE, info.metrics)
@@ -178,23 +184,23 @@ def finish(folder: str | Path, metrics: Metrics) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of what the results depend on."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of the packages that results depend on."""
+    numbers = {"python": platform.python_version()}
     for package in (*_PACKAGES, "hf_bionerkd"):
         try:
-            found[package] = version(package)
+            numbers[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers
 
 
 def _recorded(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the record holds of a configuration."""
+    """Return the part of a configuration that a record holds."""
     return {key: value for key, value in config.items() if key not in (*_FLAGS, RESOLVED)}
 
 
 def _comparable(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a run this run and no other."""
+    """Return the part of a record that tells one run from another."""
     kept = {key: value for key, value in _recorded(record).items() if key not in _KEPT}
     for section in _TRAININGS:
         if isinstance(arguments := kept.get(section), dict):
@@ -211,7 +217,8 @@ def _is_occupied(folder: Path) -> bool:
 
 
 def _is_complete(checkpoint: Path) -> bool:
-    """The Trainer writes its state last; a checkpoint that a kill cut off has none, or half of one."""
+    """Return whether a checkpoint can be read to its end."""
+    # The Trainer writes its state last; a checkpoint that a kill cut off has none, or half of one.
     try:
         json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

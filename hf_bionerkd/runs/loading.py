@@ -1,4 +1,4 @@
-"""From configuration to the parts of a run: corpora, label space, tokenizer, model."""
+"""The parts of a run, made from its configuration: corpora, label space, tokenizer, model."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.data.corpus import Corpus, label_space_of, load_corpus
-from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens
-from hf_bionerkd.encoding.word_vocabulary import WordVocabulary, build_word_vocabulary
-from hf_bionerkd.encoding.wordpiece import learn_wordpiece, read_wordpiece
-from hf_bionerkd.hub.remote_code import explaining_refusals
-from hf_bionerkd.hub.snapshots import model_folder, tokenizer_folder
+from hf_bionerkd.data import Corpus, load_corpus
+from hf_bionerkd.data.corpus import label_space_of
+from hf_bionerkd.encoding import (
+    TagPairs,
+    WordVocabulary,
+    add_tag_tokens,
+    build_word_vocabulary,
+    learn_wordpiece,
+    read_wordpiece,
+)
+from hf_bionerkd.hub import explaining_refusals, model_folder, tokenizer_folder
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.models.auto import build_token_classifier, load_token_classifier
+from hf_bionerkd.models import build_token_classifier, load_token_classifier
 from hf_bionerkd.runs.config import BILSTM, ConfigError, CorpusConfig, ModelConfig
 from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.training.student import with_tags
-from hf_bionerkd.vectors.word_vector_files import open_word_vectors
+from hf_bionerkd.vectors import open_word_vectors
 
 
 def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
@@ -35,10 +40,12 @@ def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"a run needs corpora with distinct names; got {names}")
     state = PartialState()
+    # One process builds; the others wait, or they would build the same folders.
     if state.is_main_process:
         for config in configs:
             build_missing(config)
     state.wait_for_everyone()
+    # The main process fills the cache of `datasets`, which the others then read.
     with state.main_process_first():
         return [
             load_corpus(
@@ -56,13 +63,14 @@ def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
 
 
 def build_missing(config: CorpusConfig) -> None:
-    """Make a corpus with its build script, when its folder is not there and the configuration says how.
+    """Build a missing corpus with its script, where the configuration names one.
 
     Raises:
         ConfigError: There is no such script, or it left no folder at the corpus's path.
     """
     if config.build is None or Path(config.path).exists():
         return
+    # The script, as a module of its own name.
     script = shipped(config.build.script)
     spec = importlib.util.spec_from_file_location(f"build_{script.parent.name}", script)
     if not script.is_file() or spec is None or spec.loader is None:
@@ -70,6 +78,7 @@ def build_missing(config: CorpusConfig) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[module.__name__] = module  # dataclasses look their module up while they are made
     spec.loader.exec_module(module)
+    # Its build, which must leave the folder that the run reads.
     print(f"building {config.path} with {script}", flush=True)
     module.build(config.build.output, **config.build.options)
     if not Path(config.path).is_dir():
@@ -77,7 +86,7 @@ def build_missing(config: CorpusConfig) -> None:
 
 
 def label_space(types: Sequence[str], corpora: Sequence[Corpus]) -> LabelSpace:
-    """The run's label space: the types asked for, or those of the corpora in order of appearance.
+    """Return the run's label space: the types asked for, or those of the corpora in order of appearance.
 
     Raises:
         ConfigError: A corpus annotates a type that was not asked for, or one asked for is in no corpus.
@@ -112,26 +121,26 @@ def check_splits(corpora: Sequence[Corpus], training: Mapping[str, Any]) -> None
 
 
 def named_types(corpora: Sequence[Corpus]) -> list[tuple[str, tuple[str, ...]]]:
-    """Name and annotated types of each corpus, in index order."""
+    """Return the name and the annotated types of each corpus, in index order."""
     return [(corpus.name, corpus.types) for corpus in corpora]
 
 
 def make_tags(mode: Any, corpora: Sequence[Corpus], *, neutral: bool, end_tag: bool) -> TagPairs:
-    """The tag pairs of a run."""
+    """Make the tag pairs of a run."""
     return TagPairs(mode, dict(named_types(corpora)), neutral=neutral and mode != "none", end_tag=end_tag)
 
 
 def check_model(config: ModelConfig) -> None:
-    """Make sure, before anything is trained, that a published encoder or tokenizer can be had; fetch it from the Hub.
+    """Fetch a published encoder or tokenizer, so that one that cannot be had is known before anything is trained.
 
     Raises:
-        FileNotFoundError: Neither a local folder nor a Hub id, or there are no weights in safetensors.
-        HubError: The Hub has no such model, gives no access or cannot be reached; or, offline, nor has the cache.
+        FileNotFoundError: The path is neither a local folder nor a Hub id, or there are no weights in safetensors.
+        HubError: The Hub has no such model, gives no access or cannot be reached; or, offline, the cache lacks it.
         RemoteCodeError: It needs code of its own, and `trust_remote_code` is off.
     """
     from transformers import AutoConfig
 
-    from hf_bionerkd.models.registration import register
+    from hf_bionerkd.models import register
 
     register()  # a BiLSTM-CRF of ours is no foreign code
     if config.path:
@@ -143,7 +152,7 @@ def check_model(config: ModelConfig) -> None:
 
 
 def make_tokenizer(config: ModelConfig, corpora: Sequence[Corpus], max_length: int) -> Any:
-    """The model's tokenizer: its own, a named one, or a vocabulary learned from the training text.
+    """Make the model's tokenizer: its own, a named one, or a vocabulary learned from the training text.
 
     For a model that reads words it is a :class:`~hf_bionerkd.encoding.word_vocabulary.WordVocabulary`:
     :func:`make_model` needs its tables as well.
@@ -151,6 +160,7 @@ def make_tokenizer(config: ModelConfig, corpora: Sequence[Corpus], max_length: i
     Raises:
         FileNotFoundError, HubError, RemoteCodeError: As :func:`check_model`.
     """
+    # A published tokenizer: that of the encoder, a vocabulary file, or one named in the configuration.
     if config.path:
         folder, _ = model_folder(config.path, config.revision)
         return _load_tokenizer(folder, config.path, config.trust_remote_code)
@@ -158,6 +168,7 @@ def make_tokenizer(config: ModelConfig, corpora: Sequence[Corpus], max_length: i
         return read_wordpiece(config.tokenizer, lowercase=config.lowercase, max_length=max_length)
     if config.tokenizer:
         return _load_tokenizer(tokenizer_folder(config.tokenizer), config.tokenizer, config.trust_remote_code)
+    # A vocabulary of words, or of word pieces, for a model from scratch.
     if config.architecture.get("model_type") == BILSTM:
         known = open_word_vectors(config.vectors).words if config.vectors else ()
         return build_word_vocabulary(_training_words(corpora), vector_words=known, max_length=max_length)
@@ -166,9 +177,9 @@ def make_tokenizer(config: ModelConfig, corpora: Sequence[Corpus], max_length: i
 
 
 def make_model(config: ModelConfig, tokenizer: Any, tags: TagPairs, space: LabelSpace) -> tuple[Any, Any]:
-    """The model with a head for `space`, and the tokenizer with the tags.
+    """Make the model with a head for `space`, and the tokenizer with the tags.
 
-    Seed torch before: a new head, new tag embeddings and a model from scratch are random.
+    Seed torch first: a new head, new tag embeddings and a model from scratch are random.
 
     Raises:
         FileNotFoundError, HubError, RemoteCodeError: As :func:`check_model`.
@@ -176,12 +187,13 @@ def make_model(config: ModelConfig, tokenizer: Any, tags: TagPairs, space: Label
     if isinstance(tokenizer, WordVocabulary):
         return _make_word_model(config, tokenizer, tags, space)
     if config.path:
-        # A run's configuration names the commit by now (`sources.pin_sources`): it is the tokenizer's too.
+        # `sources.pin_sources` has put the commit into the configuration: model and tokenizer are of the same one.
         folder, _ = model_folder(config.path, config.revision)
         trust = config.trust_remote_code
         with explaining_refusals(folder, config.path, trust):
             model = load_token_classifier(str(folder), space.id2label, trust_remote_code=trust)
         return with_tags(model, tokenizer, tags)
+    # A model from scratch is as large as its vocabulary, tags included.
     tokenizer = add_tag_tokens(tokenizer, tags)
     model = build_token_classifier(config.architecture, space.id2label, len(tokenizer), tokenizer.pad_token_id or 0)
     return with_tags(model, tokenizer, tags)
@@ -190,7 +202,7 @@ def make_model(config: ModelConfig, tokenizer: Any, tags: TagPairs, space: Label
 def _load_tokenizer(folder: Path, path: str, trust: bool) -> Any:
     from transformers import AutoTokenizer
 
-    from hf_bionerkd.models.registration import register
+    from hf_bionerkd.models import register
 
     register()
     with explaining_refusals(folder, path, trust):

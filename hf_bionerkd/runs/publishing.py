@@ -1,7 +1,7 @@
-"""A run that publishes its model: the Hub is asked first, checkpoints go there meanwhile, the model at the end.
+"""The publication of a run's model: the Hub is asked first, checkpoints go there meanwhile, the model at the end.
 
-Nothing here can cost a model: what is pushed lies on the disk before, and a push that fails while training is logged
-and made good by the next one.
+A failed push loses no model: whatever is pushed is on the disk already. One that fails during training is logged, and
+the next one makes up for it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ logger = logging.get_logger(__name__)
 
 
 def push_options(config: RunConfig) -> PushOptions | None:
-    """Where and how a run's model is pushed; None for a run that is not to be published."""
+    """Return where and how a run's model is pushed; None for a run that is not to be published."""
     if config.push_to_hub is None:
         return None
     hub = config.hub
@@ -51,7 +51,7 @@ def check_publication(config: RunConfig) -> HumanCard:
         config (`RunConfig`): The run, in the user's words.
 
     Returns:
-        What people say on the card; empty without `card`.
+        The part of the card that people write; empty without `card`.
 
     Raises:
         HubError: The Hub cannot be reached or refuses: no login, a bad name, no right to write, a tag that is there.
@@ -85,7 +85,7 @@ def push_finished(folder: str | Path, config: RunConfig, report: Callable[[], st
     options = push_options(config)
     if options is None:
         return ""
-    # The run may have been finished before, under no name but its folder's.
+    # A run that was finished before may have a card that names its folder only.
     refresh_card(folder, options.repo_id, load_human_card(shipped(config.card)) if config.card else None)
     try:
         pushed = push_folder(folder, options)
@@ -105,13 +105,13 @@ def checkpoint_callbacks(config: RunConfig) -> list[PushCheckpoints]:
 
 
 class PushCheckpoints(TrainerCallback):
-    """Pushes what the Trainer saves, in the background; training never waits for it and never fails by it.
+    """A callback that pushes what the Trainer saves, in the background: training neither waits for it nor fails by it.
 
-    A checkpoint that comes while another is still on its way is passed over. The weights stand at the root of the
+    A checkpoint that is saved while another is still being pushed is left out. The weights stand at the root of the
     repository with the tokenizer, so that `pipeline` can try the model while it is trained.
 
     Args:
-        options (`PushOptions`): Where to.
+        options (`PushOptions`): Where the checkpoints go.
         strategy (`str`): `"every_save"`, `"checkpoint"` or `"all_checkpoints"`.
         run (`str`): The run's record, the text of its `run.yaml`.
     """
@@ -174,7 +174,7 @@ def fetch_run(config: RunConfig, checkpoints: str | Path) -> None:
 
     Args:
         config (`RunConfig`): The run, in the user's words.
-        checkpoints (`str` or `Path`): Where the Trainer keeps the checkpoints of the published model.
+        checkpoints (`str` or `Path`): The folder in which the Trainer keeps the checkpoints of the published model.
 
     Raises:
         ConfigError: The repository holds the checkpoints of another run.
@@ -195,6 +195,7 @@ def _fetch(options: PushOptions, folder: Path, checkpoints: Path, config: RunCon
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
+    # What the repository holds; nothing is fetched before a checkpoint is complete there.
     try:
         files = HfApi().list_repo_files(options.repo_id, revision=options.branch)
     except (RepositoryNotFoundError, RevisionNotFoundError):
@@ -204,6 +205,7 @@ def _fetch(options: PushOptions, folder: Path, checkpoints: Path, config: RunCon
     newest = _newest_checkpoint(files)
     if newest is None or RUN_FILE not in files:
         return
+    # The record and the newest checkpoint, into a folder beside.
     staging = folder / ".fetching"
     try:
         snapshot_download(
@@ -214,6 +216,7 @@ def _fetch(options: PushOptions, folder: Path, checkpoints: Path, config: RunCon
         )
     except Exception as error:
         raise hub_error(error, options.repo_id, "model", options.branch) from error
+    # Only a checkpoint of this very run is continued.
     record = read_run(staging)
     if record is None or not same_run(record, config):
         shutil.rmtree(staging)
@@ -231,7 +234,7 @@ def _fetch(options: PushOptions, folder: Path, checkpoints: Path, config: RunCon
 
 
 def _newest_checkpoint(files: list[str]) -> str | None:
-    """The folder of the newest whole checkpoint in a repository."""
+    """Return the folder of the newest complete checkpoint in a repository; None without one."""
     whole = [path.partition("/")[0] for path in files if path.endswith(f"/{_STATE_FILE}")]
     numbered = [name for name in whole if name.startswith("checkpoint-")]
     if LAST_CHECKPOINT in whole:
@@ -240,7 +243,7 @@ def _newest_checkpoint(files: list[str]) -> str | None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name for a file, so that the Trainer may delete its own while it is uploaded."""
+    """Give a file a second name, so that the Trainer may delete its own while the file is uploaded."""
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without hard links

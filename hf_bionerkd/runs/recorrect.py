@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
-from hf_bionerkd.weak.rounds import Outcome
+from hf_bionerkd.weak import Outcome
 
 if TYPE_CHECKING:
-    from hf_bionerkd.data.corpus import Corpus
+    from hf_bionerkd.data import Corpus
     from hf_bionerkd.labels import LabelSpace
     from hf_bionerkd.runs.revisions import Revisions
     from hf_bionerkd.runs.run import Run
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecorrectResult:
-    """What a re-correction has made.
+    """The result of a re-correction.
 
     Args:
         folder (`Path`): The run's folder; the best round's corpus lies in its folder ``corpus``.
@@ -46,7 +46,7 @@ class RecorrectResult:
 
     def report(self) -> str:
         """Return the tables of all rounds, and where the best one lies."""
-        from hf_bionerkd.weak.round_tables import changes_table, scores_table
+        from hf_bionerkd.weak import changes_table, scores_table
 
         tables = f"{scores_table(self.outcome)}\n\n{changes_table(self.outcome.rounds)}\n"
         return "\n".join([tables, f"the best round is {self.outcome.best}: {self.folder}", *self.pushed])
@@ -75,11 +75,12 @@ def recorrect(config: RecorrectConfig) -> RecorrectResult:
     from hf_bionerkd.runs.revision_push import check_publication, push_revisions
     from hf_bionerkd.runs.revisions import open_corpora
     from hf_bionerkd.runs.run import Run
-    from hf_bionerkd.weak.recorrection import run_rounds
-    from hf_bionerkd.weak.rounds import RoundLog, read_outcome
+    from hf_bionerkd.weak import RoundLog, read_outcome, run_rounds
 
+    # Everything that can fail without training is checked first.
     check_publication(config)
     run = Run.open(config, load=open_corpora, prepare=_plan)
+    # The rounds, and the best of them as the result.
     if not run.finished:
         log = RoundLog(run.folder, writes=run.processes.is_main)
         run.processes.wait()  # before anyone writes what the others read
@@ -97,8 +98,9 @@ def recorrect(config: RecorrectConfig) -> RecorrectResult:
             )
             publish_result(steps, outcome)
         run.processes.wait()
+    # Finished now or before, the outcome stands in the folder.
     ended = read_outcome(run.folder)
-    assert ended is not None  # a finished run has it
+    assert ended is not None  # every finished run has one
     result = RecorrectResult(run.folder, ended)
     if not run.processes.is_main:
         return result
@@ -128,6 +130,7 @@ def check_corpora(config: RecorrectConfig, weak: Corpus, human: Corpus) -> Label
     """
     from hf_bionerkd.runs.loading import check_splits, label_space
 
+    # Both are trained on, and annotate the same types.
     for key, corpus in (("weak", weak), ("human", human)):
         if "train" not in corpus.splits:
             raise ConfigError(f"{key}: corpus {corpus.name!r} is to be trained on; leave out `{key}.train: false`")
@@ -139,6 +142,7 @@ def check_corpora(config: RecorrectConfig, weak: Corpus, human: Corpus) -> Label
             f"{list(human.types)}, and a corrector can correct only what it has learned; choose {hint} in `types:` of "
             "`weak` and `human`, or rename types there"
         )
+    # There is development data to select on, and mentions to learn from and to score.
     remedy = (
         "set `human.hold_out: 0.1` to draw it from the train split, or name one in `human.splits: {validation: …}`"
     )

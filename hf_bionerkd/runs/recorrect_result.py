@@ -1,4 +1,4 @@
-"""What a re-correction leaves: the best round's corpus, its two models with cards, and tables of all rounds."""
+"""The result of a re-correction: the best round's corpus, its two models with cards, and tables of all rounds."""
 
 from __future__ import annotations
 
@@ -19,37 +19,39 @@ from hf_bionerkd.training.launch import default_device
 from hf_bionerkd.weak.round_tables import relabelling_report, scores_table
 from hf_bionerkd.weak.rounds import SUMMARY_FILE, Outcome
 
-MODEL = "model"  # what the best round's corrector is called in the end
+MODEL = "model"  # the final name of the best round's corrector
 
 
 def publish_result(steps: TrainedSteps, outcome: Outcome) -> None:
     """Write the best round's corpus and models, the tables and, last, the scores that mark the run as finished.
 
     Args:
-        steps (`TrainedSteps`): Of the run; called by all its processes, of which the main one writes.
+        steps (`TrainedSteps`): The steps of the run. All its processes call this; the main one writes.
         outcome (`Outcome`): How the rounds ended.
     """
     best, folder = steps.revision(outcome.best), steps.log.folder
     if not steps.processes.is_main:
         return
+    # The corpus, and the two models with their cards; a model that is there has been published before a kill.
     steps.revisions.write_best(folder / CORPUS, outcome, best)
-    place, config, metrics = steps.log.place(outcome.best), steps.config, Metrics(())
+    round_folder, config, metrics = steps.log.place(outcome.best), steps.config, Metrics(())
     for name, source, corpora, section in (
         (WEAK_MODEL, WEAK_MODEL, [best, steps.held_out], config.weak_training),
         (MODEL, CORRECTOR, [best, steps.human], config.training),
     ):
         if not (folder / name / SCORES).exists():
-            _publish_model(steps, folder / name, place / source, corpora, section)
+            _publish_model(steps, folder / name, round_folder / source, corpora, section)
         metrics += read_metrics(folder / name / SCORES)
+    # The tables; the models of the rounds go, and the scores mark the run as finished.
     write_json(folder / SUMMARY_FILE, outcome.as_dict())
     write_text(folder / "README.md", run_readme(config, outcome))
-    for found in outcome.rounds:
-        steps.discard(found.number)
+    for entry in outcome.rounds:
+        steps.discard(entry.number)
     finish(folder, metrics)
 
 
 def run_readme(config: RecorrectConfig, outcome: Outcome) -> str:
-    """What a run has found, as tables."""
+    """Return the README of a run: its result, and the tables of its rounds."""
     weak, human = config.weak.name, config.human.name
     decides = "weak model" if outcome.select_by == "weak" else "corrector"
     sections = [

@@ -1,4 +1,4 @@
-"""Publish the corpora of a re-correction: every round a commit with a tag; the branch ends at the best one."""
+"""The publication of a re-correction's corpora: one tagged commit per round; the branch ends at the best one."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def push_revisions(config: RecorrectConfig, result: RecorrectResult) -> Recorrec
 
     Args:
         config (`RecorrectConfig`): The run, finished.
-        result (`RecorrectResult`): What it has made.
+        result (`RecorrectResult`): Its result, without pushes.
 
     Returns:
-        The result with a line for each push; unchanged for a run that is not to be published.
+        The result with one line per push; unchanged for a run that is not to be published.
 
     Raises:
         HubError: A push failed; the same command goes on where it stopped. What was measured has been printed.
@@ -63,6 +63,7 @@ def push_revisions(config: RecorrectConfig, result: RecorrectResult) -> Recorrec
 
 
 def _push_rounds(config: RecorrectConfig, options: PushOptions, result: RecorrectResult) -> Iterator[str]:
+    # Each round that is not on the Hub yet; it is recorded as soon as it is there.
     folder, outcome = result.folder, result.outcome
     retry = this_command(without=("overwrite=true",))
     for entry in outcome.rounds:
@@ -76,6 +77,7 @@ def _push_rounds(config: RecorrectConfig, options: PushOptions, result: Recorrec
         url = push_folder(corpus, push, retry=retry).url
         write_json(folder / PUSHED_FILE, {**_read(folder), _key(options): sorted({*done, entry.number})})
         yield f"pushed round {entry.number}: {url} (tag {_tag(entry.number)})"
+    # The best round once more, as the head of the branch.
     name_corpus(folder / CORPUS, options.repo_id)
     push = replace(options, message=options.message or f"The best round: {outcome.best}")
     pushed = push_folder(folder / CORPUS, push, retry=retry)
@@ -83,7 +85,7 @@ def _push_rounds(config: RecorrectConfig, options: PushOptions, result: Recorrec
 
 
 def _options(config: RecorrectConfig) -> PushOptions | None:
-    """Where and how the result is pushed; None for a run that is not to be published."""
+    """Return where and how the result is pushed; None for a run that is not to be published."""
     if config.push_to_hub is None:
         return None
     hub = config.hub
@@ -104,5 +106,5 @@ def _read(folder: Path) -> dict[str, list[int]]:
 
 
 def _pushed(config: RecorrectConfig, options: PushOptions) -> list[int]:
-    """The rounds that this run has pushed there."""
+    """Return the rounds that this run has pushed there."""
     return _read(Path(config.output_dir)).get(_key(options), [])

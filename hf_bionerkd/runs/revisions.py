@@ -1,4 +1,4 @@
-"""The corpora of a re-correction run as datasets with cards: a revision a round, and the best one as the result."""
+"""The corpora of a re-correction run as datasets with cards: one revision per round, and the best as the result."""
 
 from __future__ import annotations
 
@@ -9,45 +9,46 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hf_bionerkd.data.builders import MANIFEST, build_corpus
-from hf_bionerkd.data.corpus import Corpus
-from hf_bionerkd.data.corpus_card import CorpusCard, load_card
-from hf_bionerkd.data.features import row_to_document
-from hf_bionerkd.hub.papers import bibtex
-from hf_bionerkd.hub.public_sources import public_source, without_paths
-from hf_bionerkd.hub.snapshots import corpus_folder
+from hf_bionerkd.data import Corpus, CorpusCard, build_corpus, load_card, row_to_document
+from hf_bionerkd.data.builders import MANIFEST
+from hf_bionerkd.hub import bibtex, corpus_folder, public_source, without_paths
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import to_dict
 from hf_bionerkd.runs.loading import load_corpora
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
-from hf_bionerkd.weak.recorrection import first_documents, sentence_keys
-from hf_bionerkd.weak.relabelled_rows import RelabelledRows
-from hf_bionerkd.weak.relabelling import relabel
-from hf_bionerkd.weak.round_tables import relabelling_report, scores_table
-from hf_bionerkd.weak.rounds import Outcome, Round
+from hf_bionerkd.weak import (
+    Outcome,
+    RelabelledRows,
+    Round,
+    first_documents,
+    relabel,
+    relabelling_report,
+    scores_table,
+    sentence_keys,
+)
 
 CORPUS = "corpus"  # the folder of a round's corpus, and of the result
 _COLUMNS = ("id", "document_id", "text", "tokens", "token_starts", "mentions")
 _DATA = (".parquet", ".arrow", ".json", ".jsonl", ".ndjson", ".csv", ".tsv")
-# What makes the labels; where the run lies and how it is started and published does not.
+# The keys that decide the labels; where a run lies, and how it is started and published, does not.
 _SETTINGS = ("limit", "select_by", "seed", "model", "encoding", "weak_training", "training")
 
 
 def open_corpora(config: RecorrectConfig) -> list[Corpus]:
-    """The weak corpus, cut to the run's `limit`, and the human one."""
+    """Load the weak corpus, cut to the run's `limit`, and the human one."""
     weak = config.weak if config.limit is None else replace(config.weak, limit=config.limit)
     return load_corpora([weak, config.human])
 
 
 @dataclass
 class Revisions:
-    """Writes the corpora of a run; each appears whole or not at all.
+    """The writer of a run's corpora; each appears whole or not at all.
 
     Args:
         config (`RecorrectConfig`): The run.
-        weak (`Corpus`): L, as it was given.
-        human (`Corpus`): T, D and test.
+        weak (`Corpus`): The weak corpus L, as it was given.
+        human (`Corpus`): The human corpus: T (train), D (validation) and test.
         space (`LabelSpace`): The run's label space.
 
     Raises:
@@ -75,6 +76,7 @@ class Revisions:
         Returns:
             Its counts, and how many sentences were left out.
         """
+        # Sentences of D and test must not be learned from, under weak labels either.
         counts: Counter[str] = Counter()
         held_out = (self.human.splits[split]["tokens"] for split in ("validation", "test"))
         documents = first_documents(
@@ -83,18 +85,19 @@ class Revisions:
             held_out=sentence_keys(words for split in held_out for words in split),
             counts=counts,
         )
+        # The corpus is built as the readers stream it.
         card = self._card("These are the labels before any re-correction.", ())
         self._build(folder, documents, card, self._files(), 0, counts=counts)
         return revision_counts(folder) | counts
 
     def write_next(
-        self, folder: Path, found: Round, labels: RelabelledRows, sources: Iterable[Path]
+        self, folder: Path, entry: Round, labels: RelabelledRows, sources: Iterable[Path]
     ) -> dict[str, Any]:
         """Write L_r with the labels that the corrector of the round before has given it.
 
         Args:
             folder (`Path`): The folder to make.
-            found (`Round`): The round, with its changes.
+            entry (`Round`): The round, with its changes.
             labels (`RelabelledRows`): The rows of the corpus before, with their new labels.
             sources (`Iterable[Path]`): The files of the corpus before and of the corrector.
 
@@ -102,17 +105,17 @@ class Revisions:
             Its counts.
         """
         documents = (
-            relabel(row_to_document(row), self.space.decode(tags), f"recorrection:round-{found.number}")
+            relabel(row_to_document(row), self.space.decode(tags), f"recorrection:round-{entry.number}")
             for row, tags in labels
         )
-        card = self._card(f"These are the labels of round {found.number} of the re-correction.", (found,))
-        self._build(folder, documents, card, sources, found.number)
+        card = self._card(f"These are the labels of round {entry.number} of the re-correction.", (entry,))
+        self._build(folder, documents, card, sources, entry.number)
         return revision_counts(folder)
 
     def write_best(
         self, folder: Path, outcome: Outcome, best: Corpus, *, overwrite: bool = True
     ) -> Literal["built", "unchanged"]:
-        """Write the result: the best round's corpus, with a card that tells all rounds.
+        """Write the result: the best round's corpus, with a card that describes all rounds.
 
         Args:
             folder (`Path`): The folder to make.
@@ -161,13 +164,15 @@ class Revisions:
         )
 
     def _card(self, labels: str, rounds: Sequence[Round]) -> CorpusCard:
-        """The card with what the run has done and, below, what relabelling has changed."""
+        """Return the card with what the run has done and, below, what relabelling has changed."""
+        # Where the corpora and the model can be had.
         weak, human = (
             f"`{corpus.name}` ({', '.join(filter(None, (public_source(corpus.path, corpus.commit), corpus.license)))})"
             for corpus in (self.weak, self.human)
         )
         model = self.config.model
         kind = public_source(model.path, model.revision) if model.path else model.architecture["model_type"]
+        # How the labels were made, and what has changed in each round.
         made = (
             f"**Label re-correction.** {labels}\n\nA model (`{kind}`) is trained on the weak labels of {weak}, "
             f"fine-tuned on the human labels of {human}, and labels every sentence anew; with those labels the next "
@@ -178,7 +183,7 @@ class Revisions:
         return replace(self.card, description="\n\n".join(filter(None, parts)))
 
     def _plain_card(self) -> CorpusCard:
-        """What the run itself can say, where no person has written a card."""
+        """Return a card with what the run itself knows, where no person has written one."""
         name = f"{self.weak.name}-recorrected"
         source = public_source(self.weak.path, self.weak.commit)
         return CorpusCard(
@@ -202,16 +207,16 @@ class Revisions:
         }
 
     def _files(self) -> list[Path]:
-        """The files of the weak corpus and of the human one."""
-        found = []
+        """Return the data files of the weak corpus and of the human one."""
+        paths: list[Path] = []
         for corpus in (self.weak, self.human):
             folder = corpus_folder(corpus.path, corpus.commit or corpus.revision)[0]
-            found += sorted(path for path in folder.rglob("*") if path.suffix in _DATA and path.name != MANIFEST)
-        return found
+            paths += sorted(path for path in folder.rglob("*") if path.suffix in _DATA and path.name != MANIFEST)
+        return paths
 
 
 def revision_counts(folder: Path) -> dict[str, Any]:
-    """The counts of a corpus that was built: rows, words, abstracts, mentions by type, where they come from."""
+    """Return the counts of a corpus that was built: rows, words, abstracts, and mentions by type and by source."""
     entry = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["splits"]["train"]
     return {name: value for name, value in entry.items() if name not in ("file", "sha256")}
 

@@ -1,4 +1,4 @@
-"""The lifecycle that all kinds of runs share: nothing is written before everything has been checked."""
+"""The life cycle that all kinds of runs share: nothing is written before everything has been checked."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from hf_bionerkd.data.corpus import Corpus
-from hf_bionerkd.encoding.tag_pairs import TagPairs
-from hf_bionerkd.evaluation.report import Metrics, read_metrics
+from hf_bionerkd.data import Corpus
+from hf_bionerkd.encoding import TagPairs
+from hf_bionerkd.evaluation import Metrics, read_metrics
 from hf_bionerkd.exits import can_resume
-from hf_bionerkd.hub.human_card import HumanCard
+from hf_bionerkd.hub import HumanCard
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import Processes
+from hf_bionerkd.runs import RunConfig, pin_sources
 from hf_bionerkd.runs.arguments import training_arguments
-from hf_bionerkd.runs.config import RunConfig
 from hf_bionerkd.runs.folder import DONE_FILE, State, claim_run, finish, publish, read_run
 from hf_bionerkd.runs.loading import check_splits, label_space, load_corpora, make_tags
-from hf_bionerkd.runs.sources import pin_sources
-from hf_bionerkd.training.launch import launched_processes
+from hf_bionerkd.training import launched_processes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from hf_bionerkd.hub.cards import ModelCardInfo
+    from hf_bionerkd.hub import ModelCardInfo
 
 C = TypeVar("C", bound=RunConfig)
 
@@ -37,11 +36,11 @@ class Run(Generic[C]):
         asked (`RunConfig`): The configuration in the user's words, as the record has it.
         config (`RunConfig`): The same with every name on the Hub pinned to a commit.
         folder (`Path`): The output folder.
-        processes (`Processes`): Who runs together.
-        corpora (`list[Corpus]`): In the configuration's order.
-        human (`HumanCard`): What people say on the card of the model.
+        processes (`Processes`): The processes of the launch.
+        corpora (`list[Corpus]`): The corpora, in the configuration's order.
+        human (`HumanCard`): The part of the model's card that people write.
         state (`str`): `"new"`, `"resumed"` or `"finished"`.
-        plan (`Any`): What the kind of run has prepared before the folder was claimed.
+        plan (`Any`): The result of the kind of run's `prepare`, see :meth:`open`.
     """
 
     asked: C
@@ -68,26 +67,29 @@ class Run(Generic[C]):
 
         Args:
             config (`RunConfig`): The run, in the user's words.
-            prepare (`Callable`, *optional*): What the kind of run checks and plans with the corpora at hand; its
-                result becomes `plan`.
-            before (`Callable`, *optional*): What it checks before anything is fetched, such as the right to publish;
-                gives what people say on the card.
-            load (`Callable`, *optional*): How it loads its corpora.
+            prepare (`Callable`, *optional*): Checks and plans the kind of run once the corpora are loaded; its result
+                becomes `plan`.
+            before (`Callable`, *optional*): Checks what can be checked before anything is fetched, such as the right
+                to publish, and returns the part of the card that people write.
+            load (`Callable`, *optional*): Loads the corpora.
 
         Raises:
             ConfigError: The configuration does not fit the corpora, or the folder holds something else.
             HubError: The run is to be published, and the Hub refuses; or a source cannot be had.
         """
+        # What needs no corpus is checked first.
         folder = Path(config.output_dir)
         for section in config.training_sections():
             training_arguments(section, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
         human = before(config) or HumanCard()
+        # Sources and corpora, and what the kind of run makes of them.
         pinned, resolved = pin_sources(config, folder)
         run = cls(config, pinned, folder, launched_processes(), load(pinned), human)
         run.plan = prepare(run)
+        # Only now is anything written.
         claimed = claim_run(folder, config, resume=config.resume, overwrite=config.overwrite, resolved=resolved)
-        run.state = run.processes.broadcast(claimed)  # the others have found what the main process has opened
-        can_resume()  # from here on an interruption says how to go on
+        run.state = run.processes.broadcast(claimed)  # for the others, the folder holds the run already
+        can_resume()  # from here on, an interruption ends with the command that goes on
         return run
 
     def space(self, types: list[str]) -> LabelSpace:
@@ -101,11 +103,11 @@ class Run(Generic[C]):
 
     @property
     def finished(self) -> bool:
-        """Whether the folder held this very run already, complete."""
+        """Whether the folder already held this very run, complete."""
         return self.state == "finished"
 
     def metrics(self) -> Metrics:
-        """Read what the finished run has measured."""
+        """Read the scores of the finished run."""
         return read_metrics(self.folder / DONE_FILE)
 
     def publish(

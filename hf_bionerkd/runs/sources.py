@@ -1,6 +1,6 @@
-"""Which commits a run reads: every name of the Hub in its configuration, pinned before anything else is done.
+"""The commits that a run reads: each Hub name in its configuration is pinned before anything else is done.
 
-The record of a run holds them, so that a resumed run reads what it has read before, wherever its branches are by then.
+The record of a run holds them, so that a resumed run reads what it has read before, even if a branch has moved.
 """
 
 from __future__ import annotations
@@ -47,42 +47,44 @@ def pin_sources(config: C, folder: str | Path, where: str = "") -> tuple[C, dict
     from accelerate.utils import broadcast_object_list
 
     state = PartialState()
-    found: list[Any] = [None, None]
+    outcome: list[Any] = [None, None]
     if state.is_main_process:
         try:
-            found[0] = _resolve_all(config, Path(folder), f"{where}: " if where else "")
+            outcome[0] = _resolve_all(config, Path(folder), f"{where}: " if where else "")
         except Exception as error:
-            found[1] = str(error)
-            broadcast_object_list(found)  # or the others would wait for the commits
+            outcome[1] = str(error)
+            broadcast_object_list(outcome)  # otherwise the others would wait for the commits for ever
             raise
-    resolved, failure = broadcast_object_list(found)
+    resolved, failure = broadcast_object_list(outcome)
     if failure is not None:
         raise HubError(failure)
     return _pinned(config, resolved), resolved
 
 
 def _resolve_all(config: RunConfig, folder: Path, where: str) -> dict[str, dict[str, str]]:
-    """Source and commit of every Hub name, told to the user; the models among them are fetched."""
+    """Return the source and commit of each Hub name, print them, and fetch the models among them."""
+    # A commit comes from the run's record, or else from the Hub.
     record = {} if config.overwrite else (read_run(folder) or {}).get(RESOLVED)
     resolved = {}
     with _naming(where):
         for key, reference in _references(config).items():
             source = str(reference)
             commit = _recorded(record, key, source)
-            told = f", as {folder / RUN_FILE} records it" if commit else ""
+            origin = f", as {folder / RUN_FILE} records it" if commit else ""
             if commit is None:
                 with _naming(f"{key}: "):
                     commit = resolve(reference).commit
-                    assert commit is not None  # or `resolve` would have raised
-            print(f"{where}{key}: {source} is read at commit {commit}{told}", flush=True)
+                    assert commit is not None  # otherwise `resolve` would have raised
+            print(f"{where}{key}: {source} is read at commit {commit}{origin}", flush=True)
             resolved[key] = {"source": source, "commit": commit}
+        # A finished run needs no model any more.
         if config.overwrite or not (folder / DONE_FILE).exists():
             _fetch_models(_pinned(config, resolved))
     return resolved
 
 
 def _recorded(record: Any, key: str, source: str) -> str | None:
-    """The commit that a record holds for a source, if it holds one for that very source."""
+    """Return the commit that a record holds under a key, if it is that of the same source; else None."""
     known = record.get(key) if isinstance(record, Mapping) else None
     commit = known.get("commit") if isinstance(known, Mapping) and known.get("source") == source else None
     return str(commit) if commit else None
@@ -112,7 +114,7 @@ def _references(config: RunConfig) -> dict[str, Reference]:
             except FileNotFoundError:
                 if section.repo_type != "dataset":
                     raise
-                # A missing corpus is said better by `load_corpus`, which comes next.
+                # `load_corpus`, which comes next, has the better message for a missing corpus.
         elif getattr(section, "tokenizer", None):
             references[f"{key}.tokenizer"] = _parse(f"{key}.tokenizer", section.tokenizer)
     return {key: reference for key, reference in references.items() if reference is not None}
@@ -124,24 +126,24 @@ def _parse(key: str, text: str, revision: str | None = None, repo_type: RepoType
 
 
 def _pinned(config: C, resolved: Mapping[str, Mapping[str, str]]) -> C:
-    """A copy that names commits."""
+    """Return a copy of a configuration that names commits."""
     pinned = copy.deepcopy(config)
-    for key, found in resolved.items():
+    for key, entry in resolved.items():
         *parents, last = key.split(".")
-        place: Any = pinned
+        section: Any = pinned
         for name in parents:
-            place = place[int(name)] if name.isdigit() else getattr(place, name)
-        repo_id = found["source"].partition("@")[0]
+            section = section[int(name)] if name.isdigit() else getattr(section, name)
+        repo_id = entry["source"].partition("@")[0]
         if last == "tokenizer":
-            place.tokenizer = f"{repo_id}@{found['commit']}"
+            section.tokenizer = f"{repo_id}@{entry['commit']}"
         else:
-            place.path, place.revision = repo_id, found["commit"]
+            section.path, section.revision = repo_id, entry["commit"]
     return pinned
 
 
 @contextmanager
 def _naming(where: str) -> Iterator[None]:
-    """Put the place in the configuration before what is said of its value."""
+    """Put where a value stands in the configuration before the message of an error about it."""
     try:
         yield
     except HubError as error:

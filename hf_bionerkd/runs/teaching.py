@@ -1,4 +1,4 @@
-"""The teachers of a distillation run: planned before anything is written, trained where they are not there yet."""
+"""The teachers of a distillation run: checked before anything is written, trained where they do not exist yet."""
 
 from __future__ import annotations
 
@@ -8,40 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_bionerkd.encoding.tag_pairs import TagPairs
-from hf_bionerkd.evaluation.report import Metrics
-from hf_bionerkd.hub.cards import TeacherInfo
+from hf_bionerkd.encoding import TagPairs
+from hf_bionerkd.evaluation import Metrics
+from hf_bionerkd.hub import TeacherInfo
 from hf_bionerkd.labels import LabelError, LabelSpace
-from hf_bionerkd.losses.terms import make_term
-from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig, TeacherConfig
-from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.losses import make_term
+from hf_bionerkd.runs import ConfigError, DistillConfig, FinetuneConfig, Stages, TeacherConfig, load_config
 from hf_bionerkd.runs.finetune import finetune
 from hf_bionerkd.runs.folder import DONE_FILE, OUTPUTS_FOLDER
-from hf_bionerkd.runs.terminal import Stages
 from hf_bionerkd.runs.training_run import BOOTSTRAP, Job
-from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
-from hf_bionerkd.teachers.columns import ColumnSource, check_same_types
-from hf_bionerkd.teachers.lessons import open_columns
-from hf_bionerkd.teachers.teacher import Teacher
-from hf_bionerkd.training.evaluator import MentionEvaluator
+from hf_bionerkd.teachers import Aggregator, ColumnSource, Teacher, TeacherTypes, check_same_types, open_columns
+from hf_bionerkd.training import MentionEvaluator
 
 if TYPE_CHECKING:
-    from hf_bionerkd.losses.mixture import Mixture
-    from hf_bionerkd.runs.run import Run
+    from hf_bionerkd.losses import Mixture
+    from hf_bionerkd.runs import Run
 
 OUTPUTS = "outputs of the teachers"  # the stage in which they answer
 
 
 @dataclass
 class Teaching:
-    """What a student of a run is taught by.
+    """The teachers of a run's student.
 
     Args:
         run (`Run`): The run.
         space (`LabelSpace`): The student's label space.
         tags (`TagPairs`): Its tag pairs.
-        recipes (`dict[str, FinetuneConfig]`): How the teachers that are not there yet are trained.
-        teachers (`dict[str, Teacher]`): Those that are published models; all of them after :meth:`prepare`.
+        recipes (`dict[str, FinetuneConfig]`): The fine-tunings of the teachers that are to be trained.
+        teachers (`dict[str, Teacher]`): The published teachers; after :meth:`prepare`, all of them.
     """
 
     run: Run[DistillConfig]
@@ -55,7 +50,7 @@ class Teaching:
         """Check what the teachers cover, or will cover, before anything is trained or written.
 
         Raises:
-            ConfigError: No teachers, or two of one name; or the corpora cannot be trained on.
+            ConfigError: There are no teachers, or two have one name; or the corpora cannot be trained on.
             LabelError: A type of the student has no teacher, a teacher's labels do not fit, or the loss takes each
                 teacher by itself and one does not know all of the student's types.
         """
@@ -65,11 +60,13 @@ class Teaching:
         names = [teacher.name for teacher in config.teachers]
         if not names or len(set(names)) != len(names):
             raise ConfigError(f"distillation needs teachers with distinct names; got {names}")
+        # What each teacher covers: published ones state it, the others will learn the types of their corpora.
         recipes = {t.name: load_config(FinetuneConfig, t.finetune) for t in config.teachers if t.finetune}
         teachers = {t.name: _open(t, t.path, space) for t in config.teachers if t.path}
         covers = [
             teachers[t.name].covers if t.name in teachers else _planned(t, recipes[t.name]) for t in config.teachers
         ]
+        # The aggregator checks that all types are covered; terms that read each teacher alone need all types of each.
         Aggregator(space, covers, **dataclasses.asdict(config.aggregation))
         weighted = [name for name, weight in config.loss.terms.items() if weight > 0]
         if any("teacher_probs" in reads or "teacher_tags" in reads for reads in _reads(weighted)):
@@ -84,10 +81,10 @@ class Teaching:
     def stages(self, models: Sequence[str]) -> dict[str, float]:
         """Return the stages of the run with their weights, passes over training sentences.
 
-        A pass of a teacher that only answers is taken for a third of one that trains.
+        A pass in which a teacher only answers counts a third of one that trains.
 
         Args:
-            models (`Sequence[str]`): Names of the models that are trained on what the teachers say.
+            models (`Sequence[str]`): Names of the baselines and the student.
         """
         rows = sum(len(corpus.splits.get("train", ())) for corpus in self.run.corpora)
         own = {corpus.path: len(corpus.splits.get("train", ())) for corpus in self.run.corpora}
@@ -99,12 +96,12 @@ class Teaching:
         return {**trained, OUTPUTS: rows * len(self.run.config.teachers) / 3, **weights}
 
     def prepare(self, stages: Stages) -> None:
-        """Train the teachers that are to be trained (finished ones are not repeated) and open all.
+        """Train the teachers that are to be trained, unless they are finished, and open all.
 
         They are not pushed, whatever their own files say: a distillation publishes its student.
 
         Args:
-            stages (`Stages`): Those of the run, see :meth:`stages`.
+            stages (`Stages`): The stages of the run, see :meth:`stages`.
         """
         by_name = {teacher.name: teacher for teacher in self.run.config.teachers}
         for name, recipe in self.recipes.items():
@@ -118,7 +115,7 @@ class Teaching:
             self.teachers[name] = _open(by_name[name], recipe.output_dir, self.space)
 
     def job(self, loss: Mixture, sources: Sequence[ColumnSource] = ()) -> Job:
-        """Return what a model of the run learns from."""
+        """Return the training of a model of the run."""
         config = self.run.config
         return Job(
             self.run.corpora,
@@ -133,8 +130,8 @@ class Teaching:
         )
 
     def open_columns(self, reads: set[str]) -> list[ColumnSource]:
-        """Open what the loss reads of the teachers; what is missing in the cache is computed first."""
-        from hf_bionerkd.data.corpus import join_corpora
+        """Open the teachers' columns that the loss reads; those that the cache lacks are computed first."""
+        from hf_bionerkd.data import join_corpora
 
         outputs = self.run.config.teacher_outputs
         return open_columns(
@@ -159,7 +156,7 @@ class Teaching:
         return sum(results, Metrics(()))
 
     def infos(self) -> list[TeacherInfo]:
-        """Return what the student's card says of its teachers."""
+        """Return the entries of the teachers in the student's card."""
         return [
             TeacherInfo(teacher.name, teacher.path, teacher.types, teacher.commit or teacher.revision)
             for teacher in self.in_order
@@ -195,9 +192,8 @@ def _open(config: TeacherConfig, path: str, space: LabelSpace) -> Teacher:
 
 
 def _planned(config: TeacherConfig, recipe: FinetuneConfig) -> TeacherTypes:
-    """Tell what a teacher will cover, from the corpora that it is to be trained on."""
-    from hf_bionerkd.runs.loading import label_space, load_corpora
-    from hf_bionerkd.runs.sources import pin_sources
+    """Return the types that a teacher will cover, those of the corpora that it is to be trained on."""
+    from hf_bionerkd.runs import label_space, load_corpora, pin_sources
 
     pinned, _ = pin_sources(recipe, recipe.output_dir, where=config.finetune or "")
     own = label_space(pinned.types, load_corpora(pinned.corpora)).types

@@ -1,4 +1,4 @@
-"""Train and measure one model: the part that teachers, students and baselines have in common."""
+"""The training and measuring of one model: what teachers, students and baselines have in common."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_bionerkd.data.corpus import Corpus
-from hf_bionerkd.encoding.tag_pairs import TagPairs
-from hf_bionerkd.evaluation.report import Metrics, write_metrics
-from hf_bionerkd.evaluation.significance import Bootstrap
-from hf_bionerkd.inference.word_tagger import WordTagger, longest_input
+from hf_bionerkd.data import Corpus
+from hf_bionerkd.encoding import TagPairs
+from hf_bionerkd.evaluation import Bootstrap, Metrics, write_metrics
+from hf_bionerkd.inference import WordTagger, longest_input
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.losses.mixture import Mixture, mixture_of
+from hf_bionerkd.losses import Mixture, mixture_of
 from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import ConfigError, EncodingConfig
 from hf_bionerkd.runs.folder import VALIDATION_FILE, last_checkpoint
-from hf_bionerkd.teachers.aggregation import TeacherTypes
-from hf_bionerkd.teachers.columns import JOINT_COLUMNS, TEACHER_COLUMNS, ColumnSource
-from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer
-from hf_bionerkd.training.evaluator import MentionEvaluator
-from hf_bionerkd.training.launch import launched_processes
-from hf_bionerkd.training.trainer import TokenClassificationTrainer, WindowSettings
+from hf_bionerkd.teachers import JOINT_COLUMNS, TEACHER_COLUMNS, ColumnSource, TeacherTypes
+from hf_bionerkd.training import (
+    MentionEvaluator,
+    MultiTeacherTrainer,
+    TokenClassificationTrainer,
+    WindowSettings,
+    launched_processes,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainerCallback
@@ -33,18 +34,18 @@ BOOTSTRAP = Bootstrap()
 
 @dataclass
 class Job:
-    """What one training needs beside its model.
+    """The data, labels, settings and loss of one training: all that it needs but a model.
 
     Args:
-        corpora (`Sequence[Corpus]`): Laid end to end.
-        space (`LabelSpace`): Labels.
-        tags (`TagPairs`): Tag pairs.
+        corpora (`Sequence[Corpus]`): The corpora, which are read one after the other.
+        space (`LabelSpace`): The label space of the model.
+        tags (`TagPairs`): The tag pairs of the corpora.
         encoding (`EncodingConfig`): How words become input.
         training (`dict`): Values of `TrainingArguments`.
-        seed (`int`): Seed of everything random.
-        loss (`Mixture`, *optional*): Weighted terms; gold labels, taken literally, by default.
-        sources (`Sequence[ColumnSource]`, *optional*): Columns of teachers that the loss reads.
-        teachers (`Sequence[TeacherTypes]`, *optional*): What the teachers cover.
+        seed (`int`): The seed of everything random.
+        loss (`Mixture`, *optional*): The weighted terms; gold labels, taken literally, by default.
+        sources (`Sequence[ColumnSource]`, *optional*): The columns of teachers that the loss reads.
+        teachers (`Sequence[TeacherTypes]`, *optional*): The types that each teacher covers.
     """
 
     corpora: Sequence[Corpus]
@@ -76,7 +77,11 @@ def make_trainer(
     checkpoints: str | Path,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> TokenClassificationTrainer:
-    """Put data, loss, evaluation on the validation split and the Trainer together."""
+    """Make the Trainer of a job, which evaluates on the validation split.
+
+    Raises:
+        ConfigError: The model reads fewer pieces than `encoding.max_length`, or a training argument is wrong.
+    """
     longest = longest_input(model, tokenizer, job.encoding.max_length)
     if job.encoding.max_length > longest:
         raise ConfigError(
@@ -94,6 +99,7 @@ def make_trainer(
         "sources": job.sources,
         "callbacks": list(callbacks),
     }
+    # Only a job that reads what teachers say needs the Trainer of several teachers.
     if job.distils:
         return MultiTeacherTrainer(model, args, teachers=job.teachers, **shared)
     return TokenClassificationTrainer(model, args, **shared)
@@ -108,7 +114,7 @@ def train(
     resume: bool,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> TokenClassificationTrainer:
-    """Train, from the last checkpoint when `resume` is set and there is one; the best epoch on validation is kept."""
+    """Train, with `resume` from the last checkpoint if there is one, and keep the best epoch on validation."""
     trainer = make_trainer(job, model, tokenizer, checkpoints, callbacks)
     trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints) if resume else None)
     return trainer
@@ -117,7 +123,7 @@ def train(
 def taggers_of(
     job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, batch_size: int = 32
 ) -> dict[str, WordTagger]:
-    """Make the ways to ask a model: under each of its tags, by name; under ``""`` when it has none."""
+    """Return one tagger per tag of a model, by the tag's name; under ``""`` for a model without tags."""
     encoding = job.encoding
     return WordTagger.by_tag(
         model,
@@ -134,7 +140,7 @@ def measure(
 ) -> Metrics:
     """Score a trained model on a split under its default tag and, where it has tags, under each corpus's own.
 
-    The latter rows carry the name :func:`corpus_tags`. Processes share the rows.
+    The latter scores bear the name that :func:`corpus_tags` returns. Processes share the sentences.
     """
     evaluator = MentionEvaluator.of(job.corpora, split, job.space)
     taggers = taggers_of(job, model, tokenizer)
@@ -149,7 +155,7 @@ def measure(
 def record_validation(
     job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str, folder: str | Path
 ) -> None:
-    """Write down what a trained model scores on validation: to choose between runs by, never by test.
+    """Write what a trained model scores on validation; use these scores to choose between runs, never those on test.
 
     Nothing is written where no corpus has a validation split.
     """
@@ -161,7 +167,7 @@ def record_validation(
 
 
 def corpus_tags(name: str) -> str:
-    """Return what the tables call a model that was asked under each corpus's own tag pair."""
+    """Return the name, in tables, of a model that was asked under each corpus's own tag pair."""
     return f"{name}, corpus tags"
 
 

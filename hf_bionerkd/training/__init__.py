@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .epoch_lines import show_epochs as show_epochs
     from .epoch_order import EpochOrder as EpochOrder
     from .evaluator import MentionEvaluator as MentionEvaluator
+    from .launch import default_device as default_device
+    from .launch import launched_processes as launched_processes
     from .preparation import WindowSettings as WindowSettings
     from .student import add_adapters as add_adapters
     from .student import load_student as load_student
@@ -36,6 +38,8 @@ __getattr__, __dir__, __all__ = attach(
         "WindowCollator": "training_windows",
         "WindowSettings": "preparation",
         "add_adapters": "student",
+        "default_device": "launch",
+        "launched_processes": "launch",
         "load_student": "student",
         "save_student": "student",
         "show_epochs": "epoch_lines",

@@ -10,37 +10,43 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.corpora.articles import Article, read_articles
-from hf_bionerkd.corpora.bioc import read_bioc
-from hf_bionerkd.corpora.conll import read_conll
+from hf_bionerkd.corpora import (
+    Article,
+    PubMedRecord,
+    read_articles,
+    read_bioc,
+    read_bulk_rows,
+    read_conll,
+    read_pubmed,
+    read_pubtator,
+)
 from hf_bionerkd.corpora.mentions import SetAside
-from hf_bionerkd.corpora.pubmed import PubMedRecord, read_pubmed
-from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES, read_pubtator
-from hf_bionerkd.corpora.pubtator_bulk import read_bulk_rows
+from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES
 from hf_bionerkd.documents import Document
 from hf_bionerkd.io import file_sha256
-from hf_bionerkd.knowledge.associations import (
+from hf_bionerkd.knowledge import (
+    Alternatives,
     Association,
     Associations,
+    BulkAnnotations,
+    ConceptNames,
+    Lexicon,
+    Matcher,
     heading_ids,
     mesh_associations,
+    normalise,
+    read_counts,
     read_ctd_associations,
-    read_rgd_associations,
-    write_associations,
-)
-from hf_bionerkd.knowledge.bulk_annotations import BulkAnnotations, write_bulk_annotations
-from hf_bionerkd.knowledge.identifiers import Alternatives, normalise
-from hf_bionerkd.knowledge.lexicon import Lexicon
-from hf_bionerkd.knowledge.matching import Matcher
-from hf_bionerkd.knowledge.pmid_tables import read_counts, read_identity
-from hf_bionerkd.knowledge.vocabularies import (
-    ConceptNames,
     read_ctd_vocabulary,
+    read_identity,
     read_medic,
     read_mesh_table,
     read_mesh_xml,
+    read_rgd_associations,
     read_terms,
     read_tree_numbers,
+    write_associations,
+    write_bulk_annotations,
 )
 from hf_bionerkd.weak.labelling import Labeller
 from hf_bionerkd.weak.leakage import LeakFinder
