@@ -14,20 +14,19 @@ The rounds themselves are :mod:`hf_bionerkd.weak.recorrection`. A run's folder::
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_bionerkd.runs.config import ConfigError
-from hf_bionerkd.runs.recorrect_config import RecorrectConfig
+from hf_bionerkd.runs import ConfigError, RecorrectConfig
 from hf_bionerkd.weak import Outcome
 
 if TYPE_CHECKING:
     from hf_bionerkd.data import Corpus
     from hf_bionerkd.labels import LabelSpace
+    from hf_bionerkd.runs import Run
     from hf_bionerkd.runs.revisions import Revisions
-    from hf_bionerkd.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -69,12 +68,13 @@ def recorrect(config: RecorrectConfig) -> RecorrectResult:
 
     Source: Zhou et al. 2021, "Label re-correction".
     """
+    from hf_bionerkd.hub import HubError
     from hf_bionerkd.io import explaining_full_disk
+    from hf_bionerkd.runs import Run
     from hf_bionerkd.runs.recorrect_result import publish_result
     from hf_bionerkd.runs.recorrect_steps import TrainedSteps
     from hf_bionerkd.runs.revision_push import check_publication, push_revisions
     from hf_bionerkd.runs.revisions import open_corpora
-    from hf_bionerkd.runs.run import Run
     from hf_bionerkd.weak import RoundLog, read_outcome, run_rounds
 
     # Everything that can fail without training is checked first.
@@ -104,7 +104,13 @@ def recorrect(config: RecorrectConfig) -> RecorrectResult:
     result = RecorrectResult(run.folder, ended)
     if not run.processes.is_main:
         return result
-    return push_revisions(config, result)
+    try:
+        for line in push_revisions(config, ended):
+            result = replace(result, pushed=(*result.pushed, line))
+    except HubError:
+        print(result.report(), flush=True)  # the tables, and what has been pushed, before the failure is reported
+        raise
+    return result
 
 
 def _plan(run: Run[RecorrectConfig]) -> Revisions:

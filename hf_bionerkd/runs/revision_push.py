@@ -9,12 +9,11 @@ from pathlib import Path
 
 from hf_bionerkd.data.corpus_card import name_corpus
 from hf_bionerkd.hub.command_line import this_command
-from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.push import PushOptions, check_access, push_folder
 from hf_bionerkd.io import write_json
-from hf_bionerkd.runs.recorrect import RecorrectResult
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 from hf_bionerkd.runs.revisions import CORPUS
+from hf_bionerkd.weak.rounds import Outcome
 
 PUSHED_FILE = "pushed.json"  # the rounds that are on the Hub, by repository and branch
 
@@ -36,35 +35,23 @@ def check_publication(config: RecorrectConfig) -> None:
     state.wait_for_everyone()
 
 
-def push_revisions(config: RecorrectConfig, result: RecorrectResult) -> RecorrectResult:
+def push_revisions(config: RecorrectConfig, outcome: Outcome) -> Iterator[str]:
     """Push every round, in order, and then the best one; rounds that this run has pushed before are not pushed again.
 
     Args:
         config (`RecorrectConfig`): The run, finished.
-        result (`RecorrectResult`): Its result, without pushes.
+        outcome (`Outcome`): How its rounds ended.
 
     Returns:
-        The result with one line per push; unchanged for a run that is not to be published.
+        One line per push, as soon as it is done; none for a run that is not to be published.
 
     Raises:
-        HubError: A push failed; the same command goes on where it stopped. What was measured has been printed.
+        HubError: A push failed; the same command goes on where it stopped.
     """
-    options = _options(config)
+    options, folder = _options(config), Path(config.output_dir)
     if options is None:
-        return result
-    lines: list[str] = []
-    try:
-        for line in _push_rounds(config, options, result):
-            lines.append(line)
-    except HubError:
-        print(replace(result, pushed=tuple(lines)).report(), flush=True)
-        raise
-    return replace(result, pushed=tuple(lines))
-
-
-def _push_rounds(config: RecorrectConfig, options: PushOptions, result: RecorrectResult) -> Iterator[str]:
+        return
     # Each round that is not on the Hub yet; it is recorded as soon as it is there.
-    folder, outcome = result.folder, result.outcome
     retry = this_command(without=("overwrite=true",))
     for entry in outcome.rounds:
         done = _pushed(config, options)
