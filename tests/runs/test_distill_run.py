@@ -30,13 +30,20 @@ def configured(**changes):
     return from_dict(DistillConfig, {**values, **changes}, "test")
 
 
-def test_a_report_has_the_table_the_student_and_a_line_to_paste(tmp_path):
+def test_a_report_has_the_table_the_student_and_a_line_to_paste(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # Python lies outside this folder, so the line has its whole path
     report = DistillResult(tmp_path, METRICS).report()
     assert report.startswith(text_table(METRICS.strict, "strict F1 on test, percent") + "\n\nstudent: ")
     lines = report.splitlines()
     assert f"student: {tmp_path / 'student'}" in lines and "try it:" in lines
     assert str(tmp_path / "student") in lines[-1] and lines[-1].startswith(sys.executable) and "-c" in lines[-1]
     assert "trust_remote_code" not in report and "holds this run already" not in report
+
+
+def test_the_line_to_paste_names_a_python_of_this_folder_in_short(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
+    assert DistillResult(tmp_path, METRICS).report().splitlines()[-1].startswith(".venv/bin/python -c")
 
 
 def test_a_report_says_what_was_there_before_and_where_it_was_pushed(tmp_path):
