@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -142,3 +143,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_unconfigure() -> None:
     """Remove this session's Hugging Face home."""
     shutil.rmtree(_HF_HOME, ignore_errors=True)
+
+
+# A shell starts what it puts in the background ("make test &") with Ctrl-C ignored, and programs hand that on to their
+# own: the tests that interrupt a run would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
