@@ -15,7 +15,7 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,17 +76,12 @@ def is_required(entry: dataclasses.Field[Any]) -> bool:
 
 def _refuse_tokens(value: Any, where: str, key: str = "") -> None:
     """Refuse access tokens: a configuration is written beside the run and published with its model."""
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            _refuse_tokens(item, where, _join(key, str(name)))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _refuse_tokens(item, where, f"{key}.{index}")
-    elif isinstance(value, str) and holds_token(value):
-        raise ConfigError(
-            f"{where}: `{key}` holds an access token; configurations are published. Take it out, and log in with "
-            "`hf auth login` or set HF_TOKEN instead"
-        )
+    for leaf_key, leaf in _leaves(value, key):
+        if isinstance(leaf, str) and holds_token(leaf):
+            raise ConfigError(
+                f"{where}: `{leaf_key}` holds an access token; configurations are published. Take it out, and log in "
+                "with `hf auth login` or set HF_TOKEN instead"
+            )
 
 
 def _override(data: dict[str, Any], override: str) -> None:
@@ -190,14 +185,21 @@ def _scalar(hint: type, value: Any, where: str, key: str) -> Any:
 
 def _refuse_infinity(value: Any, where: str, key: str) -> None:
     """Refuse numbers that are not finite, also within values that something else will check."""
+    for leaf_key, leaf in _leaves(value, key):
+        if isinstance(leaf, float) and not math.isfinite(leaf):
+            raise ConfigError(f"{where}: `{leaf_key}` must be a finite number, not {leaf}")
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """Yield every value below a key that is no mapping and no list, with its dotted key."""
     if isinstance(value, Mapping):
         for name, item in value.items():
-            _refuse_infinity(item, where, _join(key, str(name)))
+            yield from _leaves(item, _join(key, str(name)))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _refuse_infinity(item, where, f"{key}.{index}")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"{where}: `{key}` must be a finite number, not {value}")
+            yield from _leaves(item, f"{key}.{index}")
+    else:
+        yield key, value
 
 
 def _join(key: str, name: str) -> str:
