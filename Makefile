@@ -14,6 +14,9 @@ PIP_ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := torch==2.13.0
 
+# How long `make fuzz` goes on.
+FUZZ_MINUTES ?= 60
+
 # Stamps: an installation that went well and is as new as what it was made from. A failed one leaves none.
 TORCH_STAMP := $(VENV)/.installed-torch
 RUNTIME := $(VENV)/.installed-runtime
@@ -73,6 +76,11 @@ demo-zhou: $(RUNTIME) ## correct planted noise in weak labels, then two teachers
 .PHONY: test
 test: $(SERIES4_STAMP) lint ## install what tests need, check style and types, run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -r s
+
+.PHONY: fuzz
+fuzz: $(TEST) ## give readers, tagger, configuration and cards made input for an hour (FUZZ_MINUTES=60)
+	@tests=$$($(BIN)/python -m pytest tests/fuzz --collect-only -q | grep -c '::'); \
+	BIONERKD_FUZZ_SECONDS=$$(( $(FUZZ_MINUTES) * 60 * 2 / tests )) $(BIN)/python -m pytest tests/fuzz -n 2
 
 .PHONY: lint
 lint: $(TEST) ## check style (ruff) and types (mypy)
