@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .reduction import LossSum, select, sum_over_teachers
 from .sequence import EQUATION as SENTENCE_EQUATION
 from .sequence import allowed_labels, known_taggings, opened_inside, sentence_nll
-from .terms import IGNORED, Batch, Layout, LossTerm, SequenceLayer, StudentOutputs
+from .terms import IGNORED, Batch, Layout, LossTerm, SequenceLayer, StudentOutputs, sequence_layer_of
 
 Outside = Literal["all", "entities", "partial"]
 
@@ -31,7 +31,7 @@ class _LabelTerm(LossTerm):
     def bind(self, student: nn.Module, layout: Layout) -> None:
         """Take over the labels' layout, and the CRF of a student that labels words."""
         self.layout = layout
-        self.crf = getattr(student, "crf", None) if getattr(student, "labels_words", False) else None
+        self.crf = sequence_layer_of(student)
 
     def count(self, batch: Batch) -> Tensor:
         """Count positions, or under a CRF the sentences of which something is learned."""

@@ -1,14 +1,20 @@
-"""Soft terms: the student's distribution at each position against a teacher's, or against that of all teachers."""
+"""Soft terms: the student's distribution at each position against a teacher's, or against that of all teachers.
+
+Under a CRF a word has two distributions: the CRF's marginals, and the softmax of the scores before it, the emissions.
+`kd` compares what both sides tag by, marginals with marginals; the terms of Zhou et al. compare emissions with
+emissions, as their paper has it.
+"""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from .reduction import LossSum, select, sum_over_teachers
-from .terms import IGNORED, Batch, LossTerm, StudentOutputs
+from .sequence import begun_inside
+from .terms import IGNORED, Batch, Layout, LossTerm, SequenceLayer, StudentOutputs, sequence_layer_of
 
 # The least probability whose logarithm is taken: below the resolution of what teachers' outputs are kept in.
 _LEAST = 1e-12
@@ -20,6 +26,10 @@ class SoftCrossEntropy(LossTerm):
     Its gradient is that of the KL divergence, which differs by the teachers' entropy, a constant. It is computed as
     `ΣA · logsumexp(z) - ⟨A, z⟩` with the student's logits *z*: right for targets that do not sum to one as well.
 
+    A student with a CRF is compared by the CRF's marginals: they are the distribution that it tags by, while it never
+    uses the softmax of the scores before the CRF. Where its tag scheme has no ``I`` at the start, the teachers' ``I``
+    counts as ``B`` there.
+
     Source: Moscato et al. 2023 (TaughtNet), eq. 14. The paper's public code averages over labels too; here the sum is
     over labels and the count is of positions.
     """
@@ -28,10 +38,26 @@ class SoftCrossEntropy(LossTerm):
     equation = r"\mathcal{L}_{KD} = -\sum_t \sum_k A_t(k) \log S_t(k)"
     citation = "Moscato et al. 2023, TaughtNet, eq. 14"
     reads = ("scores", "labels", "joint_targets")
+    layout: Layout
+    crf: SequenceLayer | None = None
+
+    def bind(self, student: nn.Module, layout: Layout) -> None:
+        """Take over the labels' layout, and the CRF of a student that labels words."""
+        self.layout = layout
+        self.crf = sequence_layer_of(student)
 
     def __call__(self, outputs: StudentOutputs, batch: Batch) -> LossSum:
         """Sum over the positions that are learned, and their number."""
-        return self.compute(outputs.scores, batch["joint_targets"], batch["labels"] != IGNORED)
+        scores, targets = outputs.scores, batch["joint_targets"]
+        if self.crf is not None:
+            scores = self.crf.marginals(scores, outputs.mask)
+            targets = begun_inside(targets, outputs.mask, self.crf, self.layout)
+        return self.compute(scores, targets, batch["labels"] != IGNORED)
+
+    def describe(self) -> dict[str, str]:
+        """Return what a card prints about this term."""
+        own = {"student": "marginals of its CRF"} if self.crf is not None else {}
+        return {**super().describe(), **own}
 
     def compute(self, scores: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
         """Add up the cross entropy over the positions where `mask` is true.

@@ -60,7 +60,14 @@ class Layout(Protocol):
 
 
 class SequenceLayer(Protocol):
-    """A CRF, as terms use it; :class:`hf_bionerkd.models.crf.LinearChainCrf` is one."""
+    """A CRF, as terms use it; :class:`hf_bionerkd.models.crf.LinearChainCrf` is one.
+
+    Attributes:
+        forbidden (`Tensor`): `(labels + 1, labels + 1)`, boolean, `[from, to]`: transitions that the tag scheme
+            excludes; the last row and column are the start and the end.
+    """
+
+    forbidden: Tensor
 
     def log_likelihood(self, emissions: Tensor, *, mask: Tensor, allowed: Tensor) -> Tensor:
         """Log likelihood of each sentence's allowed taggings, `(batch,)`."""
@@ -87,6 +94,11 @@ class StudentOutputs:
     mask: Tensor
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
+
+
+def sequence_layer_of(student: nn.Module) -> SequenceLayer | None:
+    """Return the CRF of a student that labels words; None where it has none."""
+    return getattr(student, "crf", None) if getattr(student, "labels_words", False) else None
 
 
 class LossTerm(ABC):

@@ -7,6 +7,7 @@ padding is a run of boundaries with score zero, and sequences of any length, als
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,8 @@ from torch.autograd.function import once_differentiable
 
 UNKNOWN = -100  # the label id of a word whose tag is not known, as in `labels` everywhere else
 NEVER = -1e30  # stands for minus infinity where infinities could be subtracted from each other
-_LEAST = 1e-300  # the least marginal that is told from zero, so that its logarithm is finite
+_LEAST = 1e-300  # the marginal that is given for a label that cannot be, so that its logarithm is finite
+_SMALL = 1e-60  # marginals below it, of labels that can be, are computed in log space with their gradients
 _SAFE = 1e-200  # while the sums of all labels' weights stay above it, none that matters has left float64's range
 _RESCALE_EVERY = 8  # steps
 _TINY_STEP = 1e-30  # imaginary step of derivatives: far below the last digit of any real part
@@ -166,7 +168,7 @@ class LinearChainCrf(nn.Module):
         return _as_given(_log_partition(wide, self._matrix(wide.dtype), mask), emissions)
 
     def marginals(self, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the log probability of each label at each word; differentiable once.
+        """Return the log probability of each label at each word; differentiable once, whatever the scores' size.
 
         The softmax of these values gives the same probabilities, so they can be used as logits.
 
@@ -174,8 +176,8 @@ class LinearChainCrf(nn.Module):
             `(batch, words, labels)`; log(1e-300) for a label that cannot be, 0 where the mask is false.
         """
         wide, mask = self._prepare(emissions, mask)
-        chances = _marginals(wide, self._matrix(wide.dtype), mask)
-        return _as_given(chances.clamp(min=_LEAST).log().masked_fill(~mask[..., None], 0.0), emissions)
+        logs = _log_marginals(wide, self._matrix(wide.dtype), mask)
+        return _as_given(logs.masked_fill(~mask[..., None], 0.0), emissions)
 
     @torch.no_grad()
     def decode(self, emissions: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -254,17 +256,23 @@ def _log_partition(emissions: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
     return value if exact else _log_space_partition(emissions, matrix, mask)
 
 
-def _marginals(emissions: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
-    """Return the marginals; where probability space has lost precision, as the gradient of the log-space sum."""
-    value, exact = _Marginals.apply(emissions, matrix, mask)
-    if exact:
-        return value
-    # The caller may want no gradient at all; the marginals are one, so it is switched on for them.
-    graph = torch.is_grad_enabled() and (emissions.requires_grad or matrix.requires_grad)
-    with torch.enable_grad():
-        leaf = emissions if emissions.requires_grad else emissions.detach().requires_grad_()
-        total = _log_space_partition(leaf, matrix, mask).sum()
-        return torch.autograd.grad(total, leaf, create_graph=graph)[0]
+def _log_marginals(emissions: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
+    """Return the logarithms of the marginals, in log space where probability space has lost precision."""
+    if emissions.dtype == torch.float64:
+        chances, exact = _Marginals.apply(emissions, matrix, mask)
+        # The gradient of a logarithm is as large as its marginal is small, until it leaves the range of doubles.
+        if exact and not ((chances < _SMALL) & _possible(matrix, mask)).any():
+            return chances.clamp(min=_LEAST).log()
+    return _log_space_marginals(emissions, matrix, mask)
+
+
+def _possible(matrix: Tensor, mask: Tensor) -> Tensor:
+    """Tell which labels words may have, all but those that cannot begin or end a sequence."""
+    edge = nn.functional.pad(mask, (1, 1))
+    first, last = mask & ~edge[:, :-2], mask & ~edge[:, 2:]
+    never = matrix == -torch.inf
+    excluded = (first[..., None] & never[-1, :-1]) | (last[..., None] & never[:-1, -1])
+    return mask[..., None] & ~excluded
 
 
 def _factors(emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -399,14 +407,37 @@ class _Marginals(torch.autograd.Function):
 
 def _log_space_partition(emissions: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
     """Return the log partition function, computed in log space by autograd: slower, but for scores of any size."""
-    # `NEVER` in place of minus infinity, whose gradients would be NaN.
-    matrix = matrix.clamp(min=NEVER)
-    scores = emissions.clamp(min=NEVER).masked_fill(~mask[..., None], NEVER)
-    scores = torch.cat([scores, mask[..., None] * scores.new_tensor(NEVER)], 2)
+    scores, matrix = _without_infinities(emissions, matrix, mask)
     state = matrix[-1].expand(len(scores), -1)
     for word in scores.unbind(1):
         state = torch.logsumexp((state + word).clamp(min=NEVER)[:, :, None] + matrix, 1)
     return state[:, -1]
+
+
+def _log_space_marginals(emissions: Tensor, matrix: Tensor, mask: Tensor) -> Tensor:
+    """Return the logarithms of the marginals by forward and backward sums in log space; see the above."""
+    if not emissions.shape[1]:
+        return emissions
+    scores, matrix = _without_infinities(emissions, matrix, mask)
+    words = scores.unbind(1)
+    beginnings = [matrix[-1].expand(len(scores), -1)]  # up to each word, without the word's own score
+    for word in words[:-1]:
+        beginnings.append(torch.logsumexp((beginnings[-1] + word).clamp(min=NEVER)[:, :, None] + matrix, 1))
+    endings = [matrix[:, -1].expand(len(scores), -1)]  # after each word
+    for word in reversed(words[1:]):
+        endings.append(torch.logsumexp((endings[-1] + word).clamp(min=NEVER)[:, None] + matrix, 2))
+    logs = torch.stack(beginnings, 1) + scores + torch.stack(endings[::-1], 1)
+    logs = logs - logs.logsumexp(2, keepdim=True)
+    # One that cannot be has a weight of about `NEVER`; it is given a small probability, and no gradient.
+    return logs[..., :-1].masked_fill(logs[..., :-1] <= NEVER / 2, math.log(_LEAST))
+
+
+def _without_infinities(emissions: Tensor, matrix: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return scores of words with the boundary as the last label, and the matrix, with `NEVER` for minus infinity."""
+    # The gradients of infinities would be NaN.
+    scores = emissions.clamp(min=NEVER).masked_fill(~mask[..., None], NEVER)
+    boundary = mask[..., None] * scores.new_tensor(NEVER)
+    return torch.cat([scores, boundary], 2), matrix.clamp(min=NEVER)
 
 
 def _viterbi(emissions: Tensor, matrix: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -35,8 +35,8 @@ class MultiTeacherTrainer(TokenClassificationTrainer):
     | `l1`, `l2`, `tempered` | each teacher's softmax, before any CRF, against the student's | Zhou |
     | `adversarial` | the same, through a discriminator | Zhou |
 
-    A term over several teachers is the sum over them (Zhou et al. 2021, eq. 8), divided by its count of words or
-    sentences once.
+    `kd` compares a student with a CRF by its marginals. A term over several teachers is the sum over them (Zhou et al.
+    2021, eq. 8), divided by its count of words or sentences once.
 
     Args:
         model, args, train_dataset: As of :class:`TokenClassificationTrainer`.

@@ -1,12 +1,16 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses.reduction import select
 from hf_bionerkd.losses.soft import SoftCrossEntropy, SoftL1, SoftL2, TemperedCrossEntropy
+from hf_bionerkd.losses.terms import IGNORED, StudentOutputs
+from hf_bionerkd.models.crf import LinearChainCrf
 
 soft = SoftCrossEntropy()
 
@@ -138,6 +142,107 @@ def test_description():
     description = soft.describe()
     assert description["name"] == "kd" and "eq. 14" in description["citation"]
     assert description["equation"] == soft.equation
+
+
+SPACE = LabelSpace(("Disease", "Gene"))
+
+
+def crf_student(seed=0, constrained=True):
+    """A student as terms see it: words, and a CRF whose transitions matter."""
+    torch.manual_seed(seed)
+    crf = LinearChainCrf(SPACE.labels, constrained).double()
+    with torch.no_grad():
+        for scores in crf.parameters():
+            scores.normal_(std=2)
+    return SimpleNamespace(labels_words=True, crf=crf)
+
+
+def crf_case(seed=0):
+    """Emissions, the mask of their words, and labels of which some are not learned."""
+    torch.manual_seed(seed)
+    mask = torch.tensor([[True] * 6, [False] + [True] * 4 + [False]])
+    labels = torch.where(mask, 0, IGNORED)
+    labels[0, 2] = IGNORED
+    return 2 * torch.randn(2, 6, len(SPACE), dtype=torch.float64), mask, labels
+
+
+def kd_of(student, emissions, mask, batch):
+    term = SoftCrossEntropy()
+    term.bind(student, SPACE.layout)
+    return term(StudentOutputs(emissions, mask), batch)
+
+
+@pytest.mark.parametrize("constrained", [True, False])
+def test_a_student_that_equals_its_crf_teacher_has_the_least_loss_and_no_gradient(constrained):
+    student = crf_student(constrained=constrained)
+    emissions, mask, labels = crf_case()
+    emissions.requires_grad_()
+    teacher = student.crf.marginals(emissions, mask).detach().exp()
+    batch = {"labels": labels, "joint_targets": teacher}
+    loss = kd_of(student, emissions, mask, batch)
+    counted = teacher[labels != IGNORED]
+    assert loss.count == 9 and loss.sum.item() == pytest.approx(torch.special.entr(counted).sum().item(), abs=1e-9)
+    slopes = torch.autograd.grad(loss.sum, [emissions, *student.crf.parameters()])
+    assert max(slope.abs().max().item() for slope in slopes) < 1e-12
+    # Another student, or the same emissions under another CRF, loses more.
+    for seed in range(5):
+        other = emissions.detach() + 0.1 * crf_case(seed + 1)[0]
+        assert kd_of(student, other, mask, batch).sum > loss.sum
+        assert kd_of(crf_student(seed + 1, constrained), emissions, mask, batch).sum > loss.sum
+
+
+def test_a_crf_learns_what_its_emissions_alone_could_not():
+    """Descending the term moves the marginals to the teacher's, transitions included."""
+    teacher, student = crf_student(1), crf_student(2)
+    emissions, mask, labels = crf_case()
+    targets = teacher.crf.marginals(emissions, mask).exp().detach()
+    own = emissions.clone().requires_grad_()
+    optimiser = torch.optim.Adam([own, *student.crf.parameters()], lr=0.05)
+    for _ in range(300):
+        optimiser.zero_grad()
+        kd_of(student, own, mask, {"labels": labels, "joint_targets": targets}).sum.backward()
+        optimiser.step()
+    learned = labels != IGNORED
+    assert (student.crf.marginals(own, mask).exp() - targets)[learned].abs().max() < 0.01
+    assert student.crf.transitions.grad.abs().sum() > 0
+
+
+def test_an_i_that_a_crf_cannot_open_with_counts_as_its_b():
+    """At the first word of each row; an unconstrained CRF can, and is asked to."""
+    emissions, mask, labels = crf_case()
+    inside = torch.zeros_like(emissions)
+    inside[..., SPACE.label2id["I-Gene"]] = 1.0
+    begun = inside.clone()
+    for row, first in ((0, 0), (1, 1)):
+        begun[row, first] = torch.nn.functional.one_hot(torch.tensor(SPACE.label2id["B-Gene"]), len(SPACE))
+    student = crf_student()
+    found = kd_of(student, emissions, mask, {"labels": labels, "joint_targets": inside})
+    asked = kd_of(student, emissions, mask, {"labels": labels, "joint_targets": begun})
+    assert found.sum.item() == pytest.approx(asked.sum.item(), rel=1e-12) and found.sum < 200
+    free = crf_student(constrained=False)
+    marginals = free.crf.marginals(emissions, mask)[..., SPACE.label2id["I-Gene"]]
+    found = kd_of(free, emissions, mask, {"labels": labels, "joint_targets": inside})
+    assert found.sum.item() == pytest.approx(-marginals[labels != IGNORED].sum().item(), rel=1e-12)
+
+
+def test_padding_never_leaks_through_a_crf():
+    student = crf_student()
+    emissions, mask, labels = crf_case()
+    targets = torch.rand_like(emissions).softmax(-1)
+    clean = kd_of(student, emissions, mask, {"labels": labels, "joint_targets": targets})
+    padded = emissions.masked_fill(~mask[..., None], math.nan).requires_grad_()
+    spoilt = {"labels": labels, "joint_targets": targets.masked_fill(~mask[..., None], math.inf)}
+    found = kd_of(student, padded, mask, spoilt)
+    assert found.sum.item() == clean.sum.item()
+    slope = gradient(found, padded)
+    assert slope[~mask].abs().sum() == 0 and torch.isfinite(slope).all() and slope[mask].abs().sum() > 0
+
+
+def test_a_description_says_which_distribution_of_a_crf_is_compared():
+    assert "student" not in soft.describe()
+    term = SoftCrossEntropy()
+    term.bind(crf_student(), SPACE.layout)
+    assert term.describe()["student"] == "marginals of its CRF"
 
 
 ALL = [soft, SoftL1(), SoftL2(), TemperedCrossEntropy(), TemperedCrossEntropy(0.5)]

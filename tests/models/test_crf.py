@@ -202,6 +202,61 @@ def test_scores_beyond_the_range_of_doubles_are_still_exact(size):
         assert tuple(crf.decode(emissions)[0][row].tolist()) == max(scores, key=scores.get)
 
 
+def enumerated_marginals(crf, emissions):
+    """Log marginals of one sentence from every tagging, with the derivatives of autograd; None where there is none."""
+    labels, words = len(crf.labels), len(emissions)
+    paths, scores = [], []
+    for path in enumerate_scores(crf, emissions):
+        score = sum(emissions[word, tag] for word, tag in enumerate(path))
+        score = score + sum(crf.transitions[a, b] for a, b in itertools.pairwise(path))
+        paths.append(path)
+        scores.append(score + crf.start[path[0]] + crf.end[path[-1]])
+    scores = torch.stack(scores)
+    total = scores.logsumexp(0)
+
+    def log_chance(word, label):
+        through = [path[word] == label for path in paths]
+        return scores[torch.tensor(through)].logsumexp(0) - total if any(through) else None
+
+    return [[log_chance(word, label) for label in range(labels)] for word in range(words)]
+
+
+@pytest.mark.parametrize("size", [1.0, 30.0, 100.0, 300.0, 3000.0])
+@pytest.mark.parametrize("labels", [BIO, ("B-X", "I-X", "E-X", "S-X", "O")])
+@pytest.mark.parametrize("words", [1, 2, 5])
+def test_cross_entropy_of_the_marginals_and_its_gradient_equal_enumeration_at_any_size(size, labels, words):
+    """The gradient of a marginal's logarithm stays exact where the marginal itself is below any double."""
+    crf = make(labels)
+    emissions = (size * torch.randn(1, words, len(labels), dtype=torch.float64)).requires_grad_()
+    reference = enumerated_marginals(crf, emissions[0])
+    targets = torch.rand(words, len(labels), dtype=torch.float64)
+    for word, label in itertools.product(range(words), range(len(labels))):
+        if reference[word][label] is None:
+            targets[word, label] = 0.0
+    found = -(targets * crf.marginals(emissions)[0]).sum()
+    expected = -sum(
+        targets[word, label] * value
+        for word, values in enumerate(reference)
+        for label, value in enumerate(values)
+        if value is not None
+    )
+    expected = expected + 0.0 * crf.transitions.sum()  # a single word has no transition
+    assert found.item() == pytest.approx(expected.item(), rel=1e-9)
+    inputs = (emissions, *crf.parameters())
+    for own, other in zip(torch.autograd.grad(found, inputs), torch.autograd.grad(expected, inputs), strict=True):
+        assert torch.allclose(own, other, atol=1e-8)
+
+
+def test_a_certain_student_that_errs_has_a_gradient():
+    """900 nats against what is asked for: probability space has no such number, and its logarithm would be clamped."""
+    crf = make(dtype=torch.float32)
+    emissions = torch.tensor([[[0.0, 0.0, 900.0], [0.0, 0.0, 900.0]]], requires_grad=True)
+    found = crf.marginals(emissions)[0, 0, 0]
+    found.backward()
+    assert -910 < found.item() < -890
+    assert torch.allclose(emissions.grad[0, 0], torch.tensor([1.0, 0.0, -1.0]), atol=1e-4)
+
+
 def test_the_fast_sum_notices_when_it_has_lost_something():
     # Whatever comes first, 60 words say I-X, to which the best-scored beginning, O, has no way.
     crf = make()

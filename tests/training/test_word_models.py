@@ -7,6 +7,8 @@ import pytest
 import tiny
 import torch
 
+from hf_bionerkd.data.corpus import join_corpora
+from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.training.training_windows import IGNORED
 
 SGD = {"optim": "sgd", "learning_rate": 0.2, "lr_scheduler_type": "constant", "max_grad_norm": 100.0}
@@ -63,6 +65,27 @@ def test_the_crf_sums_over_every_tagging_that_agrees_with_the_gold_labels(corpor
     expected = scores.logsumexp(0) - scores[agreeing].logsumexp(0)
     loss = trainer.compute_loss(trainer.model, {key: value.clone() for key, value in batch.items()})
     assert loss.item() == pytest.approx(expected.item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("output_layer", ["crf", "softmax"])
+def test_a_student_has_nothing_to_learn_from_itself(corpora, tmp_path, output_layer):
+    """The joint term reads of a student what its tagger reads of a teacher: of a CRF the marginals."""
+    job = tiny.make_job(corpora, {}, terms={"kd": 1.0}, tags=TagPairs("none", {}))
+    rows = join_corpora(job.corpora, "train", job.space)
+    job.sources = [tiny.random_targets(corpora, job.space)]
+    itself = tiny.make_word_trainer(job, tmp_path / "teacher", output_layer)
+    other = gradient_of_kd(job, tmp_path / "other", output_layer)
+    outputs = itself.tagger.outputs(rows["tokens"])
+    job.sources = [tiny.listed_targets([np.exp(own.log_probs) for own in outputs])]
+    assert gradient_of_kd(job, tmp_path / "student", output_layer) < 1e-6 < 1e-3 < other
+
+
+def gradient_of_kd(job, folder, output_layer):
+    trainer = tiny.make_word_trainer(job, folder, output_layer)
+    trainer.model.eval()
+    batch = trainer.data_collator([trainer.train_dataset[row] for row in range(8)])
+    trainer.compute_loss(trainer.model, batch).backward()
+    return max(float(weight.grad.abs().max()) for weight in trainer.model.parameters() if weight.grad is not None)
 
 
 def test_a_window_that_opens_inside_a_mention_begins_it(corpora, tmp_path):
