@@ -30,7 +30,7 @@ def main(config: DistillConfig) -> None:
     import torch
     from transformers import set_seed
 
-    from hf_bionerkd.data.corpus import join_corpora
+    from hf_bionerkd.data.joining import join_corpora
     from hf_bionerkd.labels import LabelSpace
     from hf_bionerkd.losses.mixture import mixture_of, taughtnet_mixture
     from hf_bionerkd.runs.loading import label_space, load_corpora, make_model, make_tags, make_tokenizer

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from hf_bionerkd.data.builders import build_corpus
-from hf_bionerkd.data.corpus import Corpus, join_corpora, load_corpus
+from hf_bionerkd.data.corpus import Corpus, load_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard
+from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.documents import Document, Mention
 from hf_bionerkd.encoding.tag_pairs import TagPairs, save_tokenizer
 from hf_bionerkd.encoding.wordpiece import learn_wordpiece

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from .builders import build_corpus as build_corpus
     from .builders import check_row as check_row
     from .corpus import Corpus as Corpus
-    from .corpus import content_fingerprint as content_fingerprint
-    from .corpus import document_keys as document_keys
-    from .corpus import join_corpora as join_corpora
     from .corpus import load_corpus as load_corpus
     from .corpus_card import CorpusCard as CorpusCard
     from .corpus_card import load_card as load_card
@@ -23,6 +20,9 @@ if TYPE_CHECKING:
     from .features import corpus_features as corpus_features
     from .features import document_to_row as document_to_row
     from .features import row_to_document as row_to_document
+    from .joining import join_corpora as join_corpora
+    from .rows import content_fingerprint as content_fingerprint
+    from .rows import document_keys as document_keys
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -33,11 +33,11 @@ __getattr__, __dir__, __all__ = attach(
         "annotated_types": "features",
         "build_corpus": "builders",
         "check_row": "builders",
-        "content_fingerprint": "corpus",
+        "content_fingerprint": "rows",
         "corpus_features": "features",
-        "document_keys": "corpus",
+        "document_keys": "rows",
         "document_to_row": "features",
-        "join_corpora": "corpus",
+        "join_corpora": "joining",
         "load_card": "corpus_card",
         "load_corpus": "corpus",
         "name_corpus": "corpus_card",

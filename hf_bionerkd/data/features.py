@@ -15,6 +15,7 @@ from hf_bionerkd.documents import ConceptRef, Document, Mention
 from hf_bionerkd.labels import LabelSpace, word_spans
 
 SCHEMA_VERSION = "1.0"
+MASKED = -100  # the tag of a word that no one has labelled; loss and score leave it out
 
 
 class MentionRow(TypedDict):

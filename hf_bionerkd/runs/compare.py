@@ -122,7 +122,8 @@ def compare(config: CompareConfig) -> Comparison:
     Raises:
         ValueError: The corpus has no such split, two models have one name, or one does not know a type.
     """
-    from hf_bionerkd.data.corpus import document_keys, load_corpus
+    from hf_bionerkd.data.corpus import load_corpus
+    from hf_bionerkd.data.rows import document_keys
     from hf_bionerkd.labels import LabelSpace
 
     types = dict(one.split("=", 1) if "=" in one else (one, one) for one in config.types or ())

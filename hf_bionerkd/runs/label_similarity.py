@@ -158,7 +158,7 @@ def label_similarity(config: SimilarityConfig) -> SimilarityResult:
 
 def by_models(config: SimilarityConfig) -> tuple[list[str], tuple[str, ...], tuple[int, int], Labelled]:
     """Return names of the models, types that both know, no sentence that only one has, and labels by both."""
-    from hf_bionerkd.data.corpus import document_keys
+    from hf_bionerkd.data.rows import document_keys
     from hf_bionerkd.teachers.teacher import Teacher
 
     assert config.corpus and config.first and config.second  # checked by the configuration
@@ -189,8 +189,8 @@ def by_corpora(config: SimilarityConfig) -> tuple[list[str], tuple[str, ...], tu
     Raises:
         ValueError: They have no sentence in common, or one of other words.
     """
-    from hf_bionerkd.data.corpus import document_keys
     from hf_bionerkd.data.features import annotated_types
+    from hf_bionerkd.data.rows import document_keys
 
     assert config.corpora  # checked by the configuration
     paths = list(config.corpora)

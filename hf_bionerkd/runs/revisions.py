@@ -81,7 +81,7 @@ class Revisions:
         held_out = (self.human.splits[split]["tokens"] for split in ("validation", "test"))
         documents = first_documents(
             map(row_to_document, _rows(self.weak.splits["train"])),
-            types=dict(zip(self.weak.own_types, self.weak.types, strict=True)),
+            types=dict(self.weak.renamed),
             held_out=sentence_keys(words for split in held_out for words in split),
             counts=counts,
         )

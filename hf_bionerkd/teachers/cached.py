@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from hf_bionerkd.data.corpus import content_fingerprint
+from hf_bionerkd.data.rows import content_fingerprint
 from hf_bionerkd.io import atomic_path, write_json
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import ALONE, Processes

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hf_bionerkd.data.corpus import Corpus, join_corpora
+from hf_bionerkd.data.corpus import Corpus
+from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.losses.mixture import Mixture, taughtnet_mixture
 from hf_bionerkd.teachers.aggregation import TeacherTypes

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from hf_bionerkd.data.corpus import Corpus, join_corpora
+from hf_bionerkd.data.corpus import Corpus
+from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.evaluation.entities import Counts, EntityScores, count_spans
 from hf_bionerkd.evaluation.metric import EntityF1
 from hf_bionerkd.evaluation.report import Metrics, Result
@@ -39,7 +40,7 @@ class MentionEvaluator:
     Spans are compared as sets, so nested ones are welcome on either side.
 
     Args:
-        rows (`Dataset`): From :func:`hf_bionerkd.data.corpus.join_corpora`.
+        rows (`Dataset`): From :func:`hf_bionerkd.data.joining.join_corpora`.
         space (`LabelSpace`): The run's label space, in which the rows' gold labels are.
         corpora (`Sequence[tuple[str, Sequence[str]]]`): Name and annotated types of each corpus, in index order.
     """

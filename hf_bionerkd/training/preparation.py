@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_bionerkd.data.corpus import Corpus, join_corpora
+from hf_bionerkd.data.corpus import Corpus
+from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.encoding.encoding import Subwords, WordEncoder
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.inference.word_tagger import longest_input

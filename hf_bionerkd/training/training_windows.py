@@ -32,7 +32,7 @@ class TrainingWindows(torch.utils.data.Dataset):
     Index `BLANK` is an example of which nothing is learned, to fill up the share of a process.
 
     Args:
-        rows (`Dataset`): From :func:`hf_bionerkd.data.corpus.join_corpora`.
+        rows (`Dataset`): From :func:`hf_bionerkd.data.joining.join_corpora`.
         encoder (`WordEncoder`): With room for the tags.
         space (`LabelSpace`): The run's label space, BIO.
         corpora (`Sequence[tuple[str, Sequence[str]]]`): Name and annotated types of each corpus, in index order.

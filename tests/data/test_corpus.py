@@ -14,9 +14,11 @@ from loopback_hub import TOKENS
 from loopback_upload import upload
 
 from hf_bionerkd.data.builders import build_corpus
-from hf_bionerkd.data.corpus import Corpus, content_fingerprint, join_corpora, load_corpus
+from hf_bionerkd.data.corpus import Corpus, load_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard
 from hf_bionerkd.data.features import row_to_document
+from hf_bionerkd.data.joining import join_corpora
+from hf_bionerkd.data.rows import content_fingerprint
 from hf_bionerkd.documents import Document, Mention
 from hf_bionerkd.labels import LabelError, LabelSpace, spans_to_tags
 
@@ -78,7 +80,7 @@ def test_joined_rows_carry_the_run_s_labels(folder):
 
 def test_types_may_be_merged_under_one_name(folder):
     corpus = load_corpus(folder, "one", types={"Chem": "Gene", "Dis": "Gene"})
-    assert corpus.types == ("Gene", "Gene")
+    assert corpus.types == ("Gene",) and corpus.own_types == ("Chem", "Dis")
     rows = join_corpora([corpus], "train", SPACE)
     assert SPACE.decode(rows["labels"][0]) == [(0, 1, "Gene"), (2, 4, "Gene")]
 

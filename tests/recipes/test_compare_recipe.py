@@ -7,8 +7,9 @@ import tiny
 from datasets import load_dataset
 
 from hf_bionerkd.data.builders import build_corpus
-from hf_bionerkd.data.corpus import join_corpora, load_corpus
+from hf_bionerkd.data.corpus import load_corpus
 from hf_bionerkd.data.corpus_card import CorpusCard
+from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.documents import Document
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.teachers.teacher import Teacher

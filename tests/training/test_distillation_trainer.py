@@ -5,7 +5,7 @@ import pytest
 import tiny
 import torch
 
-from hf_bionerkd.data.corpus import join_corpora
+from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.inference.outputs import WordOutputs
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.losses.mixture import taughtnet_mixture

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tiny
 
-from hf_bionerkd.data.corpus import join_corpora
+from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.evaluation.entities import Counts, score_spans
 from hf_bionerkd.evaluation.significance import Bootstrap, f1_interval
 from hf_bionerkd.inference.outputs import SentenceSpans

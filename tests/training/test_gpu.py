@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny
 
-from hf_bionerkd.data.corpus import join_corpora
+from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.runs.config import EncodingConfig, ModelConfig
 from hf_bionerkd.runs.loading import make_model, make_tags
