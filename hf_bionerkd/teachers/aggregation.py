@@ -15,14 +15,19 @@ from typing import Literal, get_args
 import numpy as np
 
 from hf_bionerkd.labels import LabelError, LabelSpace
+from hf_bionerkd.teachers.distributions import (
+    LOG_NO_MASS,
+    Combine,
+    check_distributions,
+    combined,
+    reduced,
+    sum_of_others,
+)
 
 Method = Literal["events", "exclusive"]
 Normalise = Literal["sum", "none", "softmax"]
-Combine = Literal["mean", "geometric", "weights"]
 
-LOG_NO_MASS = math.log(1e-12)
-# Rounding log probabilities to float16 moves their sum by at most entropy · 2^-11: 0.0024 for 128 labels.
-SUM_TOLERANCE = 5e-3
+VERSION = 2  # of the rules below: targets of another one are computed again
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class TeacherTypes:
         types (`tuple[str, ...]`): The student's types it covers, in the order of its own labels.
         weight (`float`, *optional*, defaults to `1.0`): Its share where teachers of one type are combined by
             `"weights"`, e.g. its F1 on a development set.
+        source (`str`, *optional*, defaults to `""`): What its distributions come from. Teachers of one source and the
+            same types are the same teacher under two names, and count once; an empty one is like no other.
 
     Raises:
         LabelError: No type, a type twice, or an empty type name.
@@ -49,6 +56,7 @@ class TeacherTypes:
     name: str
     types: tuple[str, ...]
     weight: float = 1.0
+    source: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "types", tuple(self.types))
@@ -69,10 +77,11 @@ class Aggregator:
 
     and with `method="exclusive"` every other teacher has to say O: `A(B-e) = p_i(B-e) · ∏_{j≠i} p_j(O)`.
 
-    Teachers whose types overlap, directly or through a third, do not count as independent: they are reduced type by
-    type to (B, I, rest), combined, and each type then acts as a teacher of that one type. Two teachers that are
-    certain of different mentions leave no mass (below 1e-12): there the target is the mean of the teachers'
-    distributions lifted into the student's labels.
+    Teachers of equal sets of types are first combined whole, into one teacher of these types; so a teacher given twice
+    changes nothing. Teachers whose types then overlap in part, directly or through a third, do not count as
+    independent: they are reduced type by type to (B, I, rest), combined, and each type then acts as a teacher of that
+    one type. Two teachers that are certain of different mentions leave no mass (below 1e-12): there the target is the
+    mean of the teachers' distributions lifted into the student's labels, those of equal types counting as one.
 
     Args:
         space (`LabelSpace`): The student's labels, scheme BIO.
@@ -81,8 +90,8 @@ class Aggregator:
         normalise (`str`, *optional*, defaults to `"sum"`): `"sum"` divides by the sum; `"none"` leaves the equations
             as printed; `"softmax"` takes a softmax over the probabilities, as the paper's public code does. With 7
             labels that caps every target at e/(e+6) = 0.31, so it serves only to reproduce that code.
-        combine (`str`, *optional*, defaults to `"mean"`): How several teachers of one type are combined: `"mean"`,
-            `"geometric"` (renormalised) or `"weights"` (mean weighted by `TeacherTypes.weight`).
+        combine (`str`, *optional*, defaults to `"mean"`): How several teachers of the same types, or of one type, are
+            combined: `"mean"`, `"geometric"` (renormalised) or `"weights"` (mean weighted by `TeacherTypes.weight`).
 
     Raises:
         LabelError: `space` is not BIO, a type of the student has no teacher, or a teacher's type is not the student's.
@@ -115,13 +124,17 @@ class Aggregator:
         self.method = method
         self.normalise = normalise
         self.combine = combine
-        self._groups = _overlapping(self.teachers)
+        self._whole = _of_equal_types(self.teachers)
+        self._weight = [_weight(teacher, self.teachers) if combine == "weights" else 1.0 for teacher in self.teachers]
+        self._groups = _overlapping([types for types, _ in self._whole])
 
     def settings(self) -> dict[str, object]:
         """Return everything the targets depend on besides the distributions, in plain values."""
         return {
+            "version": VERSION,
             "types": list(self.space.types),
             "teachers": [{"name": t.name, "types": list(t.types), "weight": t.weight} for t in self.teachers],
+            "counted": [[self.teachers[index].name for index in members] for _, members in self._whole],
             "method": self.method,
             "normalise": self.normalise,
             "combine": self.combine,
@@ -178,7 +191,7 @@ class Aggregator:
                     f"as many words as the first teacher and the labels {list(LabelSpace(teacher.types).labels)}"
                 )
             rows = np.ascontiguousarray(np.asarray(array).T, dtype=np.float64)
-            _check_distributions(teacher.name, rows)
+            check_distributions(teacher.name, rows)
             logs.append(rows)
         return logs
 
@@ -196,7 +209,7 @@ class Aggregator:
             not_inside = np.stack(
                 [np.logaddexp.reduce(np.delete(rows, layout.inside, axis=0), axis=0) for _, layout, rows in acting]
             )
-        others_not_begin, others_not_inside = _sum_of_others(not_begin), _sum_of_others(not_inside)
+        others_not_begin, others_not_inside = sum_of_others(not_begin), sum_of_others(not_inside)
         # A label's event: its own teacher says so, and no other teacher says the like.
         events = np.empty((len(self.space), outside.shape[1]))
         for index, (types, layout, rows) in enumerate(acting):
@@ -208,35 +221,45 @@ class Aggregator:
         return events
 
     def _acting_teachers(self, logs: list[np.ndarray]) -> list[tuple[tuple[str, ...], np.ndarray]]:
-        """Return types and log probabilities of independent teachers, overlapping ones combined by type."""
+        """Return types and log probabilities of independent teachers."""
+        # Teachers of equal types act as one teacher of these types.
+        weights = [self._weights(members) for _, members in self._whole]
+        whole = [
+            combined(self._of_types(logs, types, members), each, self.combine)
+            for (types, members), each in zip(self._whole, weights, strict=True)
+        ]
         acting = []
         for group in self._groups:
             if len(group) == 1:
-                acting.append((self.teachers[group[0]].types, logs[group[0]]))
+                acting.append((self._whole[group[0]][0], whole[group[0]]))
                 continue
-            # Teachers of one type are not independent: together they act as one teacher of that type.
-            for name in dict.fromkeys(name for index in group for name in self.teachers[index].types):
-                members = [index for index in group if name in self.teachers[index].types]
-                reduced = [_reduce(logs[index], self.teachers[index].types, name) for index in members]
-                acting.append(((name,), self._combined(np.stack(reduced), members)))
+            # Those that share some types are not independent: together they act as one teacher of each type.
+            for name in dict.fromkeys(name for index in group for name in self._whole[index][0]):
+                sharing = [index for index in group if name in self._whole[index][0]]
+                of_type = np.stack([reduced(whole[index], self._whole[index][0], name) for index in sharing])
+                # A teacher given twice has its own weight, not twice that.
+                each = np.array([weights[index].mean() for index in sharing])
+                acting.append(((name,), combined(of_type, each, self.combine)))
         return acting
 
-    def _combined(self, reduced: np.ndarray, members: list[int]) -> np.ndarray:
-        """Combine into one `(3, words)` the `(teachers, 3, words)` of the teachers of one type."""
-        if self.combine == "geometric":
-            mean = reduced.mean(axis=0)  # of logarithms, and so to be normalised
-            total = np.logaddexp.reduce(mean, axis=0)
-            empty = total < LOG_NO_MASS
-            return np.where(empty, -np.inf, mean - np.where(empty, 0.0, total))
-        weights = np.array([self.teachers[index].weight if self.combine == "weights" else 1.0 for index in members])
-        return np.logaddexp.reduce(reduced + np.log(weights / weights.sum())[:, None, None], axis=0)
+    def _weights(self, members: Sequence[int]) -> np.ndarray:
+        return np.array([self._weight[index] for index in members])
+
+    def _of_types(self, logs: list[np.ndarray], types: tuple[str, ...], members: Sequence[int]) -> np.ndarray:
+        """Return the distributions of teachers that cover these types, in this order: `(teachers, labels, words)`."""
+        if len(members) == 1:  # their own order; large arrays are not copied
+            return logs[members[0]][None]
+        labels = LabelSpace(types).labels
+        orders = [LabelSpace(self.teachers[index].types).label2id for index in members]
+        return np.stack([logs[i][[ids[label] for label in labels]] for i, ids in zip(members, orders, strict=True)])
 
     def _lifted_mean(self, logs: list[np.ndarray]) -> np.ndarray:
         """Compute the mean of the teachers' distributions over the student's labels, `(labels, words)`."""
         mean = np.zeros((len(self.space), logs[0].shape[1]))
         label2id = self.space.label2id
-        for teacher, rows in zip(self.teachers, logs, strict=True):
-            mean[[label2id[label] for label in LabelSpace(teacher.types).labels]] += np.exp(rows)
+        for types, members in self._whole:
+            own = np.average(np.exp(self._of_types(logs, types, members)), axis=0, weights=self._weights(members))
+            mean[[label2id[label] for label in LabelSpace(types).labels]] += own
         return mean / mean.sum(axis=0)
 
 
@@ -269,41 +292,31 @@ def _check_teachers(space: LabelSpace, teachers: Sequence[TeacherTypes]) -> None
         )
 
 
-def _check_distributions(name: str, logs: np.ndarray) -> None:
-    with np.errstate(over="ignore"):  # logits passed by mistake may overflow; the message below says what is wrong
-        totals = np.exp(logs).sum(axis=0)
-    wrong = np.flatnonzero(~(np.abs(totals - 1.0) <= SUM_TOLERANCE))  # written so that nan is wrong too
-    if wrong.size:
-        word = int(wrong[0])
-        raise ValueError(
-            f"teacher {name!r}, word {word} of this chunk: the probabilities sum to {totals[word]:.6g}, not 1 "
-            f"(log probabilities {logs[:, word].tolist()}; {wrong.size} such words in all): pass the logarithms of "
-            "probabilities, i.e. a log softmax or log marginals"
-        )
-
-
-def _overlapping(teachers: Sequence[TeacherTypes]) -> list[list[int]]:
-    """Return the indices of teachers in groups connected by shared types."""
-    groups: list[list[int]] = []
+def _of_equal_types(teachers: Sequence[TeacherTypes]) -> list[tuple[tuple[str, ...], list[int]]]:
+    """Return every set of types that teachers cover with the indices of these teachers, each source once."""
+    members: dict[frozenset[str], list[int]] = {}
+    seen: set[tuple[frozenset[str], str]] = set()
     for index, teacher in enumerate(teachers):
-        # A teacher that shares types with several groups makes one of them.
-        touching = [group for group in groups if any(set(teachers[i].types) & set(teacher.types) for i in group)]
+        types = frozenset(teacher.types)
+        if teacher.source and (types, teacher.source) in seen:
+            continue
+        seen.add((types, teacher.source))
+        members.setdefault(types, []).append(index)
+    return [(teachers[indices[0]].types, indices) for indices in members.values()]
+
+
+def _weight(teacher: TeacherTypes, teachers: Sequence[TeacherTypes]) -> float:
+    """Return the weight of a teacher: where it is given twice, the mean of both."""
+    same = [other.weight for other in teachers if other.source and other.source == teacher.source]
+    return sum(same) / len(same) if same else teacher.weight
+
+
+def _overlapping(sets: Sequence[tuple[str, ...]]) -> list[list[int]]:
+    """Return the indices of sets of types in groups connected by shared types."""
+    groups: list[list[int]] = []
+    for index, types in enumerate(sets):
+        # One that shares types with several groups makes one of them.
+        touching = [group for group in groups if any(set(sets[i]) & set(types) for i in group)]
         merged = sorted([index, *(i for group in touching for i in group)])
         groups = [*(group for group in groups if group not in touching), merged]
     return groups
-
-
-def _reduce(logs: np.ndarray, types: Sequence[str], name: str) -> np.ndarray:
-    """Reduce the distributions of a teacher of these types to (B, I, rest) of one of them."""
-    ids = LabelSpace(tuple(types)).ids_of(name)
-    begin, inside = ids["B"], ids["I"]
-    return np.stack([logs[begin], logs[inside], np.logaddexp.reduce(np.delete(logs, [begin, inside], axis=0), axis=0)])
-
-
-def _sum_of_others(rows: np.ndarray) -> np.ndarray:
-    """Compute for each row *i* the sum of all rows but *i*."""
-    # From both ends: the total minus row i would be -inf - -inf where a row has no probability.
-    others = np.zeros_like(rows)
-    others[1:] += np.cumsum(rows[:-1], axis=0)
-    others[:-1] += np.cumsum(rows[:0:-1], axis=0)[::-1]
-    return others

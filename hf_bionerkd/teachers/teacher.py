@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -124,7 +125,8 @@ class Teacher:
     @property
     def covers(self) -> TeacherTypes:
         """What the aggregation needs to know of it."""
-        return TeacherTypes(self.name, self.types, self.weight)
+        source = hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()
+        return TeacherTypes(self.name, self.types, self.weight, source)
 
     @cached_property
     def revision(self) -> str:

@@ -161,6 +161,63 @@ def test_weights_matter_only_when_asked_for():
     np.testing.assert_allclose(Aggregator(space, teachers, combine="weights")(said)[0], [[0.75, 0, 0.25]])
 
 
+def test_teachers_of_equal_types_are_averaged_whole():
+    """.45/.45/.10 of two types stay so; reduced to (B, I, rest) type by type they would become .31/.31/.38."""
+    space = LabelSpace((DISEASE, GENE))
+    said = log([[0.45, 0.0, 0.45, 0.0, 0.1]])
+    one, two = TeacherTypes("one", (DISEASE, GENE)), TeacherTypes("two", (DISEASE, GENE))
+    np.testing.assert_allclose(Aggregator(space, [one])([said])[0], np.exp(said))
+    np.testing.assert_allclose(Aggregator(space, [one, two])([said, said])[0], np.exp(said))
+    # The same types in another order, and another opinion: the mean of both.
+    other = TeacherTypes("other", (GENE, DISEASE))
+    targets, _ = Aggregator(space, [one, other])([said, log([[0.1, 0.2, 0.3, 0.0, 0.4]])])
+    np.testing.assert_allclose(targets, [[0.375, 0.0, 0.275, 0.1, 0.25]], rtol=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_the_same_teacher_twice_changes_no_target(data):
+    """Whatever the teachers share, and also where they contradict each other."""
+    types = tuple("abcd"[: data.draw(st.integers(1, 4))])
+    subsets = st.lists(st.sampled_from(types), min_size=1, unique=True).map(tuple)
+    covered = data.draw(st.lists(subsets, min_size=1, max_size=4)) + [(name,) for name in types]
+    # Of those that cover the same, only what they come from tells a second opinion from the same one twice.
+    several = len({frozenset(each) for each in covered}) < len(covered)
+    sources = [f"model {i}" if several or data.draw(st.booleans()) else "" for i in range(len(covered))]
+    weights = data.draw(st.lists(st.sampled_from([0.5, 1.0, 3.0]), min_size=len(covered), max_size=len(covered)))
+    teachers = [TeacherTypes(str(i), *rest) for i, rest in enumerate(zip(covered, weights, sources, strict=True))]
+    logs = []
+    for teacher in teachers:
+        scores = data.draw(arrays(np.float32, (3, 2 * len(teacher.types) + 1), elements=st.floats(-60, 60, width=32)))
+        logs.append((scores - np.logaddexp.reduce(scores, axis=1)[:, None]).astype(np.float16))
+    options = {
+        "method": data.draw(st.sampled_from(["events", "exclusive"])),
+        "normalise": data.draw(st.sampled_from(["sum", "none", "softmax"])),
+        "combine": data.draw(st.sampled_from(["mean", "geometric", "weights"])),
+    }
+    space = LabelSpace(types)
+    targets, no_mass = Aggregator(space, teachers, **options)(logs)
+    for twice in range(len(teachers)):
+        place = data.draw(st.integers(0, len(teachers)))
+        more, said = list(teachers), list(logs)
+        again = teachers[twice]
+        more.insert(place, TeacherTypes("again", again.types, again.weight, again.source))
+        said.insert(place, logs[twice])
+        found, without = Aggregator(space, more, **options)(said)
+        np.testing.assert_allclose(found, targets, rtol=1e-5, atol=1e-7)
+        assert without == no_mass
+
+
+def test_a_source_given_twice_has_one_voice_of_its_mean_weight():
+    space, said = LabelSpace((GENE,)), one_word([[1, 0, 0], [0, 0, 1], [1, 0, 0]])
+    teachers = [TeacherTypes("a", (GENE,), 2.0, "x"), TeacherTypes("b", (GENE,), 1.0, "y")]
+    again = TeacherTypes("again", (GENE,), 4.0, "x")
+    aggregate = Aggregator(space, [*teachers, again], combine="weights")
+    np.testing.assert_allclose(aggregate(said)[0], [[0.75, 0, 0.25]])
+    assert aggregate.settings()["counted"] == [["a", "b"]]
+    np.testing.assert_allclose(Aggregator(space, [*teachers, again])(said)[0], [[0.5, 0, 0.5]])
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_properties_of_random_teachers(data):
@@ -284,6 +341,8 @@ def test_settings_are_plain_and_tell_runs_apart():
     teachers = [TeacherTypes("two", (DRUG, DISEASE), 0.9), TeacherTypes("one", (GENE,))]
     assert Aggregator(SPACE, teachers, "exclusive", "none", "weights").settings() == {
         "types": [DISEASE, GENE, DRUG],
+        "version": 2,
+        "counted": [["two"], ["one"]],
         "teachers": [
             {"name": "two", "types": [DRUG, DISEASE], "weight": 0.9},
             {"name": "one", "types": [GENE], "weight": 1.0},

@@ -247,6 +247,21 @@ def test_online_targets_equal_cached_ones(tmp_path, options):
         np.testing.assert_allclose(stored.sum(axis=1, dtype=np.float32), 1, atol=2e-3)
 
 
+def test_a_teacher_given_twice_changes_neither_cached_nor_online_targets(tmp_path):
+    """A real one under two names, beside another opinion on the same types and one that shares a type."""
+    rows = dataset(12)
+    both = tiny.save_teacher(tmp_path / "both", tiny.bio(*TYPES))
+    other = tiny.save_teacher(tmp_path / "other", tiny.bio(*reversed(TYPES)), seed=1)
+    genes = tiny.save_teacher(tmp_path / "genes", tiny.bio("Gene"), seed=2)
+    order = range(len(rows))
+    for paths in ([both], [both, other], [both, genes], [genes, both, other]):
+        teachers = [Teacher(path, name=f"t{index}") for index, path in enumerate(paths)]
+        once = [joint(source, order) for source in targets(tmp_path, rows, teachers)]
+        twice = [joint(source, order) for source in targets(tmp_path, rows, [*teachers, Teacher(both, name="again")])]
+        for before, after in zip(once, twice, strict=True):
+            np.testing.assert_allclose(np.concatenate(after), np.concatenate(before), atol=1e-3)
+
+
 def test_cached_targets_do_not_ask_teachers_again_and_follow_the_aggregation(tmp_path):
     rows, teachers = dataset(), [FakeTeacher("Disease"), FakeTeacher("Gene")]
     first, _ = targets(tmp_path, rows, teachers)
