@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 # A run of letters and digits, or one other character; the underscore is no letter here, as BERT splits at it, too.
 _WORD = re.compile(r"[^\W_]+|[^\w\s]|_", re.UNICODE)
@@ -47,6 +48,9 @@ class Mention:
         text (`str`, *optional*): The covered text, kept so that wrong offsets are noticed.
         concepts (`tuple[ConceptRef, ...]`, *optional*): Concept IDs; several where the corpus gives several.
         source (`str`, *optional*): Where the label comes from (``"gold"``, a tagger, a dictionary rule).
+        parts (`tuple[tuple[int, int], ...]`, *optional*): The half-open spans of a discontinuous mention ("breast …
+            cancer" in "breast and ovarian cancer"), in order; the mention is the stretch from the first to the last.
+            Empty for a mention in one piece.
     """
 
     start: int
@@ -55,6 +59,7 @@ class Mention:
     text: str = ""
     concepts: tuple[ConceptRef, ...] = ()
     source: str = "gold"
+    parts: tuple[tuple[int, int], ...] = ()
 
     def overlaps(self, other: Mention) -> bool:
         """Return whether the two share a code point. Neighbours that only touch do not overlap."""
@@ -107,14 +112,7 @@ class Document:
             if problem:
                 raise SpanError(f"document {self.id!r}: {problem}")
             if not mention.text:
-                mention = Mention(
-                    mention.start,
-                    mention.end,
-                    mention.type,
-                    self.text[mention.start : mention.end],
-                    mention.concepts,
-                    mention.source,
-                )
+                mention = replace(mention, text=self.text[mention.start : mention.end])
             checked.append(mention)
         checked.sort(key=lambda m: (m.start, -m.end, m.type))
         # The class is frozen for its users; while it is being made, its own fields may still be set.
@@ -157,7 +155,18 @@ def span_problem(text: str, mention: Mention) -> str | None:
             f"{mention.type} mention {mention.text!r} [{mention.start}, {mention.end}) does not match its offsets: "
             f"the text there is {covered!r}"
         )
+    if mention.parts and not _are_parts(mention):
+        return (
+            f"{mention.type} mention {covered!r} [{mention.start}, {mention.end}) has the parts {mention.parts}; "
+            "expected two or more, in order, apart, the first at its start and the last at its end"
+        )
     return None
+
+
+def _are_parts(mention: Mention) -> bool:
+    apart = all(first[1] < second[0] for first, second in pairwise(mention.parts))
+    at_ends = (mention.parts[0][0], mention.parts[-1][1]) == (mention.start, mention.end)
+    return len(mention.parts) > 1 and apart and at_ends and all(start < end for start, end in mention.parts)
 
 
 def split_words(text: str) -> tuple[tuple[int, int], ...]:

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from hf_bionerkd.corpora.bioc import read_bioc as read_bioc
     from hf_bionerkd.corpora.bioc_writer import write_bioc_json as write_bioc_json
     from hf_bionerkd.corpora.bioc_writer import write_bioc_xml as write_bioc_xml
+    from hf_bionerkd.corpora.brat import read_brat as read_brat
+    from hf_bionerkd.corpora.brat import write_brat as write_brat
+    from hf_bionerkd.corpora.concepts import parse_concepts as parse_concepts
     from hf_bionerkd.corpora.conll import read_conll as read_conll
     from hf_bionerkd.corpora.conll import write_conll as write_conll
     from hf_bionerkd.corpora.files import CorpusError as CorpusError
     from hf_bionerkd.corpora.files import read_lines as read_lines
+    from hf_bionerkd.corpora.formats import find_format as find_format
+    from hf_bionerkd.corpora.formats import read_documents as read_documents
     from hf_bionerkd.corpora.json_objects import read_objects as read_objects
     from hf_bionerkd.corpora.pubmed import AbstractSection as AbstractSection
     from hf_bionerkd.corpora.pubmed import Chemical as Chemical
@@ -26,7 +31,6 @@ if TYPE_CHECKING:
     from hf_bionerkd.corpora.pubmed import PubMedRecord as PubMedRecord
     from hf_bionerkd.corpora.pubmed import parse_pmid as parse_pmid
     from hf_bionerkd.corpora.pubmed import read_pubmed as read_pubmed
-    from hf_bionerkd.corpora.pubtator import parse_concepts as parse_concepts
     from hf_bionerkd.corpora.pubtator import read_pubtator as read_pubtator
     from hf_bionerkd.corpora.pubtator import write_pubtator as write_pubtator
     from hf_bionerkd.corpora.pubtator_bulk import BulkRow as BulkRow
@@ -56,12 +60,15 @@ __getattr__, __dir__, __all__ = attach(
         "SplitOverlap": "statistics",
         "assign_documents": "sentence_documents",
         "corpus_statistics": "statistics",
-        "parse_concepts": "pubtator",
+        "find_format": "formats",
+        "parse_concepts": "concepts",
         "parse_pmid": "pubmed",
         "read_articles": "articles",
         "read_bioc": "bioc",
+        "read_brat": "brat",
         "read_bulk_rows": "pubtator_bulk",
         "read_conll": "conll",
+        "read_documents": "formats",
         "read_elements": "xml_elements",
         "read_lines": "files",
         "read_objects": "json_objects",
@@ -72,6 +79,7 @@ __getattr__, __dir__, __all__ = attach(
         "write_articles": "articles",
         "write_bioc_json": "bioc_writer",
         "write_bioc_xml": "bioc_writer",
+        "write_brat": "brat",
         "write_bulk_rows": "pubtator_bulk",
         "write_conll": "conll",
         "write_pubtator": "pubtator",

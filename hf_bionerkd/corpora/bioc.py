@@ -41,10 +41,10 @@ from typing import Any, cast
 from lxml import etree
 
 from hf_bionerkd.corpora.bioc_documents import BioCAnnotation, BioCDocument, BioCPassage, to_document
+from hf_bionerkd.corpora.concepts import PUBTATOR_SCHEMES
 from hf_bionerkd.corpora.files import NO_TEXT, CorpusError, open_binary
 from hf_bionerkd.corpora.json_objects import read_objects
 from hf_bionerkd.corpora.mentions import ReaderOptions, SetAside
-from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES
 from hf_bionerkd.corpora.xml_elements import read_elements
 from hf_bionerkd.documents import Document
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 
-from hf_bionerkd.corpora.mentions import ReaderOptions, locate, out_of_place
-from hf_bionerkd.corpora.pubtator import parse_concepts, scheme_of
+from hf_bionerkd.corpora.concepts import parse_concepts, scheme_of
+from hf_bionerkd.corpora.mentions import ReaderOptions, Span, place
+from hf_bionerkd.corpora.offset_units import MeasuredText, find_unit
 from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
 
 # The infons in which a document states its PMID, and its number in PubMed Central.
@@ -27,12 +26,6 @@ _VOCABULARIES = {
     "chebi": "CHEBI",
     "cvcl": "CVCL",
     "tmvar": "",
-}
-_CODE_POINTS, _BYTES, _UTF16 = "code points", "bytes", "utf16"
-# The number of units that a character takes.
-_UNITS: Mapping[str, Callable[[str], int]] = {
-    _BYTES: lambda character: len(character.encode()),
-    _UTF16: lambda character: 1 + (character > "\uffff"),
 }
 
 
@@ -54,17 +47,15 @@ class BioCPassage:
     text: str
     infons: Mapping[str, str]
     annotations: list[BioCAnnotation] = field(default_factory=list)
-    ends: dict[str, list[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    measured: MeasuredText = field(init=False, repr=False, compare=False)
 
-    def code_points(self, offset: int, unit: str) -> int:
-        """Return how many whole characters stand before an offset in `unit`, which may lie outside the text."""
-        if unit == _CODE_POINTS or offset <= 0:
-            return offset
-        if unit not in self.ends:  # once per passage and unit, not once per annotation
-            self.ends[unit] = list(accumulate(map(_UNITS[unit], self.text)))
-        ends = self.ends[unit]
-        # Beyond the text an offset goes on counting, so that it can be reported as lying outside.
-        return bisect_right(ends, offset) + max(offset - (ends[-1] if ends else 0), 0)
+    def __post_init__(self) -> None:
+        self.measured = MeasuredText(self.text)
+
+    def spans(self, annotation: BioCAnnotation) -> list[Span]:
+        """Return the locations as spans of the passage's text, in the file's unit; they may leave the text."""
+        firsts = [(offset - self.offset, length) for offset, length in annotation.locations]
+        return [(first, first + length) for first, length in firsts]
 
 
 @dataclass(slots=True)
@@ -92,9 +83,8 @@ def to_document(bioc: BioCDocument, options: ReaderOptions) -> Document:
     counts = options.counts
     counts["relations_skipped"] += bioc.relations
     # The unit of the offsets decides where passages begin and mentions stand: find it first.
-    unit = _unit(bioc)
-    if unit != _CODE_POINTS:
-        counts[f"documents_in_{unit}"] += 1
+    in_passages = _annotations_in_place(bioc, [0] * len(bioc.passages))
+    unit = find_unit(((p.measured, p.spans(a), a.text) for a, p, _ in in_passages), counts)
     text, starts = _lay_out(bioc.passages, unit, counts)
     mentions = []
     for annotation, passage, start in _annotations_in_place(bioc, starts):
@@ -126,35 +116,6 @@ def _metadata(bioc: BioCDocument) -> dict[str, str]:
     return metadata | ({"document_id": pmid} if pmid else {})
 
 
-def _unit(bioc: BioCDocument) -> str:
-    """Return the unit in which most annotations stand exactly at their offsets; of equals, code points."""
-    # In ASCII all three units agree.
-    if all(passage.text.isascii() for passage in bioc.passages):
-        return _CODE_POINTS
-    fits: Counter[str] = Counter()
-    for annotation, passage, _ in _annotations_in_place(bioc, [0] * len(bioc.passages)):
-        for unit in (_CODE_POINTS, _BYTES, _UTF16):
-            spans = [_span(location, passage, unit) for location in annotation.locations]
-            fits[unit] += bool(annotation.text) and annotation.text == " ".join(passage.text[a:b] for a, b in spans)
-    return max((_CODE_POINTS, _BYTES, _UTF16), key=lambda unit: fits[unit])
-
-
-def _span(location: tuple[int, int], passage: BioCPassage, unit: str) -> tuple[int, int]:
-    """Return start and end in code points of the passage's text, which they may leave."""
-    first = location[0] - passage.offset
-    return passage.code_points(first, unit), passage.code_points(first + location[1], unit)
-
-
-def _length(text: str, unit: str) -> int:
-    return (
-        len(text)
-        if unit == _CODE_POINTS
-        else len(text.encode())
-        if unit == _BYTES
-        else len(text.encode("utf-16-le")) // 2
-    )
-
-
 def _lay_out(passages: Sequence[BioCPassage], unit: str, counts: Counter[str]) -> tuple[str, list[int]]:
     """Return the document's text and where each passage begins in it."""
     pieces: list[str] = []
@@ -170,7 +131,7 @@ def _lay_out(passages: Sequence[BioCPassage], unit: str, counts: Counter[str]) -
         pieces += [" " * gap, passage.text]
         starts.append(end + gap)
         end += gap + len(passage.text)
-        expected = passage.offset + _length(passage.text, unit)
+        expected = passage.offset + passage.measured.length(unit)
     return "".join(pieces), starts
 
 
@@ -195,43 +156,22 @@ def _mention(
     annotation: BioCAnnotation, passage: BioCPassage, start: int, text: str, unit: str, options: ReaderOptions
 ) -> Mention | _Misfit:
     # What the file says: the locations as spans of the document's text, and the type.
-    spans = [_span(location, passage, unit) for location in annotation.locations]
-    spans = [(start + first, start + end) for first, end in spans]
+    spans = [(start + a, start + b) for a, b in passage.measured.spans(passage.spans(annotation), unit)]
     if not spans:
         return _Misfit(-1, -1, "it has no location")
     hull = (min(first for first, _ in spans), max(end for _, end in spans))
     kind = annotation.infons.get("type", "").strip()
     if not kind:
         return _Misfit(*hull, "it has no type")
-    # The text of each location: from the annotation's own text, or where it has none, what stands there.
-    printed = _cut(annotation.text, spans) if annotation.text else [text[max(a, 0) : max(b, 0)] for a, b in spans]
-    if printed is None:
-        return _Misfit(*hull, f"its {len(spans)} locations do not make up its text {annotation.text!r}")
-    # Each location must hold its text, there or close by.
-    located = []
-    for (first, end), piece in zip(spans, printed, strict=True):
-        location = locate(text, first, end, piece, options.window)
-        if location is None:
-            return _Misfit(*hull, out_of_place(text, first, end, piece, options.window))
-        located.append(location)
-    options.counts["mentions_discontinuous"] += len(spans) > 1
-    options.counts["mentions_repaired"] += any(
-        location != (*span, piece) for location, span, piece in zip(located, spans, printed, strict=True)
-    )
-    # A mention of several locations is kept as the stretch from the first to the last.
-    first, end = min(location[0] for location in located), max(location[1] for location in located)
-    return Mention(first, end, kind, text[first:end], _concepts(annotation, kind, options), options.source)
-
-
-def _cut(printed: str, spans: Sequence[tuple[int, int]]) -> list[str] | None:
-    """Return the text of each location, where a blank stands between them in the annotation's text; else None."""
-    if len(spans) == 1:
-        return [printed]
-    pieces, position = [], 0
-    for first, end in spans:
-        pieces.append(printed[position : position + end - first])
-        position += end - first + 1
-    return pieces if " ".join(pieces) == printed and all(pieces) else None
+    # An annotation without text is what stands at its locations.
+    placed = place(text, spans, annotation.text, options.window)
+    if isinstance(placed, str):
+        return _Misfit(*hull, placed)
+    options.count_placed(placed)
+    # A mention of several locations is kept as the stretch from the first to the last, with its parts.
+    covered = text[placed.start : placed.end]
+    concepts = _concepts(annotation, kind, options)
+    return Mention(placed.start, placed.end, kind, covered, concepts, options.source, placed.parts)
 
 
 def _concepts(annotation: BioCAnnotation, kind: str, options: ReaderOptions) -> tuple[ConceptRef, ...]:

@@ -11,8 +11,8 @@ from typing import Any
 from lxml import etree
 
 from hf_bionerkd.corpora.bioc_documents import LARGEST_GAP, PMID_KEYS
+from hf_bionerkd.corpora.concepts import parse_concepts
 from hf_bionerkd.corpora.files import CorpusError
-from hf_bionerkd.corpora.pubtator import parse_concepts
 from hf_bionerkd.documents import Document, Mention, Passage
 from hf_bionerkd.io import atomic_text
 

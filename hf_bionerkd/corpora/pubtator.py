@@ -39,27 +39,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from hf_bionerkd.corpora.concepts import PUBTATOR_SCHEMES, parse_concepts, scheme_of
 from hf_bionerkd.corpora.files import CorpusError, read_lines
 from hf_bionerkd.corpora.mentions import ReaderOptions, SetAside, locate, out_of_place
-from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
+from hf_bionerkd.documents import Document, Mention, Passage
 from hf_bionerkd.io import atomic_text
-
-# Vocabularies of the IDs that PubTator's own taggers print without one.
-PUBTATOR_SCHEMES: Mapping[str, str] = {
-    "Disease": "MESH",
-    "Chemical": "MESH",
-    "Gene": "NCBIGene",
-    "Species": "NCBITaxon",
-    "CellLine": "CVCL",
-}
 
 _OFFSET = re.compile(r"-?[0-9]{1,9}")
 # A letter begins the name of a relation and no offset, save the "nan" that tables print for a missing number.
 _RELATION = re.compile(r"(?!nan\b)[^\W\d_]", re.IGNORECASE)
-# What may separate the IDs of one mention, and what an ID looks like that is not itself full of separators.
-_SEPARATORS = re.compile(r"[|+,;]")
-_IDENTIFIER = re.compile(r"([^\s:]+:)?[A-Za-z]*_?[0-9]+")
-_NO_CONCEPT = ("", "-", "-1")
 _UNWRITABLE = re.compile(r"[\t\r\n\0]")
 
 
@@ -76,7 +64,7 @@ class _Block:
 def read_pubtator(
     path: str | os.PathLike[str],
     *,
-    default_scheme: str | Mapping[str, str] = "MESH",
+    default_scheme: str | Mapping[str, str] = PUBTATOR_SCHEMES,
     window: int = 3,
     source: str = "gold",
     counts: Counter[str] | None = None,
@@ -86,9 +74,9 @@ def read_pubtator(
 
     Args:
         path (`str` or `PathLike`): The file, plain or ``.gz``.
-        default_scheme (`str` or `Mapping[str, str]`, *optional*, defaults to `"MESH"`): Vocabulary of concept IDs
-            that name none; a mapping gives it by mention type, e.g. ``{"Disease": "MESH", "Gene": "NCBIGene"}``, and
-            types it does not hold get none.
+        default_scheme (`str` or `Mapping[str, str]`, *optional*): Vocabulary of concept IDs that name none, for all
+            types or by type, e.g. ``{"Disease": "MESH", "Gene": "NCBIGene"}``, where types it does not hold get none;
+            by default PubTator's own (:data:`~hf_bionerkd.corpora.concepts.PUBTATOR_SCHEMES`).
         window (`int`, *optional*, defaults to 3): How far, in code points, a mention may be moved to its text.
         source (`str`, *optional*, defaults to `"gold"`): Recorded as the origin of every mention.
         counts (`Counter`, *optional*): Receives ``mentions_repaired``, ``mentions_set_aside``, ``relations_skipped``,
@@ -212,19 +200,6 @@ def _set_aside(number: int, columns: list[str], span: tuple[int, int], reason: s
         type=columns[4],
         concept_ids=columns[5] if len(columns) > 5 else "",
     )
-
-
-def scheme_of(kind: str, default_scheme: str | Mapping[str, str]) -> str:
-    """Return the vocabulary of a type's IDs that name none, where there is one for all types or one per type."""
-    return default_scheme if isinstance(default_scheme, str) else default_scheme.get(kind, "")
-
-
-def parse_concepts(column: str, scheme: str) -> tuple[ConceptRef, ...]:
-    """Read the concept IDs of one mention; `scheme` is the vocabulary of those that name none."""
-    parts = [part.strip() for part in _SEPARATORS.split(column)]
-    if len(parts) > 1 and not all(part in _NO_CONCEPT or _IDENTIFIER.fullmatch(part) for part in parts):
-        return (ConceptRef("", column.strip()),)  # a sequence variant, whose notation uses the separators
-    return tuple(ConceptRef.parse(part, scheme) for part in parts if part not in _NO_CONCEPT)
 
 
 def write_pubtator(path: str | os.PathLike[str], documents: Iterable[Document]) -> Counter[str]:

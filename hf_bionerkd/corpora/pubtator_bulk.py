@@ -33,10 +33,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hf_bionerkd.corpora.concepts import PUBTATOR_SCHEMES, parse_concepts, scheme_of
 from hf_bionerkd.corpora.files import CorpusError, read_lines
 from hf_bionerkd.corpora.mentions import SetAside
 from hf_bionerkd.corpora.pubmed import parse_pmid
-from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES, parse_concepts, scheme_of
 from hf_bionerkd.documents import ConceptRef
 from hf_bionerkd.io import atomic_text
 

@@ -26,9 +26,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from hf_bionerkd.corpora.concepts import PUBTATOR_SCHEMES, parse_concepts, scheme_of
 from hf_bionerkd.corpora.files import NO_TEXT, CorpusError
 from hf_bionerkd.corpora.json_objects import read_objects
-from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES, parse_concepts, scheme_of
 from hf_bionerkd.documents import Document, Mention, Passage
 
 _MATCHED = re.compile(r"</?m>")

@@ -75,6 +75,17 @@ def read_elements(path: str | os.PathLike[str], root: str, tags: Collection[str]
                 del parent[0]
 
 
+def root_of(path: str | os.PathLike[str]) -> str:
+    """Return the name of the outermost element of an XML file.
+
+    Raises:
+        CorpusError: The file does not begin as XML.
+    """
+    with open_binary(path) as stream:
+        _, first = next(_events(stream, path, events=("start",)))
+        return str(first.tag)
+
+
 def _events(stream: BinaryIO, path: str | os.PathLike[str], **options: Any) -> Iterator[tuple[Any, etree._Element]]:
     events: Any = etree.iterparse(stream, **options, **_SAFE)
     try:

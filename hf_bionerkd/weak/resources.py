@@ -20,8 +20,8 @@ from hf_bionerkd.corpora import (
     read_pubmed,
     read_pubtator,
 )
+from hf_bionerkd.corpora.concepts import PUBTATOR_SCHEMES
 from hf_bionerkd.corpora.mentions import SetAside
-from hf_bionerkd.corpora.pubtator import PUBTATOR_SCHEMES
 from hf_bionerkd.documents import Document
 from hf_bionerkd.io import file_sha256
 from hf_bionerkd.knowledge import (

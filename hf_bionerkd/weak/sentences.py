@@ -137,7 +137,8 @@ def document_sentences(
             m = mentions[mention]
             if m.start < start:
                 raise _outside(document, m)
-            own.append(Mention(m.start - start, m.end - start, m.type, m.text, m.concepts, m.source))
+            parts = tuple((a - start, b - start) for a, b in m.parts)
+            own.append(Mention(m.start - start, m.end - start, m.type, m.text, m.concepts, m.source, parts))
             mention += 1
         if word > first:
             words = tuple((a - start, b - start) for a, b in document.words[first:word])

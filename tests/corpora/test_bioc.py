@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from hf_bionerkd.corpora import bioc_documents
+from hf_bionerkd.corpora import offset_units
 from hf_bionerkd.corpora.bioc import read_bioc
 from hf_bionerkd.corpora.bioc_writer import write_bioc_json, write_bioc_xml
 from hf_bionerkd.corpora.files import CorpusError
@@ -211,19 +211,19 @@ def test_pain_19_offsets_are_read_in_the_unit_that_fits(tmp_path, unit, measure)
 
 @given(st.text(st.sampled_from("aé𝛼\u2028🧬"), max_size=8), st.integers(-3, 40))
 def test_places_are_those_that_decoding_the_text_before_them_gives(text, place):
+    measured = offset_units.MeasuredText(text)
     for unit, encoding, size in (("bytes", "utf-8", 1), ("utf16", "utf-16-le", 2)):
         encoded = text.encode(encoding)
         before = len(encoded[: max(place, 0) * size].decode(encoding, "ignore"))
         expected = before + max(place - len(encoded) // size, 0) if place > 0 else place
-        assert bioc_documents.BioCPassage(0, text, {}).code_points(place, unit) == expected
+        assert measured.code_points(place, unit) == expected
+        assert measured.length(unit) == len(encoded) // size
 
 
 def test_a_passage_is_measured_once_however_many_annotations_it_has(tmp_path, monkeypatch):
     measured = Counter()
     for unit in ("bytes", "utf16"):
-        monkeypatch.setitem(
-            bioc_documents._UNITS, unit, lambda c, unit=unit: measured.update([unit]) or len(c.encode())
-        )
+        monkeypatch.setitem(offset_units.UNITS, unit, lambda c, unit=unit: measured.update([unit]) or len(c.encode()))
     text = "é gout " * 50
     annotations = [annotation("gout", (8 * number + 3, 4)) for number in range(50)]
     document = one(tmp_path, passage(text, *annotations))
@@ -256,7 +256,7 @@ def test_mentions_elsewhere_or_normalised_are_set_aside_with_a_count(tmp_path):
         passage(
             "see gout and a  gap",
             annotation("gout", (9, 4), identifier="MESH:D1"),
-            annotation("a gap", (13, 6)),
+            annotation("a hap", (13, 6)),
             annotation("gout", (999, 4)),
             annotation("gout"),
             annotation("gout", (4, 4), kind=""),
@@ -301,16 +301,24 @@ def test_pain_20_discontinuous_mentions_are_kept_as_their_stretch(tmp_path):
             annotation(text, (0, 33), identifier="D1|D2"),
             annotation("visual hallucinations", (0, 6), (19, 14), identifier="D1"),
             annotation("visual hallucinations", (0, 6), (18, 14), identifier="D3"),
-            annotation("visual and hallucinations", (0, 6), (19, 14)),
+            annotation("visual and hallucinations", (0, 6), (19, 14), identifier="D5"),
+            annotation("auditive hallucinations", (0, 6), (19, 14)),
             annotation("hallucinations visual", (19, 14), (0, 6), identifier="D4"),
         ),
         counts=counts,
         aside=aside,
     )
-    assert spans(document) == [(0, 33, text)] * 4
-    assert [[c.identifier for c in m.concepts] for m in document.mentions] == [["D1", "D2"], ["D1"], ["D3"], ["D4"]]
-    assert +counts == Counter(mentions_discontinuous=3, mentions_repaired=1, mentions_set_aside=1)
-    assert aside[0]["reason"] == "its 2 locations do not make up its text 'visual and hallucinations'"
+    assert spans(document) == [(0, 33, text)] * 5
+    assert [[c.identifier for c in m.concepts] for m in document.mentions] == [
+        ["D1", "D2"],
+        ["D1"],
+        ["D3"],
+        ["D5"],
+        ["D4"],
+    ]
+    assert [m.parts for m in document.mentions] == [(), *[((0, 6), (19, 33))] * 4]
+    assert +counts == Counter(mentions_discontinuous=4, mentions_repaired=1, mentions_set_aside=1)
+    assert aside[0]["reason"] == "its 2 locations do not make up its text 'auditive hallucinations'"
 
 
 def test_nested_and_overlapping_mentions_are_kept(tmp_path):
