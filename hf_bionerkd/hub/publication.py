@@ -29,10 +29,11 @@ _ESSENTIAL: dict[RepoType, tuple[str, str]] = {
 }
 # What the Trainer writes beside a model, and partly pushes when it pushes.
 _LEFTOVERS = (
-    *("checkpoint-*/*", "last-checkpoint/*", "adapter_*", "training_args.bin", "trainer_state.json"),
-    *("optimizer.*", "scheduler.*", "scaler.*", "rng_state*"),
+    *("checkpoint-*/*", "last-checkpoint/*", "best-checkpoint/*", "adapter_*", "training_args.bin"),
+    *("trainer_state.json", "optimizer.*", "scheduler.*", "scaler.*", "rng_state*", "loss_terms.safetensors"),
 )
-_CHECKPOINTS = ("checkpoint-*/*", "last-checkpoint/*")
+_LAST_AND_BEST = ("last-checkpoint/*", "best-checkpoint/*")
+_CHECKPOINTS = ("checkpoint-*/*", *_LAST_AND_BEST)
 # Files of which every publication has a full set of its own: those left over from an earlier one would be loaded too.
 _REPLACED: dict[RepoType, tuple[str, ...]] = {
     "model": ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json"),
@@ -117,7 +118,7 @@ def stale_files(
     if finished:
         patterns = _LEFTOVERS + _REPLACED[repo_type]
     else:
-        patterns = ("last-checkpoint/*",) if any(path.startswith("last-checkpoint/") for path in published) else ()
+        patterns = _LAST_AND_BEST if any(path.startswith("last-checkpoint/") for path in published) else ()
     return sorted(path for path in in_repository if path not in published and _matches(path, patterns))
 
 

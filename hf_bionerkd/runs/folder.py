@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 from collections.abc import Mapping
@@ -148,13 +147,6 @@ def read_run(folder: str | Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def last_checkpoint(folder: str | Path) -> str | None:
-    """Return the newest complete checkpoint of a training, or None."""
-    steps = {int(path.name.rpartition("-")[2]): path for path in Path(folder).glob("checkpoint-*")}
-    complete = [step for step, path in steps.items() if _is_complete(path)]
-    return str(steps[max(complete)]) if complete else None
-
-
 def publish(
     folder: str | Path, model: Any, tokenizer: Any, tags: TagPairs, info: ModelCardInfo, config: Mapping[str, Any]
 ) -> None:
@@ -214,16 +206,6 @@ def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
 
 def _is_occupied(folder: Path) -> bool:
     return folder.exists() and any(path.name != OUTPUTS_FOLDER for path in folder.iterdir())
-
-
-def _is_complete(checkpoint: Path) -> bool:
-    """Return whether a checkpoint can be read to its end."""
-    # The Trainer writes its state last; a checkpoint that a kill cut off has none, or half of one.
-    try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def _short(value: Any) -> str:

@@ -6,7 +6,6 @@ the next one makes up for it.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -18,19 +17,18 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.utils import logging
 
-from hf_bionerkd.hub.errors import HubError, hub_error
+from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.human_card import HumanCard, load_human_card
 from hf_bionerkd.hub.provenance import refresh_card
 from hf_bionerkd.hub.push import PushOptions, check_access, push_folder
 from hf_bionerkd.io import write_text
-from hf_bionerkd.runs.config import ConfigError, RunConfig
-from hf_bionerkd.runs.folder import DONE_FILE, RUN_FILE, last_checkpoint, read_run, same_run
+from hf_bionerkd.runs.config import RunConfig
+from hf_bionerkd.runs.folder import DONE_FILE, RUN_FILE
 from hf_bionerkd.runs.shipped import shipped
-from hf_bionerkd.training.student_trainer import TERMS_FILE
+from hf_bionerkd.training.checkpoints import is_model_file
 
-LAST_CHECKPOINT = "last-checkpoint"
-_KEEPS_CHECKPOINTS = ("checkpoint", "all_checkpoints")
-_STATE_FILE = "trainer_state.json"  # the Trainer writes it last
+LAST_CHECKPOINT, BEST_CHECKPOINT = "last-checkpoint", "best-checkpoint"
+KEEPS_CHECKPOINTS = ("checkpoint", "all_checkpoints")
 _MODEL_SUFFIXES = (".safetensors", ".json", ".py")
 
 logger = logging.get_logger(__name__)
@@ -135,28 +133,35 @@ class PushCheckpoints(TrainerCallback):
         if self._last is not None and not self._last.done():
             logger.warning(f"step {state.global_step} is not pushed: the push of an earlier checkpoint is under way")
             return
-        staging = Path(args.output_dir) / f".pushing-{state.global_step}"
-        self._stage(Path(args.output_dir) / f"checkpoint-{state.global_step}", staging, state.global_step)
+        folder = Path(args.output_dir)
+        staging = folder / f".pushing-{state.global_step}"
+        # Who goes on from the last checkpoint on another machine needs the best one so far, too.
+        needs_best = args.load_best_model_at_end and state.best_global_step not in (None, state.global_step)
+        best = folder / f"checkpoint-{state.best_global_step}" if needs_best else None
+        self._stage(folder / f"checkpoint-{state.global_step}", best, staging, state.global_step)
         self._last = self._pool.submit(self._push, staging, state.global_step)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Wait for what is under way, so that the finished model is the last to be pushed."""
         self._pool.shutdown(wait=True)
 
-    def _stage(self, checkpoint: Path, staging: Path, step: int) -> None:
+    def _stage(self, checkpoint: Path, best: Path | None, staging: Path, step: int) -> None:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir()
         # The Trainer saves whole models: what is no state of the training is the student.
         for path in checkpoint.iterdir():
-            if path.suffix in _MODEL_SUFFIXES and path.name not in (TERMS_FILE, _STATE_FILE):
+            if path.suffix in _MODEL_SUFFIXES and is_model_file(path.name):
                 _link(path, staging / path.name)
         write_text(staging / RUN_FILE, self.run)
         write_text(staging / "README.md", _CARD_MEANWHILE.format(name=self.options.repo_id, step=step))
-        if self.strategy in _KEEPS_CHECKPOINTS:
-            kept = staging / (LAST_CHECKPOINT if self.strategy == "checkpoint" else checkpoint.name)
-            kept.mkdir()
-            for path in checkpoint.iterdir():
-                _link(path, kept / path.name)
+        if self.strategy not in KEEPS_CHECKPOINTS:
+            return
+        for source, name in ((checkpoint, LAST_CHECKPOINT), (best, BEST_CHECKPOINT)):
+            if source is not None:
+                kept = staging / (name if self.strategy == "checkpoint" else source.name)
+                kept.mkdir()
+                for path in source.iterdir():
+                    _link(path, kept / path.name)
 
     def _push(self, staging: Path, step: int) -> None:
         try:
@@ -165,81 +170,6 @@ class PushCheckpoints(TrainerCallback):
             logger.warning(f"step {step} was not pushed, training goes on: {error}")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-
-
-def fetch_run(config: RunConfig, checkpoints: str | Path) -> None:
-    """Bring a run's record and last checkpoint from its repository, to continue on a machine that has neither.
-
-    Nothing happens unless the run has `resume`, pushes its checkpoints, and has no folder here.
-
-    Args:
-        config (`RunConfig`): The run, in the user's words.
-        checkpoints (`str` or `Path`): The folder in which the Trainer keeps the checkpoints of the published model.
-
-    Raises:
-        ConfigError: The repository holds the checkpoints of another run.
-        HubError: The repository cannot be read.
-    """
-    from accelerate import PartialState
-
-    options, folder = push_options(config), Path(config.output_dir)
-    state = PartialState()
-    wanted = options is not None and config.resume and config.hub.strategy in _KEEPS_CHECKPOINTS
-    if wanted and state.is_main_process and not (folder / RUN_FILE).exists() and not last_checkpoint(checkpoints):
-        assert options is not None  # `wanted` says so
-        _fetch(options, folder, Path(checkpoints), config)
-    state.wait_for_everyone()
-
-
-def _fetch(options: PushOptions, folder: Path, checkpoints: Path, config: RunConfig) -> None:
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    # What the repository holds; nothing is fetched before a checkpoint is complete there.
-    try:
-        files = HfApi().list_repo_files(options.repo_id, revision=options.branch)
-    except (RepositoryNotFoundError, RevisionNotFoundError):
-        return  # nothing was pushed yet
-    except Exception as error:
-        raise hub_error(error, options.repo_id, "model", options.branch) from error
-    newest = _newest_checkpoint(files)
-    if newest is None or RUN_FILE not in files:
-        return
-    # The record and the newest checkpoint, into a folder beside.
-    staging = folder / ".fetching"
-    try:
-        snapshot_download(
-            options.repo_id,
-            revision=options.branch,
-            allow_patterns=[RUN_FILE, f"{newest}/*"],
-            local_dir=staging,
-        )
-    except Exception as error:
-        raise hub_error(error, options.repo_id, "model", options.branch) from error
-    # Only a checkpoint of this very run is continued.
-    record = read_run(staging)
-    if record is None or not same_run(record, config):
-        shutil.rmtree(staging)
-        raise ConfigError(
-            f"{options.repo_id} holds checkpoints of another run; push this one to another repository, or leave out "
-            "resume=true to start it anew there"
-        )
-    step = json.loads((staging / newest / _STATE_FILE).read_text(encoding="utf-8"))["global_step"]
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    # The record comes last: until then, the same command fetches again.
-    (staging / newest).rename(checkpoints / f"checkpoint-{step}")
-    (staging / RUN_FILE).rename(folder / RUN_FILE)
-    shutil.rmtree(staging)
-    print(f"continuing from step {step}, as pushed to {options.repo_id}", flush=True)
-
-
-def _newest_checkpoint(files: list[str]) -> str | None:
-    """Return the folder of the newest complete checkpoint in a repository; None without one."""
-    whole = [path.partition("/")[0] for path in files if path.endswith(f"/{_STATE_FILE}")]
-    numbered = [name for name in whole if name.startswith("checkpoint-")]
-    if LAST_CHECKPOINT in whole:
-        return LAST_CHECKPOINT
-    return max(numbered, key=lambda name: int(name.rpartition("-")[2]), default=None)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses import Mixture, mixture_of
 from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import ConfigError, EncodingConfig
-from hf_bionerkd.runs.folder import VALIDATION_FILE, last_checkpoint
+from hf_bionerkd.runs.folder import VALIDATION_FILE
 from hf_bionerkd.teachers import JOINT_COLUMNS, TEACHER_COLUMNS, ColumnSource, TeacherTypes
 from hf_bionerkd.training import (
     MentionEvaluator,
@@ -25,6 +25,7 @@ from hf_bionerkd.training import (
     WindowSettings,
     launched_processes,
 )
+from hf_bionerkd.training.checkpoints import drop_unusable, find_resumption
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainerCallback
@@ -114,10 +115,28 @@ def train(
     resume: bool,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> TokenClassificationTrainer:
-    """Train, with `resume` from the last checkpoint if there is one, and keep the best epoch on validation."""
+    """Train, with `resume` from the last whole checkpoint if there is one, and keep the best epoch on validation.
+
+    Checkpoints that are damaged or were cut off are named, and made again.
+    """
     trainer = make_trainer(job, model, tokenizer, checkpoints, callbacks)
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints) if resume else None)
+    start = None
+    if resume:
+        start = launched_processes().broadcast(_resumption(checkpoints, bool(trainer.args.load_best_model_at_end)))
+    trainer.train(resume_from_checkpoint=start)
     return trainer
+
+
+def _resumption(checkpoints: str | Path, needs_best: bool) -> str | None:
+    """Choose the checkpoint to go on from, in the main process; newer ones that are damaged are named and deleted."""
+    if not launched_processes().is_main:
+        return None
+    resumption = find_resumption(checkpoints, needs_best=needs_best)
+    if resumption.problems:
+        start = f"going on from {resumption.checkpoint}" if resumption.checkpoint else "training begins anew"
+        print("; ".join([*resumption.problems, start]), flush=True)
+        drop_unusable(checkpoints, resumption)
+    return resumption.checkpoint
 
 
 def taggers_of(

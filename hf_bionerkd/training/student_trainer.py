@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,21 +10,25 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import Trainer, TrainingArguments
 
+from hf_bionerkd.digests import write_digests
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.processes import Processes
+from hf_bionerkd.training import checkpoints
+from hf_bionerkd.training.checkpoints import TERMS_FILE, CheckpointError
 from hf_bionerkd.training.distillation_model import DistillationModel, student_of
 from hf_bionerkd.training.epoch_lines import show_epochs
 from hf_bionerkd.training.epoch_order import EpochOrder
 from hf_bionerkd.training.launch import launched_processes
+from hf_bionerkd.training.state_files import load_state, random_state, restore_random_state, save_state
 from hf_bionerkd.training.student import save_student
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
     from transformers import PreTrainedModel
+    from transformers.trainer_utils import TrainOutput
 
     from hf_bionerkd.training.training_windows import TrainingWindows
 
-TERMS_FILE = "loss_terms.safetensors"  # in checkpoints: what the loss terms train beside the student
 # What of an output folder is the model; checkpoints, caches and logs lie beside it.
 _PUBLISHED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.py", "README.md"]
 _NOT_PUBLISHED = ["checkpoint-*/*", "teacher_outputs/*", "runs/*", "trainer_state.json"]
@@ -94,6 +99,95 @@ class StudentTrainer(Trainer):
         finally:
             self.model = whole
         _load_terms(self.state.best_model_checkpoint, whole)
+
+    # Checkpoints: nothing in them is pickled, and digests, written last, tell whole ones from others.
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Train, or go on from a checkpoint.
+
+        Args:
+            resume_from_checkpoint (`str` or `bool`, *optional*): A checkpoint's folder; `True` for the newest in the
+                output folder that is whole.
+            *args: Of `transformers.Trainer`.
+            **kwargs: Of `transformers.Trainer`.
+
+        Raises:
+            CheckpointError: The checkpoint is damaged or not whole, or lacks the best one; or there is none.
+        """
+        needs_best = bool(self.args.load_best_model_at_end)
+        if resume_from_checkpoint is True:
+            resumption = checkpoints.find_resumption(str(self.args.output_dir), needs_best=needs_best)
+            if resumption.checkpoint is None:
+                reasons = "; ".join(resumption.problems) or "it has none"
+                raise CheckpointError(f"{self.args.output_dir} holds no checkpoint to go on from: {reasons}")
+            resume_from_checkpoint = resumption.checkpoint
+        elif isinstance(resume_from_checkpoint, str):
+            problem = checkpoints.describe_problem(resume_from_checkpoint, needs_best=needs_best)
+            if problem is not None:
+                raise CheckpointError(problem)
+        return super().train(resume_from_checkpoint or None, *args, **kwargs)
+
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
+        resumed: str | None = kwargs.get("resume_from_checkpoint", args[3] if len(args) > 3 else None)
+        progress: tuple[int, int] = super()._init_training_state(*args, **kwargs)
+        # The state names the best checkpoint by where it was saved; the folder may have moved since.
+        best = checkpoints.best_checkpoint(resumed) if resumed else None
+        if best is not None and best.is_dir():
+            self.state.best_model_checkpoint = str(best)
+        return progress
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        folder = Path(self._get_output_dir(trial=trial))
+        checkpoint = folder / f"checkpoint-{self.state.global_step}"
+        if self.args.should_save:
+            shutil.rmtree(checkpoint, ignore_errors=True)  # of a run that was killed within it
+        self.accelerator.wait_for_everyone()
+        # Older checkpoints may go only once this one is whole, with what every process has to save.
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.save_total_limit = limit
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            write_digests(checkpoint)
+            checkpoints.drop_old(folder, limit, self.state.best_model_checkpoint)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+        elif self.args.should_save:
+            save_state(Path(output_dir) / checkpoints.OPTIMIZER_FILE, self.optimizer.state_dict())
+            save_state(Path(output_dir) / checkpoints.SCHEDULER_FILE, self.lr_scheduler.state_dict())
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            super()._load_optimizer_and_scheduler(checkpoint)
+        elif checkpoint is not None and (Path(checkpoint) / checkpoints.OPTIMIZER_FILE).exists():
+            self.optimizer.load_state_dict(load_state(Path(checkpoint) / checkpoints.OPTIMIZER_FILE))
+            self.lr_scheduler.load_state_dict(load_state(Path(checkpoint) / checkpoints.SCHEDULER_FILE))
+
+    def _save_scaler(self, output_dir: str) -> None:
+        scaler = getattr(self.accelerator, "scaler", None)
+        if scaler is not None and self.args.should_save:
+            save_state(Path(output_dir) / checkpoints.SCALER_FILE, scaler.state_dict())
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        scaler = getattr(self.accelerator, "scaler", None)
+        if scaler is not None and checkpoint is not None and (Path(checkpoint) / checkpoints.SCALER_FILE).exists():
+            scaler.load_state_dict(load_state(Path(checkpoint) / checkpoints.SCALER_FILE))
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        Path(output_dir).mkdir(parents=True, exist_ok=True)  # a process may arrive here before the main one
+        save_state(self._random_file(output_dir), random_state(all_gpus=self.args.world_size > 1))
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        # A run that goes on with another number of processes has other random numbers.
+        if checkpoint is not None and (path := self._random_file(checkpoint)).exists():
+            restore_random_state(load_state(path))
+
+    def _random_file(self, checkpoint: str) -> Path:
+        return Path(checkpoint) / checkpoints.random_file(self.args.process_index, self.args.world_size)
 
     def push_to_hub(
         self,

@@ -1,5 +1,6 @@
 """A student published by the run that makes it, against a hub on the loop-back address, in processes of their own."""
 
+import json
 import shlex
 import shutil
 import subprocess
@@ -18,11 +19,14 @@ import os, runpy, sys
 recipe, dies = sys.argv[1], sys.argv.pop(2) == "dies"
 if dies:
     from hf_bionerkd.runs.publishing import PushCheckpoints
-    push = PushCheckpoints._push
-    def push_and_die(self, *arguments):
-        push(self, *arguments)
-        os._exit(9)
-    PushCheckpoints._push = push_and_die
+    save, saved = PushCheckpoints.on_save, []
+    def save_and_die(self, *arguments, **others):
+        save(self, *arguments, **others)
+        self._last.result()
+        saved.append(1)
+        if len(saved) == 2:
+            os._exit(9)
+    PushCheckpoints.on_save = save_and_die
 sys.argv = sys.argv[1:]
 runpy.run_path(recipe, run_name="__main__")
 """
@@ -33,7 +37,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, tiny_run):
     folder = tmp_path_factory.mktemp("published")
-    training = {**tiny_run["training"], "num_train_epochs": 2, "save_strategy": "epoch"}
+    # The epoch with the lowest score is taken for the best one: that is the first, in which nothing is found yet.
+    training = {**tiny_run["training"], "num_train_epochs": 3, "save_strategy": "epoch", "greater_is_better": False}
     (folder / "distill.yaml").write_text(
         yaml.safe_dump({**tiny_run, "training": training, "output_dir": str(folder / "run")})
     )
@@ -69,7 +74,7 @@ def without_hub(place):
 
 @pytest.fixture(scope="module")
 def published(hub, place):
-    """A run killed after its first checkpoint was pushed, and continued where nothing of it was left."""
+    """A run killed after its second checkpoint was pushed, and continued where nothing of it was left."""
     pushing = ("push_to_hub=org/student", "hub.strategy=checkpoint", "hub.tag=v1", "hub.private=true")
     killed = distill(hub, place, "ann", *pushing, dies=True, check=False)
     meanwhile = hub.files("org/student")
@@ -89,7 +94,10 @@ def test_checkpoints_are_pushed_while_it_trains(published):
     killed, meanwhile, _ = published
     assert killed.returncode == 9
     assert {"model.safetensors", "config.json", "tokenizer.json", "run.yaml", "README.md"} <= set(meanwhile)
-    assert {"last-checkpoint/trainer_state.json", "last-checkpoint/optimizer.pt"} <= set(meanwhile)
+    for folder in ("last-checkpoint", "best-checkpoint"):
+        assert {f"{folder}/{name}" for name in ("optimizer.safetensors", "digests.json")} <= set(meanwhile)
+    states = [json.loads(meanwhile[f"{name}-checkpoint/trainer_state.json"]) for name in ("best", "last")]
+    assert states[1]["global_step"] == 2 * states[0]["global_step"] == 2 * states[1]["best_global_step"]
     assert not [name for name in meanwhile if name.endswith("training_args.bin")]
 
 
@@ -99,6 +107,11 @@ def test_a_killed_run_goes_on_on_another_machine(published, hub, without_hub):
     weights = load(hub.files("org/student")["model.safetensors"])
     assert weights.keys() == without_hub.keys()
     assert all((weights[name] == without_hub[name]).all() for name in weights)
+    # Those are the weights of the best epoch, the first, which was pushed beside the last checkpoint.
+    best = load(published[1]["best-checkpoint/model.safetensors"])
+    assert all((weights[name] == best[name]).all() for name in weights)
+    last = load(published[1]["last-checkpoint/model.safetensors"])
+    assert any((weights[name] != last[name]).any() for name in weights)
 
 
 def test_the_finished_student_takes_the_place_of_its_checkpoints(published, hub, place):

@@ -14,7 +14,7 @@ from hf_bionerkd.evaluation.report import Metrics, Result, read_metrics
 from hf_bionerkd.hub.cards import ModelCardInfo
 from hf_bionerkd.runs import folder as runs
 from hf_bionerkd.runs.config import ConfigError
-from hf_bionerkd.runs.folder import finish, last_checkpoint, open_run, publish, read_run, same_run, versions
+from hf_bionerkd.runs.folder import finish, open_run, publish, read_run, same_run, versions
 
 
 @dataclass
@@ -145,15 +145,6 @@ def test_teacher_outputs_made_ahead_do_not_stand_in_the_way(tmp_path):
     part.parent.mkdir(parents=True)
     part.write_text("")
     assert start(tmp_path, overwrite=True) == "new" and part.exists()
-
-
-def test_only_whole_checkpoints_count(tmp_path):
-    assert last_checkpoint(tmp_path / "absent") is None
-    for step, state in ((8, "{}"), (10, "{}"), (100, None), (90, '{"epo')):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        if state is not None:
-            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
-    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
 
 
 def card_info(tags):

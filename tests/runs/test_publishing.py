@@ -1,12 +1,10 @@
 import dataclasses
-import json
 import logging
 import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.push import PushOptions
@@ -21,8 +19,10 @@ CHECKPOINT = (
     "config.json",
     "tokenizer.json",
     "loss_terms.safetensors",
-    "optimizer.pt",
+    "optimizer.safetensors",
+    "rng_state.safetensors",
     "trainer_state.json",
+    "digests.json",
 )
 
 
@@ -48,13 +48,13 @@ def pushed(monkeypatch):
 def saved(tmp_path):
     """Says that the Trainer has saved a checkpoint of a step."""
 
-    def save(callback, step):
+    def save(callback, step, best=None):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         for name in CHECKPOINT:
             (folder / name).write_text(f"{name} of step {step}")
-        state = SimpleNamespace(is_world_process_zero=True, global_step=step)
-        callback.on_save(SimpleNamespace(output_dir=str(tmp_path)), state, None)
+        state = SimpleNamespace(is_world_process_zero=True, global_step=step, best_global_step=best or step)
+        callback.on_save(SimpleNamespace(output_dir=str(tmp_path), load_best_model_at_end=True), state, None)
         return folder
 
     return save
@@ -109,6 +109,24 @@ def test_what_each_strategy_pushes(strategy, state, pushed, saved, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-7"]
 
 
+@pytest.mark.parametrize(
+    ("strategy", "last", "best"),
+    [("checkpoint", "last-checkpoint", "best-checkpoint"), ("all_checkpoints", "checkpoint-2", "checkpoint-1")],
+)
+def test_the_best_checkpoint_travels_with_the_last_one(strategy, last, best, pushed, saved):
+    callback = make_callback(strategy)
+    saved(callback, 1)
+    callback._last.result()
+    saved(callback, 2, best=1)
+    callback.on_train_end(None, None, None)
+    files = pushed[-1].files
+    for name in CHECKPOINT:
+        assert files[f"{last}/{name}"] == f"{name} of step 2" and files[f"{best}/{name}"] == f"{name} of step 1"
+    assert files["model.safetensors"] == "model.safetensors of step 2"
+    if strategy == "checkpoint":
+        assert not any(name.startswith("best-checkpoint") for name in pushed[0].files)  # the last was the best
+
+
 def test_a_checkpoint_may_be_deleted_while_it_is_pushed(pushed, saved, monkeypatch):
     import shutil
 
@@ -118,7 +136,7 @@ def test_a_checkpoint_may_be_deleted_while_it_is_pushed(pushed, saved, monkeypat
     shutil.rmtree(saved(callback, 1))
     go.set()
     callback.on_train_end(None, None, None)
-    assert pushed[0].files["last-checkpoint/optimizer.pt"] == "optimizer.pt of step 1"
+    assert pushed[0].files["last-checkpoint/optimizer.safetensors"] == "optimizer.safetensors of step 1"
 
 
 def test_training_waits_for_no_push_and_outlives_a_failed_one(pushed, saved, monkeypatch, caplog):
@@ -152,71 +170,3 @@ def test_only_one_process_pushes(pushed, tmp_path):
     )
     callback.on_train_end(None, None, None)
     assert not pushed and not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("files", "newest"),
-    [
-        (["model.safetensors"], None),
-        (["checkpoint-9/model.safetensors"], None),  # cut off: the state comes last
-        (["checkpoint-9/trainer_state.json", "checkpoint-10/trainer_state.json"], "checkpoint-10"),
-        (["last-checkpoint/trainer_state.json"], "last-checkpoint"),
-    ],
-)
-def test_the_newest_whole_checkpoint_of_a_repository(files, newest):
-    assert publishing._newest_checkpoint(files) == newest
-
-
-class Repository:
-    """A repository that holds a checkpoint, in the place of huggingface_hub's client."""
-
-    def __init__(self, run):
-        self.files = {"run.yaml": yaml.safe_dump(run), "last-checkpoint/trainer_state.json": '{"global_step": 5}'}
-
-    def list_repo_files(self, repo_id, revision=None):
-        return list(self.files)
-
-    def download(self, repo_id, *, revision, allow_patterns, local_dir):
-        for name, text in self.files.items():
-            (Path(local_dir) / name).parent.mkdir(parents=True, exist_ok=True)
-            (Path(local_dir) / name).write_text(text)
-
-
-@pytest.fixture
-def stored(monkeypatch):
-    def store(config):
-        repository = Repository({**dataclasses.asdict(config), "resolved": {}})
-        monkeypatch.setattr("huggingface_hub.HfApi", lambda: repository)
-        monkeypatch.setattr("huggingface_hub.snapshot_download", repository.download)
-
-    return store
-
-
-def test_a_run_goes_on_from_its_repository(stored, tmp_path, capsys):
-    config = configured(
-        output_dir=str(tmp_path / "out"), push_to_hub="org/m", hub={"strategy": "checkpoint"}, resume=True
-    )
-    stored(dataclasses.replace(config, resume=False))
-    publishing.fetch_run(config, tmp_path / "out" / "checkpoints")
-    state = tmp_path / "out" / "checkpoints" / "checkpoint-5" / "trainer_state.json"
-    assert json.loads(state.read_text()) == {"global_step": 5}
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["checkpoints", "run.yaml"]
-    assert "continuing from step 5, as pushed to org/m" in capsys.readouterr().out
-
-
-def test_checkpoints_of_another_run_are_refused(stored, tmp_path):
-    config = configured(
-        output_dir=str(tmp_path / "out"), push_to_hub="org/m", hub={"strategy": "checkpoint"}, resume=True
-    )
-    stored(dataclasses.replace(config, seed=99))
-    with pytest.raises(ConfigError, match="org/m holds checkpoints of another run"):
-        publishing.fetch_run(config, tmp_path / "out" / "checkpoints")
-    assert not list((tmp_path / "out").iterdir())
-
-
-@pytest.mark.parametrize("changes", [{"resume": False}, {"hub": {"strategy": "end"}}, {"push_to_hub": None}])
-def test_nothing_is_fetched_unasked(changes, tmp_path, monkeypatch):
-    monkeypatch.setattr(publishing, "_fetch", lambda *a: pytest.fail("it was fetched"))
-    values = {"push_to_hub": "org/m", "hub": {"strategy": "checkpoint"}, "resume": True} | changes
-    publishing.fetch_run(configured(output_dir=str(tmp_path / "out"), **values), tmp_path / "c")
-    assert not list(tmp_path.iterdir())

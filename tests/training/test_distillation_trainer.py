@@ -10,9 +10,9 @@ from hf_bionerkd.inference.outputs import WordOutputs
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.losses.mixture import taughtnet_mixture
 from hf_bionerkd.runs.config import EncodingConfig
-from hf_bionerkd.runs.folder import last_checkpoint
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.cached import CachedJointTargets, cache_teacher
+from hf_bionerkd.training.checkpoints import last_checkpoint
 from hf_bionerkd.training.distillation_trainer import MultiTeacherTrainer
 from hf_bionerkd.training.trainer import TokenClassificationTrainer
 

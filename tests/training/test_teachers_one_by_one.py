@@ -9,8 +9,8 @@ import torch
 
 from hf_bionerkd.labels import LabelError
 from hf_bionerkd.losses.soft import SoftL1, SoftL2, TemperedCrossEntropy
-from hf_bionerkd.runs.folder import last_checkpoint
 from hf_bionerkd.teachers.aggregation import TeacherTypes
+from hf_bionerkd.training.checkpoints import last_checkpoint
 from hf_bionerkd.training.distillation_model import DistillationModel
 
 SGD = {"optim": "sgd", "learning_rate": 0.2, "lr_scheduler_type": "constant", "max_grad_norm": 100.0}

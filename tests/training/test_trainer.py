@@ -11,7 +11,7 @@ from hf_bionerkd.labels import tags_to_spans
 from hf_bionerkd.losses.terms import StudentOutputs
 from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import ConfigError, EncodingConfig
-from hf_bionerkd.runs.folder import last_checkpoint
+from hf_bionerkd.training.checkpoints import last_checkpoint
 from hf_bionerkd.training.epoch_order import EpochOrder
 from hf_bionerkd.training.trainer import TokenClassificationTrainer
 from hf_bionerkd.training.training_windows import IGNORED
