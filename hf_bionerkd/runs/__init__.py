@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .config import TeacherConfig as TeacherConfig
     from .config_loading import load_config as load_config
     from .distill import DistillResult as DistillResult
+    from .fetching import fetch_run as fetch_run
     from .finetune import FinetuneResult as FinetuneResult
     from .loading import label_space as label_space
     from .loading import load_corpora as load_corpora
@@ -50,6 +51,7 @@ __getattr__, __dir__, __all__ = attach(
         "Stages": "terminal",
         "TeacherConfig": "config",
         "Teaching": "teaching",
+        "fetch_run": "fetching",
         "label_space": "loading",
         "load_config": "config_loading",
         "load_corpora": "loading",

@@ -217,7 +217,7 @@ def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching
 
 def _loss_and_hub(config: DistillConfig) -> HumanCard:
     """Check the loss and, for a run that is to be published, the Hub; fetch what the run has pushed there before."""
-    from hf_bionerkd.runs.fetching import fetch_run
+    from hf_bionerkd.runs import fetch_run
     from hf_bionerkd.runs.publishing import check_publication
 
     losses_of(config)

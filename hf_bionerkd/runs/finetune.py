@@ -119,7 +119,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
 
 def _may_be_published(config: FinetuneConfig) -> HumanCard:
     """Check the Hub, for a run that is to be published, and fetch what the run has pushed there before."""
-    from hf_bionerkd.runs.fetching import fetch_run
+    from hf_bionerkd.runs import fetch_run
     from hf_bionerkd.runs.publishing import check_publication
 
     human = check_publication(config)

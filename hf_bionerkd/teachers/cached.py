@@ -2,7 +2,8 @@
 
 Layout of a cache: one folder per fingerprint, holding part files of a fixed number of sentences and, once every part
 is there, ``meta.json``. Parts are written under a temporary name and renamed, so a killed run continues with the parts
-it has. The split into parts does not depend on the number of processes, so any number of them can share the work.
+it has. Each ends with its digest, and one that a disk or a copy has damaged is made anew. The split into parts does
+not depend on the number of processes, so any number of them can share the work.
 
 A fingerprint covers the sentences' words, the teacher's files, its types and its window settings; every row also
 carries the key of its words, which is compared when the cache is opened, so outputs can never meet other sentences.
@@ -16,15 +17,14 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from hf_bionerkd.data.rows import content_fingerprint
-from hf_bionerkd.io import atomic_path, write_json
+from hf_bionerkd.digests import is_sealed
+from hf_bionerkd.io import write_json
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import ALONE, Processes
 from hf_bionerkd.progress import progress
@@ -37,38 +37,20 @@ from hf_bionerkd.teachers.columns import (
     StudentReading,
     teacher_columns,
 )
+from hf_bionerkd.teachers.part_files import CacheError, StoredPart, part_name, read_part, write_part
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
+META_FILE = "meta.json"
 ROWS_PER_PART = 2048
 Part = tuple[dict[str, list[np.ndarray]], dict[str, int]]  # columns, one array per sentence each; what was counted
-_STORED = {"values": pa.float16(), "emissions": pa.float16(), "tags": pa.int16()}
 NO_MASS = (
     "%d words have no joint teacher mass (teachers certain of different mentions): their target is the teachers' mean"
 )
-
-
-class CacheError(RuntimeError):
-    """A cache that does not belong to these sentences, or lacks a part."""
-
-
-@dataclass(frozen=True)
-class StoredPart:
-    """One part file of a cache, memory-mapped.
-
-    Args:
-        keys (`np.ndarray`): One key per sentence, see :func:`sentence_keys`.
-        counts (`Mapping[str, int]`): What was counted when it was made.
-        columns (`Mapping[str, tuple]`): Name of a column to its offsets (one more than sentences) and flat values.
-    """
-
-    keys: np.ndarray
-    counts: Mapping[str, int]
-    columns: Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 class WordArrays:
@@ -83,18 +65,21 @@ class WordArrays:
     """
 
     def __init__(self, folder: Path, keys: np.ndarray) -> None:
-        meta = folder / "meta.json"
+        meta = folder / META_FILE
         if not meta.exists():
             raise CacheError(
                 f"{folder} is not a finished cache: meta.json is missing. Run recipes/cache_teachers.py again."
             )
         self.folder = folder
-        self.meta: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
-        self.labels = tuple(self.meta["labels"])
-        self._size = int(self.meta["rows_per_part"])
+        try:
+            self.meta: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
+            self.labels, self._rows = tuple(self.meta["labels"]), int(self.meta["rows"])
+            self._size = int(self.meta["rows_per_part"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CacheError(f"{meta} is damaged ({error!r}); delete it, and it is made anew") from None
         self._parts: dict[int, StoredPart] = {}
         if len(self) != len(keys) or not all(
-            np.array_equal(_read_part(folder / _part_name(index)).keys, keys[start : start + self._size])
+            np.array_equal(read_part(folder / part_name(index)).keys, keys[start : start + self._size])
             for index, start in enumerate(range(0, len(keys), self._size))
         ):
             raise CacheError(
@@ -103,7 +88,7 @@ class WordArrays:
             )
 
     def __len__(self) -> int:
-        return int(self.meta["rows"])
+        return self._rows
 
     def __getitem__(self, row: int) -> np.ndarray:
         return self._row("values", row).reshape(-1, len(self.labels))
@@ -120,7 +105,7 @@ class WordArrays:
 
     def part(self, index: int) -> list[np.ndarray]:
         """Return all sentences of one part, from a mapping of their own: its memory goes when they do."""
-        offsets, values = _read_part(self.folder / _part_name(index)).columns["values"]
+        offsets, values = read_part(self.folder / part_name(index)).columns["values"]
         return [
             values[start:end].reshape(-1, len(self.labels)) for start, end in zip(offsets, offsets[1:], strict=False)
         ]
@@ -129,7 +114,7 @@ class WordArrays:
         # Parts are mapped when first needed and stay mapped: training reads rows in random order.
         index, offset = divmod(row, self._size)
         if index not in self._parts:
-            self._parts[index] = _read_part(self.folder / _part_name(index))
+            self._parts[index] = read_part(self.folder / part_name(index))
         offsets, values = self._parts[index].columns[column]
         return values[offsets[offset] : offsets[offset + 1]]
 
@@ -294,70 +279,39 @@ def _fill(
     what: str,
     processes: Processes,
 ) -> None:
-    """Write the parts that are missing (this process's share of them), then `meta.json` by the main process."""
+    """Write the parts that are missing or damaged (this process's share), then `meta.json` by the main process."""
     # Parts, not rows, are shared and resumed: the cut is the same for any number of processes.
     size = int(identity["rows_per_part"])
     parts = range(0, len(keys), size)
-    if not (folder / "meta.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        mine = processes.share(enumerate(parts))
-        todo = [(i, start) for i, start in mine if not (folder / _part_name(i)).exists()]
-        for index, start in progress(todo, desc=what, unit="part", main=processes.is_main):
-            end = min(start + size, len(keys))
-            _write_part(folder / _part_name(index), keys[start:end], *compute(start, end))
-        # meta.json declares the cache finished, so that it comes last, and from one process.
-        processes.wait()
-        if processes.is_main:
-            counts: Counter[str] = Counter()
-            for index in range(len(parts)):
-                counts.update(_read_part(folder / _part_name(index)).counts)
-            meta = {**identity, **extra, "labels": list(labels), "rows": len(keys), "parts": len(parts)}
-            meta["counts"] = dict(counts)
-            write_json(folder / "meta.json", meta)
-    else:
-        logger.info("%s: read from %s", what, folder)
-        processes.wait()
+    folder.mkdir(parents=True, exist_ok=True)
+    todo = [(i, start) for i, start in processes.share(enumerate(parts)) if not is_sealed(folder / part_name(i))]
+    for index, _ in todo:
+        if (folder / part_name(index)).exists():
+            logger.warning("%s is damaged: it is made anew", folder / part_name(index))
+    for index, start in progress(todo, desc=what, unit="part", main=processes.is_main):
+        end = min(start + size, len(keys))
+        write_part(folder / part_name(index), keys[start:end], *compute(start, end))
+    # meta.json declares the cache finished, so that it comes last, and from one process.
+    processes.wait()
+    if processes.is_main:
+        counts: Counter[str] = Counter()
+        for index in range(len(parts)):
+            counts.update(read_part(folder / part_name(index)).counts)
+        meta = {**identity, **extra, "labels": list(labels), "rows": len(keys), "parts": len(parts)}
+        meta["counts"] = dict(counts)
+        if not _is_written(folder / META_FILE, meta):
+            write_json(folder / META_FILE, meta)
+        elif not todo:
+            logger.info("%s: read from %s", what, folder)
     processes.wait()  # nobody opens the cache before meta.json is there
 
 
-def _write_part(
-    path: Path, keys: np.ndarray, columns: Mapping[str, Sequence[np.ndarray]], counts: Mapping[str, int]
-) -> None:
-    for arrays in columns.values():
-        if len(arrays) != len(keys):
-            raise CacheError(f"{path}: {len(arrays)} outputs for {len(keys)} sentences")
-    fields = [("key", pa.uint64()), *((name, pa.list_(_STORED[name])) for name in columns)]
-    schema = pa.schema(fields, metadata={"counts": json.dumps(dict(counts))})
-    lists = [_lists(arrays, _STORED[name]) for name, arrays in columns.items()]
-    with (
-        atomic_path(path) as temporary,
-        pa.OSFile(str(temporary), "wb") as sink,
-        pa.ipc.new_stream(sink, schema) as writer,
-    ):
-        writer.write_batch(pa.record_batch([pa.array(keys), *lists], schema=schema))
-
-
-def _lists(arrays: Sequence[np.ndarray], kind: pa.DataType) -> pa.ListArray:
-    # Arrow lists have one dimension: words x labels are kept flat, and the labels' number is in meta.json.
-    flat = [a.astype(kind.to_pandas_dtype()).ravel() for a in arrays]
-    offsets = np.concatenate([[0], np.cumsum([len(a) for a in flat])]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(flat), type=kind))
-
-
-def _read_part(path: Path) -> StoredPart:
-    if not path.exists():
-        raise CacheError(f"{path} is missing; delete its folder to have the cache made again")
-    table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
-    counts = json.loads((table.schema.metadata or {}).get(b"counts", b"{}"))
-    columns = {}
-    for name in table.column_names[1:]:
-        lists = table[name].chunk(0)
-        columns[name] = (lists.offsets.to_numpy(), lists.values.to_numpy())
-    return StoredPart(table["key"].chunk(0).to_numpy(), counts, columns)
-
-
-def _part_name(index: int) -> str:
-    return f"part-{index:05d}.arrow"
+def _is_written(path: Path, values: Mapping[str, Any]) -> bool:
+    """Return whether a JSON file holds these very values; one that is damaged does not."""
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(values)))
+    except (OSError, ValueError):
+        return False
 
 
 def _fingerprint(identity: Mapping[str, object]) -> str:

@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -183,6 +184,48 @@ def test_a_killed_run_continues_with_the_parts_it_has(tmp_path):
     fill(FakeTeacher(), rows, tmp_path / "whole")
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
     assert len(cache) == 20
+
+
+def damage(path, rng):
+    content = bytearray(path.read_bytes())
+    kind = rng.choice(["flip", "flips", "cut", "empty", "zeros"])
+    for _ in range({"flip": 1, "flips": 400}.get(kind, 0)):
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    if kind == "cut":
+        del content[rng.randrange(len(content)) :]
+    path.write_bytes({"empty": b"", "zeros": bytes(len(content))}.get(kind, content))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_part_is_named_and_made_anew(tmp_path, caplog, seed):
+    rows, rng = dataset(), random.Random(seed)
+    made, _ = targets(tmp_path, rows, [FakeTeacher("Disease"), FakeTeacher("Gene")])
+    whole = contents(tmp_path)
+    part = rng.choice(sorted(tmp_path.rglob("*.arrow")))
+    damage(part, rng)
+    assert contents(tmp_path) != whole
+    with caplog.at_level(logging.WARNING):
+        teachers = [FakeTeacher("Disease"), FakeTeacher("Gene")]
+        again, _ = targets(tmp_path, rows, teachers)
+    assert f"{part} is damaged: it is made anew" in caplog.text
+    assert contents(tmp_path) == whole
+    of_teacher = not part.parent.name.startswith("targets")
+    assert sum(len(teacher.asked) for teacher in teachers) <= (PART if of_teacher else 0)
+    for before, after in zip(joint(made, range(20)), joint(again, range(20)), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"rows": 19}', '{"rows": ' + "9" * 5000 + "}"])
+def test_a_damaged_meta_is_written_anew_from_the_parts(tmp_path, content):
+    rows, certain = dataset(), [FakeTeacher("Disease", certain=0), FakeTeacher("Gene", certain=0)]
+    made, _ = targets(tmp_path, rows, certain)
+    whole = contents(tmp_path)
+    for path in tmp_path.rglob("meta.json"):
+        path.write_text(content)
+        with pytest.raises(CacheError, match=r"meta\.json is damaged"):
+            WordArrays(path.parent, sentence_keys(rows))
+    again, _ = targets(tmp_path, rows, certain)
+    assert contents(tmp_path) == whole and again.words_without_mass == made.words_without_mass > 0
 
 
 def test_two_processes_share_the_parts_and_write_the_same_files(tmp_path):
