@@ -30,6 +30,7 @@ from hf_bionerkd.hub.errors import HubError, RepoType, hub_error, is_missing
 from hf_bionerkd.hub.patience import Patience
 from hf_bionerkd.hub.publication import published_files, stale_files
 from hf_bionerkd.hub.secrets import SecretError, holds_token, refuse_tokens
+from hf_bionerkd.hub.weights import refuse_non_finite
 
 Status = Literal["new", "changed", "same", "deleted"]
 
@@ -186,10 +187,12 @@ def plan_push(folder: str | os.PathLike[str], options: PushOptions) -> Plan:
 
     Raises:
         SecretError: A file or option holds a token.
+        WeightsError: Weights hold NaN or infinity.
         ValueError: The folder lacks a file that makes it a model, corpus or Space.
     """
     files = published_files(folder, options.repo_type)
     refuse_tokens(folder, files)
+    refuse_non_finite(folder, files)
     _check_message(options)
     # A plan is useful without access too, so the first error is kept as its trouble and the rest is told all the same.
     trouble: HubError | None = None
@@ -244,6 +247,7 @@ def push_folder(
     Raises:
         HubError: The push failed; the message says what to do, where the folder is, and which command tries again.
         SecretError: A text file or option holds a token; nothing was sent.
+        WeightsError: Weights hold NaN or infinity; nothing was sent.
         ValueError: The folder lacks a file that makes it a model, corpus or Space.
 
     Example:
@@ -252,6 +256,7 @@ def push_folder(
     """
     files = published_files(folder, options.repo_type, finished=finished)
     refuse_tokens(folder, files)
+    refuse_non_finite(folder, files)
     if not finished:
         return _push(folder, files, options, finished)
     shown = folder if source is None else source

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hf_bionerkd.lazy import attach
 
 if TYPE_CHECKING:
+    from .finite import NonFiniteError as NonFiniteError
     from .outputs import CrfOutputs as CrfOutputs
     from .outputs import SentenceSpans as SentenceSpans
     from .outputs import SoftmaxOutputs as SoftmaxOutputs
@@ -22,6 +23,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "CrfOutputs": "outputs",
+        "NonFiniteError": "finite",
         "SentenceSpans": "outputs",
         "SoftmaxOutputs": "outputs",
         "TypeMapping": "outputs",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_bionerkd.encoding.encoding import EncodedWindow, EncodingError, WordEncoder
 from hf_bionerkd.encoding.tag_pairs import TagPairs
+from hf_bionerkd.inference.finite import check_finite
 from hf_bionerkd.inference.outputs import SentenceSpans, WordOutputs, output_layer_of
 
 if TYPE_CHECKING:
@@ -107,7 +108,11 @@ class WordTagger:
 
         Returns:
             One :class:`~hf_bionerkd.inference.outputs.WordOutputs` per sentence.
+
+        Raises:
+            NonFiniteError: The model gives NaN or infinity for a word.
         """
+        import numpy as np
         import torch
 
         # Words that no piece stands for keep these outputs.
@@ -123,14 +128,18 @@ class WordTagger:
                 for start in range(0, len(windows), self.batch_size):
                     batch = windows[start : start + self.batch_size]
                     read = self._read([window for _, window in batch])
+                    finite = all(np.isfinite(values).all() for values in read.values())
                     # Each word takes its values from its first piece, in the window that owns it.
                     for position, (row, window) in enumerate(batch):
                         marks = enumerate(zip(window.heads, window.owned, strict=True))
                         chosen = [i for i, (head, owned) in marks if head and owned]
                         words_of = [window.word_ids[i] for i in chosen]
                         pieces = [len(self.prefix) + i for i in chosen]
-                        for name, values in read.items():
-                            getattr(results[row], name)[words_of] = values[position, pieces]
+                        own = {name: values[position, pieces] for name, values in read.items()}
+                        if not finite:  # there may be nothing wrong but with padding
+                            check_finite(own, [sentences[row][word] for word in words_of], "the model", self.model)
+                        for name, values in own.items():
+                            getattr(results[row], name)[words_of] = values
                     if on_progress is not None:
                         on_progress(min(start + self.batch_size, len(windows)), len(windows))
         finally:

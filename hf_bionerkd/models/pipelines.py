@@ -157,6 +157,8 @@ class WordTaggingPipeline(TokenClassificationPipeline):
         if not pieces.ids:
             return []
         tags, scores = self._decoded(all_outputs)
+        if any(math.isnan(score) for score in scores):
+            raise ValueError("the model's scores are NaN: its weights diverged in training, or their file is damaged")
         labels = [self.model.config.id2label[tag] for tag in tags]
         chances = [math.exp(score) for score in scores]
         if aggregation_strategy == AggregationStrategy.NONE:

@@ -24,6 +24,7 @@ import numpy as np
 
 from hf_bionerkd.data.rows import content_fingerprint
 from hf_bionerkd.digests import is_sealed
+from hf_bionerkd.inference.finite import check_finite
 from hf_bionerkd.io import write_json
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import ALONE, Processes
@@ -167,7 +168,13 @@ def cache_teacher(
     sentences = rows.select_columns(["tokens"])
 
     def compute(start: int, end: int) -> Part:
-        outputs = teacher.outputs(sentences[start:end]["tokens"])
+        words = sentences[start:end]["tokens"]
+        outputs = teacher.outputs(words)
+        # What is kept is used for good, so that outputs of any source are looked at first.
+        for own, sentence in zip(outputs, words, strict=True):
+            check_finite(
+                {"log_probs": own.log_probs, "emissions": own.emissions}, sentence, f"teacher {teacher.name!r}"
+            )
         # Without a CRF the emissions are the log probabilities, and are not kept twice.
         columns = {"values": [own.log_probs for own in outputs], "tags": [own.tags for own in outputs]}
         if teacher.kind == "marginal":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.remote_code import explaining_refusals
 from hf_bionerkd.hub.snapshots import MODEL_FILES, model_folder
+from hf_bionerkd.inference.finite import NonFiniteError
 from hf_bionerkd.inference.outputs import SentenceSpans, TypeMapping, WordOutputs, output_layer_of
 from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelError, LabelSpace
@@ -171,20 +173,34 @@ class Teacher:
         )
 
     def outputs(self, sentences: Sequence[Sequence[str]]) -> list[WordOutputs]:
-        """Compute distributions, tags and emissions of every word, labels as in :attr:`space`."""
-        return [self.mapping.outputs(own) for own in self.tagger.outputs(sentences)]
+        """Compute distributions, tags and emissions of every word, labels as in :attr:`space`.
+
+        Raises:
+            NonFiniteError: It gives NaN or infinity for a word.
+        """
+        with self._naming_errors():
+            return [self.mapping.outputs(own) for own in self.tagger.outputs(sentences)]
 
     def log_probs(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
         """Compute BIO log probabilities of every word: one (words, labels) array per sentence."""
-        return [self.mapping.log_probs(values) for values in self.tagger.log_probs(sentences)]
+        with self._naming_errors():
+            return [self.mapping.log_probs(values) for values in self.tagger.log_probs(sentences)]
 
     def tags(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
         """Compute the teacher's own decoding in BIO: ids into :attr:`space`, one (words,) array per sentence."""
-        return [self.mapping.tags(own) for own in self.tagger.tags(sentences)]
+        with self._naming_errors():
+            return [self.mapping.tags(own) for own in self.tagger.tags(sentences)]
 
     def spans(self, sentences: Sequence[Sequence[str]]) -> list[SentenceSpans]:
         """Find the mentions of every sentence, as word spans in the student's names of the types."""
         return [self.mapping.spans(outputs) for outputs in self.outputs(sentences)]
+
+    @contextmanager
+    def _naming_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except NonFiniteError as error:
+            raise NonFiniteError(f"teacher {self.name!r} at {self.path}: {error}") from None
 
     def _check_types(self, student_types: Sequence[str]) -> None:
         foreign = sorted(set(self.types) - set(student_types))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens, save_tokenizer
+from hf_bionerkd.inference.finite import check_weights
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models.auto import carry_code, load_token_classifier
 
@@ -64,7 +65,11 @@ def save_student(
     """Write a model in safetensors and its tokenizer, which adds the default tag pair by itself.
 
     A model whose class is not one of transformers' is written with its code; of one that has adapters, only these are.
+
+    Raises:
+        NonFiniteError: Weights are NaN or infinite; nothing is written.
     """
+    check_weights(model)
     Path(folder).mkdir(parents=True, exist_ok=True)
     if not hasattr(model, "merge_and_unload"):  # adapters are saved by themselves until they are merged
         carry_code(model)

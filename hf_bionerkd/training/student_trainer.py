@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # What of an output folder is the model; checkpoints, caches and logs lie beside it.
 _PUBLISHED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.py", "README.md"]
-_NOT_PUBLISHED = ["checkpoint-*/*", "teacher_outputs/*", "runs/*", "trainer_state.json"]
+_NOT_PUBLISHED = ["checkpoint-*/*", "not-finite-step-*/*", "teacher_outputs/*", "runs/*", "trainer_state.json"]
 
 
 class StudentTrainer(Trainer):

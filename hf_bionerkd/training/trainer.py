@@ -16,6 +16,7 @@ from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses.mixture import Mixture, mixture_of
 from hf_bionerkd.teachers.columns import ColumnSource
 from hf_bionerkd.training.evaluator import MentionEvaluator, trainer_metrics
+from hf_bionerkd.training.finite_losses import stop_at_non_finite_loss
 from hf_bionerkd.training.preparation import (
     WindowSettings,
     as_corpora,
@@ -181,6 +182,9 @@ class TokenClassificationTrainer(StudentTrainer):
             return_outputs (`bool`, *optional*, defaults to `False`): Return the model's outputs, too.
             num_items_in_batch (`Tensor`, *optional*): One count per term over the whole optimiser step, all its
                 micro-batches and processes; the batch's own counts by default.
+
+        Raises:
+            NonFiniteError: The loss is NaN or infinite; the batch is kept in the output folder.
         """
         outputs = self.reader.run(model, inputs)
         student_outputs, batch = self.reader.read(outputs, inputs)
@@ -192,12 +196,21 @@ class TokenClassificationTrainer(StudentTrainer):
             counts = dict(zip(sums, num_items_in_batch, strict=True))
         loss, parts = self.mixture({name: term.sum for name, term in sums.items()}, counts)
         loss = loss + 0.0 * sum_of_crf(self.student)
+        self._stop_if_diverged(loss, parts, inputs)
         if num_items_in_batch is not None:
             for name, value in parts.items():
                 self._logged_parts[name] = self._logged_parts.get(name, 0.0) + value
             # DDP averages gradients over the processes, whose shares of the loss are to be added up.
             loss = loss * self.accelerator.num_processes
         return (loss, outputs) if return_outputs else loss
+
+    def _stop_if_diverged(
+        self, loss: torch.Tensor, parts: dict[str, torch.Tensor], batch: dict[str, torch.Tensor]
+    ) -> None:
+        step, process = self.state.global_step + 1, self.accelerator.process_index
+        folder = Path(self.args.output_dir) / f"not-finite-step-{step}{f'-process-{process}' if process else ''}"
+        where = {"step": step, "epoch": self.state.epoch, "process": process}
+        stop_at_non_finite_loss(loss, parts, batch, self.student, self.processing_class, folder, where)
 
     def _get_num_items_in_batch(
         self, batch_samples: list[dict[str, torch.Tensor]], device: torch.device

@@ -247,6 +247,16 @@ def test_cross_entropy_of_the_marginals_and_its_gradient_equal_enumeration_at_an
         assert torch.allclose(own, other, atol=1e-8)
 
 
+def test_emissions_of_a_diverged_student_are_not_taken_for_forbidden_tags():
+    """Scores of the size that stands for minus infinity: the loss may be no number, but the tags are in order."""
+    crf = make()
+    tags = torch.tensor([[0, 1, 2]])
+    emissions = torch.full((1, 3, 3), -1e31, dtype=torch.float64)
+    crf.log_likelihood(emissions, tags)
+    with pytest.raises(ValueError, match="forbids"):
+        crf.log_likelihood(1e20 * torch.randn(1, 3, 3, dtype=torch.float64), torch.tensor([[2, 1, 2]]))
+
+
 def test_a_certain_student_that_errs_has_a_gradient():
     """900 nats against what is asked for: probability space has no such number, and its logarithm would be clamped."""
     crf = make(dtype=torch.float32)

@@ -7,7 +7,7 @@ import pytest
 import tiny
 import torch
 
-from hf_bionerkd.data.corpus import join_corpora
+from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.training.training_windows import IGNORED
 
