@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from hf_bionerkd.knowledge.lexicon import Entry as Entry
     from hf_bionerkd.knowledge.lexicon import Lexicon as Lexicon
     from hf_bionerkd.knowledge.lexicon import LexiconRules as LexiconRules
-    from hf_bionerkd.knowledge.lexicon import fold_name as fold_name
-    from hf_bionerkd.knowledge.lexicon import fold_word as fold_word
-    from hf_bionerkd.knowledge.lexicon import fold_words as fold_words
-    from hf_bionerkd.knowledge.lexicon import plain_spelling as plain_spelling
     from hf_bionerkd.knowledge.matching import FreeText as FreeText
     from hf_bionerkd.knowledge.matching import Match as Match
     from hf_bionerkd.knowledge.matching import Matcher as Matcher
@@ -40,6 +36,11 @@ if TYPE_CHECKING:
     from hf_bionerkd.knowledge.pmid_tables import read_counts as read_counts
     from hf_bionerkd.knowledge.pmid_tables import read_identity as read_identity
     from hf_bionerkd.knowledge.pmid_tables import write_pmid_table as write_pmid_table
+    from hf_bionerkd.knowledge.spelling import fold_name as fold_name
+    from hf_bionerkd.knowledge.spelling import fold_word as fold_word
+    from hf_bionerkd.knowledge.spelling import fold_words as fold_words
+    from hf_bionerkd.knowledge.spelling import plain_spelling as plain_spelling
+    from hf_bionerkd.knowledge.spelling import strip_accents as strip_accents
     from hf_bionerkd.knowledge.vocabularies import Branches as Branches
     from hf_bionerkd.knowledge.vocabularies import ConceptNames as ConceptNames
     from hf_bionerkd.knowledge.vocabularies import read_ctd_vocabulary as read_ctd_vocabulary
@@ -70,16 +71,16 @@ __getattr__, __dir__, __all__ = attach(
         "PmidTable": "pmid_tables",
         "find_definitions": "abbreviations",
         "find_mentions": "bulk_annotations",
-        "fold_name": "lexicon",
-        "fold_word": "lexicon",
-        "fold_words": "lexicon",
+        "fold_name": "spelling",
+        "fold_word": "spelling",
+        "fold_words": "spelling",
         "heading_ids": "associations",
         "longest": "matching",
         "mesh_associations": "associations",
         "normalise": "identifiers",
         "normalise_at": "identifiers",
         "normalise_known": "identifiers",
-        "plain_spelling": "lexicon",
+        "plain_spelling": "spelling",
         "read_counts": "pmid_tables",
         "read_ctd_associations": "associations",
         "read_ctd_table": "ctd",
@@ -92,6 +93,7 @@ __getattr__, __dir__, __all__ = attach(
         "read_rgd_genes": "vocabularies",
         "read_terms": "vocabularies",
         "read_tree_numbers": "vocabularies",
+        "strip_accents": "spelling",
         "write_associations": "associations",
         "write_bulk_annotations": "bulk_annotations",
         "write_pmid_table": "pmid_tables",

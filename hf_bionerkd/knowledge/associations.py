@@ -28,12 +28,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hf_bionerkd.corpora.articles import Article
-from hf_bionerkd.corpora.files import CorpusError, read_lines
+from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.corpora.pubmed import PubMedRecord, parse_pmid
 from hf_bionerkd.documents import ConceptRef
 from hf_bionerkd.knowledge.ctd import read_ctd_table
 from hf_bionerkd.knowledge.identifiers import MESH, normalise_at, normalise_known
 from hf_bionerkd.knowledge.pmid_tables import MEMORY_MB, PmidTable, write_pmid_table
+from hf_bionerkd.knowledge.tables import read_table_lines
 from hf_bionerkd.knowledge.vocabularies import ConceptNames
 
 CTD, RGD, MESH_HEADINGS = "CTD", "RGD", "MeSH"
@@ -132,7 +133,7 @@ def _rgd_rows(path: str | os.PathLike[str]) -> Iterator[tuple[str, list[str], st
     term_columns: tuple[int, int] | None = None
     reference_columns: list[int] = []
     width, gaf, empty = 0, False, True
-    for number, line in read_lines(path):
+    for number, line in read_table_lines(path, "RGD"):
         # Only the gene association format has comments that begin so.
         if line.startswith("!"):
             gaf = True

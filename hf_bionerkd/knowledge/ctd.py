@@ -5,6 +5,9 @@ separator                              tabs, or commas with quoted fields; the l
 comment block                          lines that start with ``#``; the names of the columns stand in the comment line
                                        after ``# Fields:``
 no comment block                       the first line holds the names of the columns (as in extracts of the tables)
+a table saved again by a spreadsheet   read: comments padded with separators or quoted, empty rows, semicolons in place
+                                       of commas, quoted fields between tabs
+a web page                             error that says so (:mod:`hf_bionerkd.knowledge.tables`)
 lists                                  separated by ``|``
 gzip                                   recognised by its first bytes
 a missing column                       error that names it, the nearest one, and all columns
@@ -26,7 +29,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from hf_bionerkd.corpora.files import CorpusError, read_lines
+from hf_bionerkd.corpora.files import CorpusError
+from hf_bionerkd.knowledge.tables import read_table_lines
 
 # The columns of the tables that CTD publishes: chemicals, diseases, and what it associates them with.
 _KNOWN_COLUMNS = frozenset(
@@ -37,14 +41,19 @@ _KNOWN_COLUMNS = frozenset(
 )
 
 
+# What a spreadsheet adds to a line: empty cells, and quotes around those that are not.
+_PADDING = ' \t,;"'
+
+
 class _Layout(NamedTuple):
     separator: str
+    quoted: bool
     width: int
     columns: tuple[int, ...]
 
 
 def read_ctd_table(
-    path: str | os.PathLike[str], columns: Sequence[str], optional: Sequence[str] = ()
+    path: str | os.PathLike[str], columns: Sequence[str], optional: Sequence[str] = (), *, owner: str = "CTD"
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Stream some columns of a CTD table; the policies are those of :mod:`hf_bionerkd.knowledge.ctd`.
 
@@ -53,6 +62,7 @@ def read_ctd_table(
         columns (`Sequence[str]`): Names of the columns to read, in the order in which they are given back.
         optional (`Sequence[str]`, *optional*): Columns to read after these; their fields are `""` where the table has
             no such column.
+        owner (`str`, *optional*, defaults to `"CTD"`): Whose table it is, for an error.
 
     Returns:
         Pairs of line number and fields.
@@ -66,24 +76,27 @@ def read_ctd_table(
         ...     print(line, chemical, pmids.split("|"))
     """
     layout: _Layout | None = None
-    names_follow, empty = False, True
-    for number, line in read_lines(path):
-        comment = line.startswith("#")
-        text = line[1:].strip() if comment else line
-        if not text.strip():
+    names_follow, padded, empty = False, False, True
+    for number, line in read_table_lines(path, owner):
+        text = line.strip(_PADDING)
+        if not text:
             continue
+        is_comment = line.lstrip(' "').startswith("#")
+        where = f"{path}:{number}"
         # The names of the columns stand in the comment after `# Fields:`, or in the first line that is no comment.
-        if comment:
+        if is_comment:
             if names_follow:
-                layout = _layout(text, columns, optional, f"{path}:{number}")
-            names_follow = layout is None and text.rstrip(": ").lower() == "fields"
+                layout = _layout(line, columns, optional, where, padded)
+            names_follow = layout is None and text[1:].strip(": ").lower() == "fields"
+            # Only a spreadsheet fills up the line of one word, and it quotes fields between tabs, too.
+            padded = names_follow and line.rstrip(" ") != line.rstrip(_PADDING)
         elif layout is None:
-            layout = _layout(text, columns, optional, f"{path}:{number}")
+            layout = _layout(line, columns, optional, where, padded)
         else:
-            fields = _split(text, layout.separator, f"{path}:{number}")
+            fields = _split(line, layout.separator, layout.quoted, where)
             if len(fields) != layout.width:
                 raise CorpusError(
-                    f"{path}:{number}: the row has {len(fields)} fields where the table has {layout.width} columns. "
+                    f"{where}: the row has {len(fields)} fields where the table has {layout.width} columns. "
                     "The file is damaged or of another layout; fetch it again."
                 )
             empty = False
@@ -92,9 +105,12 @@ def read_ctd_table(
         raise CorpusError(f"{path}: the table holds no row; expected columns {', '.join(columns)}. Fetch it again.")
 
 
-def _layout(names: str, columns: Sequence[str], optional: Sequence[str], where: str) -> _Layout:
-    separator = "\t" if "\t" in names else ","
-    header = [name.strip() for name in _split(names, separator, where)]
+def _layout(names: str, columns: Sequence[str], optional: Sequence[str], where: str, padded: bool) -> _Layout:
+    # No name of a column holds a separator; where commas are decimal points, spreadsheets write semicolons.
+    separator = "\t" if "\t" in names else max(",;", key=names.count)
+    quoted = separator != "\t" or padded
+    header = [name.strip() for name in _split(names, separator, quoted, where)]
+    header[0] = header[0].removeprefix("#").strip()
     # Every column that is asked for must be there under its name.
     for name in columns:
         if name not in header:
@@ -106,7 +122,7 @@ def _layout(names: str, columns: Sequence[str], optional: Sequence[str], where: 
                 "download page, and correct the line with the names."
             )
     absent = [name for name in optional if name not in header]
-    unknown = [name for name in header if name not in _KNOWN_COLUMNS and name not in columns]
+    unknown = [name for name in header if name and name not in _KNOWN_COLUMNS and name not in columns]
     # Without its evidence an inferred row counts as curated, and without its synonyms a concept is hardly matched.
     # Neither would be noticed: do not guess that a new column is not the missing one.
     if absent and unknown:
@@ -116,18 +132,18 @@ def _layout(names: str, columns: Sequence[str], optional: Sequence[str], where: 
             "a new name, correct the line with the names; otherwise take the unknown columns out of the table."
         )
     indices = tuple(header.index(name) if name in header else -1 for name in (*columns, *optional))
-    return _Layout(separator, len(header), indices)
+    return _Layout(separator, quoted, len(header), indices)
 
 
-def _split(line: str, separator: str, where: str) -> list[str]:
-    if separator == "\t":
-        return line.split("\t")
+def _split(line: str, separator: str, quoted: bool, where: str) -> list[str]:
+    if not quoted:
+        return line.split(separator)
     # csv refuses fields that are longer than a limit of the whole process, which CTD's lists of PMIDs pass: raise it
     # for this line alone, for which there is memory, and leave it to others as they set it.
     limit = csv.field_size_limit()
     try:
         csv.field_size_limit(max(limit, len(line)))
-        return next(csv.reader([line]))
+        return next(csv.reader([line], delimiter=separator))
     except csv.Error as error:
         raise CorpusError(
             f"{where}: {line[:80]!r} cannot be split at its commas ({error}). The file is damaged; fetch it again, or "

@@ -1,13 +1,17 @@
 """The lexicon: which names stand for which concepts, and when a text is taken to use them.
 
-Names are compared word by word in a *folded* form, in which case, hyphens, plurals, Greek letters and British spelling
-do not count: ``Alpha-methyldopa`` = ``α-Methyldopa``, ``Parkinson's diseases`` = ``parkinson disease``, ``oedema`` =
-``edema``. Rules keep apart what folding would confuse:
+Names are compared word by word in a *folded* form (:mod:`hf_bionerkd.knowledge.spelling`), in which case, accents,
+hyphens, plurals, Greek letters and British spelling do not count: ``Alpha-methyldopa`` = ``α-Methyldopa``,
+``PARKINSON'S DISEASES`` = ``parkinson disease``, ``Sjögren`` = ``Sjogren``. Rules keep apart what folding would
+confuse:
 
 ======================  ===============================================================================================
 acronyms                a short name written mostly in capitals (``AIDS``, ``5-FU``) is matched in that spelling alone,
                         or with a plural s
-unspelled acronyms      a short name known in lower case only (``5fu``) is matched where the text writes it in capitals
+unspelled acronyms      a short name known in lower case only is matched where the text writes it in capitals if it is
+                        no word: it has signs or digits (``5fu``), no vowel (``lsd``), more consonants in a row than
+                        words begin with (``mdma``), or the initials of a name of its concept (``aids``: acquired
+                        immunodeficiency syndrome). Others match in any case (``pain``)
 short names             names with fewer letters and digits than `min_length` are left out
 numbers                 names without two letters in a row are left out
 stop names              left out, in folded form, so that ``disease`` stops ``Diseases`` too
@@ -20,103 +24,19 @@ several types           the name belongs to the type that comes first in `types`
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hf_bionerkd.documents import ConceptRef, split_words
+from hf_bionerkd.documents import ConceptRef
+from hf_bionerkd.knowledge.initials import is_initials, reads_as_word
+from hf_bionerkd.knowledge.spelling import SEPARATOR, fold_name, plain_spelling
 from hf_bionerkd.knowledge.vocabularies import ConceptNames
 
 Case = Literal["any", "exact", "capitals"]
 
-SEPARATOR = "\x1f"  # between folded words; it is white space to Python, so that no word holds it
-
-_DROPPED = frozenset("-‐‑‒–—'’`´")
-_APOSTROPHES = frozenset("'’`´")
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi"
-)
-_LETTERS = dict(zip("αβγδεζηθικλμνξοπρστυφ", _GREEK.split(), strict=True)) | {"χ": "chi", "ψ": "psi", "ω": "omega"}
-# British spellings and their American ones, within a word.
-_SPELLINGS = (("ae", "e"), ("oe", "e"), ("tumour", "tumor"), ("sulph", "sulf"), ("leuco", "leuko"))
-# Endings whose s is no plural: -ss, -us, -os; -as, but for -ias and -mas ("carcinomas"); -is.
-_SINGULAR = re.compile(r"(?:[suo]|(?<![mi])a|i)s\Z")
 _TWO_LETTERS = re.compile(r"[^\W\d_]{2}")
-# The words folded so far: a text repeats a few thousand words all the time.
-_folded_words: dict[str, str] = {}
-_MOST_WORDS = 1 << 18
-
-
-def fold_word(word: str) -> str:
-    """Return a word in the form in which names are compared; `""` for a hyphen or apostrophe.
-
-    Example:
-        >>> [fold_word(word) for word in ("Seizures", "α", "Oedema", "-", "virus")]
-        ['seizure', 'alpha', 'edema', '', 'virus']
-    """
-    folded = _folded_words.get(word)
-    if folded is None:
-        if len(_folded_words) >= _MOST_WORDS:  # new words never end, but the memory for them does
-            _folded_words.clear()
-        folded = _folded_words[word] = _fold(word)
-    return folded
-
-
-def _fold(word: str) -> str:
-    if word in _DROPPED:
-        return ""
-    # The micro sign looks like a mu and is another character.
-    lower = word.lower().replace("µ", "μ")
-    folded = _LETTERS.get(lower, lower)
-    if len(folded) > 4:
-        for british, american in _SPELLINGS:
-            folded = folded.replace(british, american)
-    # Plurals, by their endings; short words and those with digits keep their s.
-    if len(folded) > 3 and folded.isalpha() and folded.endswith("s") and not _SINGULAR.search(folded):
-        if len(folded) > 5 and folded.endswith("ies"):
-            return folded[:-3] + "y"
-        return folded[:-2] if folded.endswith(("sses", "iruses", "xes", "ches")) else folded[:-1]
-    return folded
-
-
-def fold_words(words: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Fold words, leaving out hyphens, apostrophes and a possessive s.
-
-    Returns:
-        The folded words, and the index of each in `words`.
-
-    Example:
-        >>> fold_words(["Parkinson", "'", "s", "disease"])
-        (['parkinson', 'disease'], [0, 3])
-    """
-    folded: list[str] = []
-    indices: list[int] = []
-    previous = ""
-    for index, word in enumerate(words):
-        form = _folded_words.get(word)  # looked up here, since a call for every word of a corpus takes its time
-        if form is None:
-            form = fold_word(word)
-        if form and not (word == "s" and previous in _APOSTROPHES):
-            folded.append(form)
-            indices.append(index)
-        previous = word
-    return folded, indices
-
-
-def fold_name(name: str) -> str:
-    """Return the folded words of a name as one key.
-
-    Example:
-        >>> fold_name("Parkinson's Diseases") == fold_name("parkinson disease")
-        True
-    """
-    return SEPARATOR.join(fold_words([name[start:end] for start, end in split_words(name)])[0])
-
-
-def plain_spelling(text: str) -> str:
-    """Return a text without blanks, hyphens and apostrophes, the form in which acronyms are compared."""
-    return "".join(character for character in text if not character.isspace() and character not in _DROPPED)
 
 
 @dataclass(frozen=True)
@@ -180,7 +100,7 @@ class _Gathered:
     source: str = ""
     acronyms: set[str] = field(default_factory=set)
     as_word: bool = False
-    uncased: bool = False
+    uncased: dict[str, None] = field(default_factory=dict)
 
 
 class Lexicon:
@@ -208,6 +128,8 @@ class Lexicon:
         self.rules = rules or LexiconRules()
         self.counts: Counter[str] = Counter()
         self._names: dict[str, dict[str, _Gathered]] = {}
+        # The names of several words, by concept: they tell whose initials a short one is.
+        self._long_names: defaultdict[ConceptRef, list[str]] = defaultdict(list)
         self._stopped = {fold_name(name) for name in self.rules.stop}
 
     def add(self, type_: str, source: str, concepts: Iterable[ConceptNames], acronyms: bool = True) -> None:
@@ -237,8 +159,10 @@ class Lexicon:
                 # How the name is spelt here decides later in which spelling a text must have it.
                 gathered = self._names.setdefault(key, {}).setdefault(type_, _Gathered(source=source))
                 gathered.concepts[concept.concept] = None
+                if SEPARATOR in key:
+                    self._long_names[concept.concept].append(key)
                 if not concept.cased:
-                    gathered.uncased = True
+                    gathered.uncased[name.lower()] = None
                 elif is_acronym:
                     gathered.acronyms.add(plain_spelling(name))
                 else:
@@ -266,15 +190,25 @@ class Lexicon:
             if len(gathered.concepts) > self.rules.max_concepts:
                 too_many += 1
             else:
-                yield name, self._entry(type_, gathered, name)
+                yield name, self._entry(type_, gathered)
         self.counts.update({"names_of_several_types": several, "names_of_too_many_concepts": too_many})
 
-    def _entry(self, type_: str, gathered: _Gathered, name: str) -> Entry:
+    def _entry(self, type_: str, gathered: _Gathered) -> Entry:
         concepts = tuple(gathered.concepts)
         # A spelling as a word allows every spelling; an acronym only its own; a lower-case list says neither.
         if gathered.as_word:
             return Entry(type_, concepts, gathered.source)
         if gathered.acronyms:
             return Entry(type_, concepts, gathered.source, "exact", frozenset(gathered.acronyms))
-        short = sum(map(str.isalnum, name)) <= self.rules.acronym_length - 1
-        return Entry(type_, concepts, gathered.source, "capitals" if short else "any")
+        is_word = any(self._is_word(name, concepts) for name in gathered.uncased)
+        return Entry(type_, concepts, gathered.source, "any" if is_word else "capitals")
+
+    def _is_word(self, name: str, concepts: Sequence[ConceptRef]) -> bool:
+        """Return whether a name in lower case is a word, or an acronym whose capitals are lost."""
+        if sum(map(str.isalnum, name)) >= self.rules.acronym_length:
+            return True
+        if not reads_as_word(name):
+            return False
+        # "aids" is an acronym with its s, "sids" as well, and "stds" without.
+        long_names = [long_name.split(SEPARATOR) for concept in concepts for long_name in self._long_names[concept]]
+        return not any(is_initials(form, words) for form in {name, name.removesuffix("s")} for words in long_names)

@@ -12,17 +12,18 @@ the other maintained library, took six times as long to build and matched 63 abs
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick
 
 from hf_bionerkd.documents import Mention
-from hf_bionerkd.knowledge.abbreviations import Definition, find_definitions
-from hf_bionerkd.knowledge.lexicon import SEPARATOR, Entry, Lexicon, fold_words
+from hf_bionerkd.knowledge.abbreviations import find_definitions
+from hf_bionerkd.knowledge.lexicon import Entry, Lexicon
+from hf_bionerkd.knowledge.spelling import SEPARATOR, fold_words, join_accented
 
 Words = Sequence[tuple[int, int]]
 # How provenance names the condition under which a name was matched.
@@ -88,16 +89,17 @@ class Matcher:
         Returns:
             Mentions in order, with concepts and provenance.
         """
-        matches = self._names(text, words)
-        for definition in find_definitions(text) if self._abbreviations else ():
-            matches = self._with_abbreviation(text, words, matches, definition)
+        matches = self.matches(text, words)
+        if self._abbreviations:
+            matches = with_abbreviations(text, words, matches)
         return tuple(
             Mention(start, end, entry.type, text[start:end], entry.concepts, f"{self._source}:{entry.source}/{rule}")
             for start, end, entry, rule in longest(matches)
         )
 
-    def _names(self, text: str, words: Words) -> list[Match]:
-        """Return every name in the text that is written as it may be, overlapping or not."""
+    def matches(self, text: str, words: Words) -> list[Match]:
+        """Return every name in the text that is written as it may be, overlapping or not; see :meth:`find`."""
+        words = join_accented(text, words)
         folded, indices = fold_words([text[start:end] for start, end in words])
         joined = f"{SEPARATOR}{SEPARATOR.join(folded)}{SEPARATOR}"
         # Where each folded word starts in `joined`: after the separator that the word before it ends with.
@@ -112,19 +114,66 @@ class Matcher:
                 matches.append(Match(first, last, entry, _RULES[entry.case]))
         return matches
 
-    def _with_abbreviation(self, text: str, words: Words, matches: list[Match], definition: Definition) -> list[Match]:
-        """Let a short form mean what its long form means, wherever it stands; nothing where that is not known."""
-        short = text[definition.short_start : definition.short_end]
+
+def with_abbreviations(text: str, words: Words, matches: list[Match]) -> list[Match]:
+    """Let every short form that a text defines mean what its long form means; nothing where that is not known.
+
+    Args:
+        text (`str`): The text.
+        words (`Sequence[tuple[int, int]]`): Its words.
+        matches (`list[Match]`): The names in it.
+
+    Returns:
+        The names that are no short form, and every occurrence of the short forms with a meaning.
+    """
+    definitions = list(find_definitions(text))
+    if not definitions:
+        return matches
+    shorts = [text[definition.short_start : definition.short_end] for definition in definitions]
+    short_forms = _occurrences(text, words, set(shorts))
+    names_ending: defaultdict[int, list[Match]] = defaultdict(list)
+    for match in matches:
+        names_ending[match.end].append(match)
+    shorts_ending: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+    for (start, end), short in short_forms.items():
+        shorts_ending[end].append((start, short))
+    # In the order of the text: a long form may hold an abbreviation that was defined before it.
+    meanings: dict[str, Entry | None] = {}
+    for definition, short in zip(definitions, shorts, strict=True):
         # "renal failure" gives "acute renal failure" its meaning: take the longest name that ends with the long form.
-        ending = [match for match in matches if match.end == definition.long_end]
-        entry = max(ending, key=lambda match: match.end - match.start).entry if ending else None
-        # Every occurrence as a whole word, with or without a plural s.
-        starts, ends = {start for start, _ in words}, {end for _, end in words}
-        spans = [match.span() for match in re.finditer(re.escape(short) + "(?:s(?![^\\W_]))?", text)]
-        whole = {(start, end) for start, end in spans if start in starts and end in ends}
-        # What the lexicon says of the short form there is taken back, whatever the long form means.
-        others = [match for match in matches if (match.start, match.end) not in whole]
-        return others + [Match(start, end, entry, "abbreviation") for start, end in whole if entry is not None]
+        end = definition.long_end
+        ending = [
+            (match.start, match.entry)
+            for match in names_ending[end]
+            if short_forms.get((match.start, end)) not in meanings
+        ]
+        ending += [(start, entry) for start, other in shorts_ending[end] if (entry := meanings.get(other)) is not None]
+        meanings[short] = min(ending, key=lambda name: name[0])[1] if ending else None
+    # What the lexicon says of a short form is taken back, whatever the long form means.
+    others = [match for match in matches if (match.start, match.end) not in short_forms]
+    return others + [
+        Match(*span, entry, "abbreviation")
+        for span, short in short_forms.items()
+        if (entry := meanings[short]) is not None
+    ]
+
+
+def _occurrences(text: str, words: Words, shorts: Collection[str]) -> dict[tuple[int, int], str]:
+    """Return every place of the short forms as whole words, with or without a plural s."""
+    ends = {end for _, end in words}
+    lengths = sorted({len(short) for short in shorts})
+    found: dict[tuple[int, int], str] = {}
+    for start, _ in words:
+        for end in (start + length for length in lengths):
+            short = text[start:end]
+            if short not in shorts:
+                continue
+            # The plural s is a letter of the word.
+            if text[end : end + 1] == "s" and not text[end + 1 : end + 2].isalnum():
+                end += 1
+            if end in ends:
+                found[start, end] = short
+    return found
 
 
 class FreeText:
@@ -141,8 +190,12 @@ class FreeText:
         """Take a half-open span unless one of its characters is taken, and return whether it was free."""
         if 1 in self._taken[start:end]:
             return False
-        self._taken[start:end] = b"\1" * (end - start)
+        self.block(start, end)
         return True
+
+    def block(self, start: int, end: int) -> None:
+        """Take a half-open span, whatever of it is taken."""
+        self._taken[start:end] = b"\1" * (end - start)
 
 
 def longest(matches: Iterable[Match]) -> list[Match]:

@@ -8,6 +8,7 @@ its row groups, being in order, say which PMIDs they hold, so that a lookup skip
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -58,15 +59,15 @@ def write_pmid_table(
     Returns:
         The number of distinct rows.
     """
-    path = Path(path)
+    path = _absolute(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A folder of this process alone for what DuckDB spills, on the disk that has room for the table.
     folder = path.with_name(f".{path.name}.{os.getpid()}.work")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
-        with atomic_path(path) as table, _engine(folder / "rows.duckdb", folder, memory_mb) as engine:
-            # Gather: batch by batch into a table on disk.
+        with atomic_path(path) as table, _engine(folder, memory_mb) as engine:
+            # Gather: batch by batch into a table that goes to disk where it is too large for memory.
             texts = "".join(f', "{name}" VARCHAR' for name in columns)
             engine.execute(f"CREATE TABLE rows (pmid BIGINT{texts})")
             schema = pa.schema([("pmid", pa.int64()), *((name, pa.string()) for name in columns)])
@@ -82,7 +83,7 @@ def write_pmid_table(
             # Write: sorted and without duplicates, with what is known of the table in its metadata.
             metadata = {_IDENTITY: identity, _COUNTS: dict(counts or {})}
             engine.execute(
-                f"COPY (SELECT DISTINCT * FROM rows ORDER BY ALL) TO '{_quoted(table)}' "
+                f"COPY (SELECT DISTINCT * FROM rows ORDER BY ALL) TO '{_quoted(str(table))}' "
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}, "
                 f"KV_METADATA {{{_IDENTITY}: ${_IDENTITY}, {_COUNTS}: ${_COUNTS}}})",
                 {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()},
@@ -103,7 +104,8 @@ def read_counts(path: str | os.PathLike[str]) -> dict[str, int]:
 
 
 def _read_metadata(path: str | os.PathLike[str], key: str) -> dict[str, Any] | None:
-    if not Path(path).is_file():
+    path = _absolute(path)
+    if not path.is_file():
         return None
     try:
         encoded = (pq.read_metadata(path).metadata or {}).get(key.encode())
@@ -127,9 +129,11 @@ class PmidTable:
     def __init__(self, path: str | os.PathLike[str], *, memory_mb: int = MEMORY_MB) -> None:
         if read_identity(path) is None:
             raise CorpusError(f"{path}: no table of hf_bionerkd; build it first, or build it anew if it is damaged")
-        self.path = Path(path)
+        self.path = _absolute(path)
         self._memory_mb = memory_mb
-        self._source = f"read_parquet('{_quoted(self.path)}')"
+        # A path is a pattern to DuckDB, and "pmid=7" in it a column.
+        pattern = _quoted(glob.escape(str(self.path)))
+        self._source = f"read_parquet('{pattern}', hive_partitioning = false)"
 
     def __len__(self) -> int:
         return int(pq.read_metadata(self.path).num_rows)
@@ -145,7 +149,7 @@ class PmidTable:
         distinct = sorted({pmid for pmid in pmids if pmid <= _HIGHEST})
         if not distinct:
             return
-        with _engine(":memory:", None, self._memory_mb) as engine:
+        with _engine(None, self._memory_mb) as engine:
             engine.register("wanted", pa.table({"pmid": pa.array(distinct, pa.int64())}))
             # The range is what lets DuckDB skip row groups; a join alone reads all of them.
             result = engine.execute(
@@ -157,23 +161,29 @@ class PmidTable:
 
     def count_by(self, column: str) -> dict[str, int]:
         """Count the rows by the values of a column."""
-        with _engine(":memory:", None, self._memory_mb) as engine:
+        with _engine(None, self._memory_mb) as engine:
             result = engine.execute(f'SELECT "{column}", count(*) FROM {self._source} GROUP BY ALL ORDER BY ALL')
             return dict(result.fetchall())
 
 
 @contextmanager
-def _engine(database: str | Path, spill: Path | None, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
+def _engine(spill: Path | None, memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
     settings: dict[str, Any] = {"memory_limit": f"{memory_mb}MB", "preserve_insertion_order": False}
     if spill is not None:
         settings["temp_directory"] = str(spill / "spill")
-    engine = duckdb.connect(str(database), config=settings)
+    # In memory even where rows go to disk: a database of its own could not lie at every path ("g?", "a\\b").
+    engine = duckdb.connect(":memory:", config=settings)
     try:
         yield engine
     finally:
         engine.close()
 
 
-def _quoted(path: Path) -> str:
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    # A relative path may look like an address, to DuckDB and Arrow alike ("md:x").
+    return Path(os.path.abspath(path))
+
+
+def _quoted(path: str) -> str:
     # Paths cannot be parameters of COPY and read_parquet: they stand in the statement as SQL strings.
-    return str(path).replace("'", "''")
+    return path.replace("'", "''")

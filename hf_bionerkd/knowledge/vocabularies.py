@@ -11,7 +11,9 @@ MeSH tree numbers               ``mesh_id<tab>mesh_name<tab>mesh_tree_number``, 
 MeSH XML                        DescriptorRecord and SupplementalRecord elements with all their terms
 lists of terms                  ``term<tab>MeSH ID``, lower-case
 RGD genes                       ``ID<tab>symbol<tab>synonym;synonym…<tab>…`` with header
-a line of another form          error that names the file and the line
+names                           with HTML's entities as the signs they stand for (:mod:`hf_bionerkd.knowledge.tables`)
+a web page, a line of another   error that names the file and the line
+form
 ==============================  =======================================================================================
 """
 
@@ -23,11 +25,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hf_bionerkd.corpora.files import CorpusError, read_lines
+from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.corpora.xml_elements import read_elements
 from hf_bionerkd.documents import ConceptRef
 from hf_bionerkd.knowledge.ctd import read_ctd_table
 from hf_bionerkd.knowledge.identifiers import MESH, OMIM, normalise_at
+from hf_bionerkd.knowledge.tables import read_table_lines, unescape
 
 Path = str | os.PathLike[str]
 
@@ -61,7 +64,7 @@ def read_medic(path: Path) -> Iterator[ConceptNames]:
     Raises:
         CorpusError: A line has another form. The message names the file and the line.
     """
-    for number, line in _rows(path):
+    for number, line in _rows(path, "MEDIC"):
         identifiers, bars, names = line.partition("||")
         if not bars or not names.strip("| "):
             raise CorpusError(f"{path}:{number}: {line[:80]!r} is not 'ID|alternative IDs||name|synonym|…'")
@@ -108,7 +111,7 @@ def read_mesh_table(path: Path) -> Iterator[ConceptNames]:
     Raises:
         CorpusError: A line has another form, or an identifier is not MeSH's.
     """
-    for number, line in _rows(path):
+    for number, line in _rows(path, "MeSH"):
         columns = line.split("\t")
         if len(columns) != 3 or not columns[1].strip():
             raise CorpusError(f"{path}:{number}: {line[:80]!r} is not 'ID<tab>name<tab>entry term|entry term|…'")
@@ -139,7 +142,7 @@ def read_mesh_xml(path: Path) -> Iterator[ConceptNames]:
 
 def _mesh_kind(path: Path) -> str:
     # The root element tells which of the two it is; it stands before the first record.
-    for _, line in read_lines(path):
+    for _, line in read_table_lines(path, "MeSH"):
         for kind in ("Descriptor", "Supplemental"):
             if f"<{kind}RecordSet" in line:
                 return kind
@@ -158,11 +161,13 @@ def read_terms(path: Path, default_scheme: str = MESH) -> Iterator[ConceptNames]
     Raises:
         CorpusError: A line has another form, or an identifier is unknown.
     """
-    for number, line in _rows(path):
+    for number, line in _rows(path, "a vocabulary"):
         term, tab, identifier = line.rpartition("\t")
         if not tab or not term.strip():
             raise CorpusError(f"{path}:{number}: {line[:80]!r} is not 'term<tab>identifier'")
-        yield ConceptNames(normalise_at(f"{path}:{number}", identifier, default_scheme), (term.strip(),), cased=False)
+        yield ConceptNames(
+            normalise_at(f"{path}:{number}", identifier, default_scheme), _distinct([term]), cased=False
+        )
 
 
 def read_rgd_genes(path: Path) -> Iterator[ConceptNames]:
@@ -175,8 +180,9 @@ def read_rgd_genes(path: Path) -> Iterator[ConceptNames]:
     Raises:
         CorpusError: A column is missing, or a row has another number of fields.
     """
-    for number, (identifier, symbol, synonyms) in read_ctd_table(path, ["ID", "symbol", "synonyms"]):
-        names = _distinct([symbol, *synonyms.split(";")])
+    for number, (identifier, symbol, synonyms) in read_ctd_table(path, ["ID", "symbol", "synonyms"], owner="RGD"):
+        # Entities end with the separator.
+        names = _distinct([symbol, *unescape(synonyms).split(";")])
         if names:
             yield ConceptNames(normalise_at(f"{path}:{number}", identifier, "RGD"), names)
 
@@ -191,7 +197,7 @@ def read_tree_numbers(path: Path) -> dict[ConceptRef, tuple[str, ...]]:
         CorpusError: A column is missing, or a row has another number of fields.
     """
     positions: defaultdict[ConceptRef, list[str]] = defaultdict(list)
-    for number, (identifier, tree_number) in read_ctd_table(path, ["mesh_id", "mesh_tree_number"]):
+    for number, (identifier, tree_number) in read_ctd_table(path, ["mesh_id", "mesh_tree_number"], owner="MeSH"):
         positions[normalise_at(f"{path}:{number}", identifier, MESH)].append(tree_number)
     return {concept: tuple(numbers) for concept, numbers in positions.items()}
 
@@ -254,9 +260,9 @@ class Branches:
         return None
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str]]:
+def _rows(path: Path, owner: str) -> Iterator[tuple[int, str]]:
     empty = True
-    for number, line in read_lines(path):
+    for number, line in read_table_lines(path, owner):
         if line.strip():
             empty = False
             yield number, line
@@ -265,4 +271,4 @@ def _rows(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(stripped for name in names if (stripped := name.strip())))
+    return tuple(dict.fromkeys(plain for name in names if (plain := unescape(name).strip())))

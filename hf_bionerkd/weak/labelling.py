@@ -21,7 +21,7 @@ from hf_bionerkd.corpora.pubtator_bulk import BulkRow
 from hf_bionerkd.documents import ConceptRef, Document, Mention
 from hf_bionerkd.knowledge.bulk_annotations import find_mentions
 from hf_bionerkd.knowledge.identifiers import Alternatives, IdentifierError, normalise
-from hf_bionerkd.knowledge.matching import Matcher
+from hf_bionerkd.knowledge.matching import FreeText, Matcher
 
 View = Literal["coverage", "accuracy"]
 Associated = Mapping[ConceptRef, tuple[str, ...]]
@@ -105,8 +105,10 @@ class Labeller:
         if self._matcher is not None and missing:
             asked.append("dictionary")
             matched = [m for m in self._matcher.find(document.text, document.words) if m.type in missing]
-            taken = list(mentions)
-            mentions += [m for m in matched if not any(map(m.overlaps, taken))]
+            free = FreeText(len(document.text))
+            for mention in mentions:
+                free.block(mention.start, mention.end)
+            mentions += [m for m in matched if free.take(m.start, m.end)]
         for name in asked or ["nothing"]:
             self._counts[f"abstracts_labelled_by_{name}"] += 1
         return tuple(self._normalised(mention) for mention in sorted(mentions, key=lambda m: (m.start, m.end)))

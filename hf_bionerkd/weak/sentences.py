@@ -5,7 +5,8 @@ sections) where white space follows and what comes next can open a sentence: a c
 a name in mixed case such as ``p53`` or ``mRNA``. It does not end after an abbreviation, nor inside a bracket.
 
 The libraries for this, pysbd 0.3.4 and syntok 1.4.4, agree with the sentences of BC5CDR slightly less than these rules
-do and take fifteen times as long or more: ``python recipes/bench_weak_corpus.py --sentences`` prints all of them.
+do and take fifteen times as long or more: ``python recipes/bench_weak_corpus.py --sentences`` prints all of them. The
+time is linear in the length of the text, whatever it holds.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from hf_bionerkd.documents import Document, Mention
 
 Span = tuple[int, int]
 
-# What may end a sentence; what may open the next one; a bracket, a word and white space.
-_END = re.compile(r"""[.!?]+[)\]}"'”’]*;?(?=\s)""")
+# What may end a sentence; what may open the next one; a bracket, a word and white space. A run of signs is tried from
+# its first one alone: from the others it fails in the same way.
+_END = re.compile(r"""(?<![.!?])[.!?]+[)\]}"'”’]*;?(?=\s)""")
 _OPENING = re.compile(r"""[^\W_a-z]|[(\[{"'“‘`<+±≥≤=~–—-]|[a-z]{1,3}-?[A-Z0-9]|[a-z]-[a-z]""")
 _WHITE = re.compile(r"\s*")
 _LAST_WORD = re.compile(r"""[^\s(\[{"'“‘]*\Z""")
@@ -53,16 +55,19 @@ def split_sentences(text: str, keep_whole: Iterable[Span] = ()) -> list[Span]:
         >>> [text[start:end] for start, end in split_sentences(text)]
         ['Given i.v. to E. coli (cf. Fig. 2).', 'mRNA rose.']
     """
-    inside = {position for start, end in keep_whole for position in range(start + 1, end)}
+    whole = _Whole(keep_whole)
     spans: list[Span] = []
     start = _skip_white(text, 0)
+    brackets = _Brackets(text)
     for match in _END.finditer(text):
         end = match.end()
         following = _skip_white(text, end)
         if following == len(text):
             break
         # A cut removes the white space between two sentences: neither of its ends may lie inside a mention.
-        if end > start and _ends_sentence(text, start, match, following) and inside.isdisjoint((end, following)):
+        if end <= start or whole.are_cut_at(end) or whole.are_cut_at(following):
+            continue
+        if _ends_sentence(text, start, match, following) and not brackets.are_open(start, end):
             spans.append((start, end))
             start = following
     if start < len(text):
@@ -85,19 +90,55 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], following: int) 
         last = word[0].lower() if word else ""
         if last in _NEVER_LAST or (last in _SELDOM_LAST and not text[following].isupper()):
             return False
-    return not _in_bracket(text, start, match.end())
+    return True
 
 
-def _in_bracket(text: str, start: int, end: int) -> bool:
-    """Return whether a bracket opened since `start` is open at `end` and closes soon after."""
-    depth = 0
-    # A closing bracket without an opening one, as after "1)", opens nothing.
-    for bracket in _BRACKETS.findall(text, start, end):
-        depth = depth + 1 if bracket in "([" else max(depth - 1, 0)
-    if not depth:
-        return False
-    closing = next(_BRACKETS.finditer(text, end, end + _BRACKET_REACH), None)
-    return closing is not None and closing[0] in ")]"
+class _Whole:
+    """The spans that no cut may go through, gone through once from place to place.
+
+    Args:
+        spans (`Iterable[tuple[int, int]]`): Half-open spans in any order; they may overlap.
+    """
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._spans = sorted(spans, reverse=True)
+        self._reach = 0
+
+    def are_cut_at(self, position: int) -> bool:
+        """Return whether a place lies inside a span; it must not lie before those that were asked about before."""
+        while self._spans and self._spans[-1][0] < position:
+            self._reach = max(self._reach, self._spans.pop()[1])
+        return self._reach > position
+
+
+class _Brackets:
+    """The brackets of a text, gone through once from sentence to sentence.
+
+    Args:
+        text (`str`): The text.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._position = self._depth = 0
+
+    def are_open(self, start: int, end: int) -> bool:
+        """Return whether a bracket opened since `start` is open at `end` and closes soon after.
+
+        Args:
+            start (`int`): The beginning of the sentence.
+            end (`int`): A place in it, behind those that were asked about before.
+        """
+        if self._position < start:
+            self._position, self._depth = start, 0
+        # A closing bracket without an opening one, as after "1)", opens nothing.
+        for bracket in _BRACKETS.findall(self._text, self._position, end):
+            self._depth = self._depth + 1 if bracket in "([" else max(self._depth - 1, 0)
+        self._position = end
+        if not self._depth:
+            return False
+        closing = _BRACKETS.search(self._text, end, end + _BRACKET_REACH)
+        return closing is not None and closing[0] in ")]"
 
 
 def document_sentences(
@@ -156,11 +197,16 @@ def _outside(document: Document, mention: Mention) -> ValueError:
 
 def sentence_spans(document: Document, keep_whole: Iterable[Span] = ()) -> Iterator[Span]:
     """Yield the half-open spans of a document's sentences; see :func:`document_sentences`."""
-    whole = list(keep_whole)
+    spans = sorted(keep_whole)
     # From one passage's end to the next, save ends that lie inside a span to keep whole.
+    whole = _Whole(spans)
     ends = sorted({passage.end for passage in document.passages if passage.end} | {len(document.text)})
-    ends = [cut for cut in ends if not any(start < cut < end for start, end in whole)]
+    ends = [cut for cut in ends if not whole.are_cut_at(cut)]
+    place = 0
     for start, end in zip([0, *ends], ends, strict=False):
-        inside = [(a - start, b - start) for a, b in whole if start <= a and b <= end]
+        first_span = place
+        while place < len(spans) and spans[place][0] < end:
+            place += 1
+        inside = [(a - start, b - start) for a, b in spans[first_span:place]]
         for first, last in split_sentences(document.text[start:end], inside):
             yield start + first, start + last

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,10 +28,56 @@ def pairs(text):
         ("a dose (10 mg)", []),
         ("(ARF)", []),
         ("renal failure (XYZ)", []),
+        # Numerals: oxidation states, phases, stages.
+        ("Intracellular platinum (II) was measured", []),
+        ("inorganic iron (III) in", []),
+        ("inflammatory index (I-III) and", []),
+        ("intravenous iron infusion a (IIIa)", []),
+        ("inner inferior boundary (IIB) or ions (II+)", []),
+        ("inferior vena cava (IVC) and xenon (Xe)", [("IVC", "inferior vena cava"), ("Xe", "xenon")]),
+        ("volume of distribution (Vd)", [("Vd", "volume of distribution")]),
+        ("II (intense inflammation)", []),
+        # Long forms in brackets.
+        ("SBMA (Spinal and bulbar muscular atrophy) is", [("SBMA", "Spinal and bulbar muscular atrophy")]),
+        ("MTX (methotrexate and others)", [("MTX", "methotrexate")]),
+        ("ARF (acute renal failure, as defined)", [("ARF", "acute renal failure")]),
+        ("DM (disease, mild)", []),
+        # Greek letters.
+        ("tumor necrosis factor alpha (TNF-α)", [("TNF-α", "tumor necrosis factor alpha")]),
+        ("beta-galactosidase (β-gal)", [("β-gal", "beta-galactosidase")]),
+        ("α-fetoprotein (αFP)", [("αFP", "α-fetoprotein")]),
+        ("tumor necrosis factor-α (TNFa)", [("TNFa", "tumor necrosis factor-α")]),
+        (
+            "µ-opioid receptor (μOR) or mu opioid receptor (µOR)",
+            [
+                ("μOR", "µ-opioid receptor"),
+                ("µOR", "mu opioid receptor"),
+            ],
+        ),
+        ("an alphabetic word, factor two (AFα)", []),
+        ("a mean length (μm)", []),
+        # Accents of their own.
+        ("Me\u0301nie\u0300re disease (MD)", [("MD", "Me\u0301nie\u0300re disease")]),
     ],
 )
 def test_definitions(text, expected):
     assert pairs(text) == expected
+
+
+def test_a_long_form_is_not_looked_for_beyond_reach():
+    # A thousand letters are no long form, and neither is a part of them.
+    assert pairs("aa" + "x" * 1000 + " b (AB)") == [] and pairs("aa" + "x" * 900 + " b (AB)") != []
+
+
+@pytest.mark.parametrize(
+    "piece", ["(AB) ", "(AB)", "acute b (AB) ", "a" * 30 + "(BA)", "((", "[(", "MTX (and or ", "AB ("]
+)
+def test_time_is_linear(piece):
+    text = piece * (1_000_000 // len(piece))
+    begin = time.process_time()
+    for _ in find_definitions(text):
+        pass
+    assert time.process_time() - begin < 2
 
 
 @given(st.text("aB (),.-[]1", max_size=60))

@@ -73,6 +73,25 @@ def test_damaged_tables_name_file_and_line(tmp_path, content, message):
         list(read_ctd_table(path, columns))
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("quote_all", [False, True])
+def test_a_table_saved_again_by_a_spreadsheet_is_read(tmp_path, separator, quote_all):
+    rows = [["# Report created: x"], ["# Fields:"], ["# " + NAMES[0], *NAMES[1:]], ["#"], *ROWS, [], []]
+    path = tmp_path / "CTD.csv"
+    with open(path, "w", newline="", encoding="utf-8-sig") as handle:
+        quoting = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
+        writer = csv.writer(handle, delimiter=separator, quoting=quoting)
+        writer.writerows(row + [""] * (len(NAMES) - len(row)) for row in rows)
+    columns = ["PubMedIDs", "ChemicalName", "DiseaseName"]
+    assert list(read_ctd_table(path, columns)) == [(5, (ROWS[0][6], ROWS[0][0], ROWS[0][3]))]
+
+
+def test_quotes_between_tabs_are_signs_like_others(tmp_path):
+    path = tmp_path / "CTD.tsv"
+    path.write_text(COMMENTS + '# DiseaseName\tPubMedIDs\n"fit"\t1\n# so it is;\n"x\t2\n')
+    assert [fields[0] for _, fields in read_ctd_table(path, ["DiseaseName"])] == ['"fit"', '"x']
+
+
 def test_a_long_list_is_read_and_the_limit_of_csv_stays(tmp_path):
     limit = csv.field_size_limit()
     pmids = "|".join(["12345678"] * (limit // 8))

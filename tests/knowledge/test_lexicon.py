@@ -1,8 +1,7 @@
 import pytest
 
-from hf_bionerkd.documents import split_words
 from hf_bionerkd.knowledge.identifiers import normalise
-from hf_bionerkd.knowledge.lexicon import Lexicon, LexiconRules, fold_name, fold_words
+from hf_bionerkd.knowledge.lexicon import Lexicon, LexiconRules
 from hf_bionerkd.knowledge.vocabularies import ConceptNames
 
 
@@ -17,40 +16,6 @@ def entries(concepts, rules=None, **options):
 
 
 @pytest.mark.parametrize(
-    "spellings",
-    [
-        ("Parkinson's disease", "Parkinson disease", "PARKINSON DISEASES", "Parkinson’s Disease", "Parkinson-disease"),
-        ("oedema", "Edema", "edemas"),
-        ("tumour", "Tumors"),
-        ("anaemia", "anemias"),
-        ("α-methyldopa", "Alpha methyldopa", "alpha-Methyldopa"),
-        ("µ-opioid", "mu opioid", "μ opioids"),
-        ("neuropathies", "neuropathy"),
-        ("abscesses", "abscess"),
-        ("viruses", "virus"),
-        ("sulphate", "sulfate"),
-    ],
-)
-def test_spellings_that_fold_alike(spellings):
-    assert len({fold_name(spelling) for spelling in spellings}) == 1
-
-
-@pytest.mark.parametrize(
-    "spellings", [("diagnosis", "diagnose"), ("gas", "ga"), ("glass", "glas"), ("virus", "viru"), ("5 HT2", "5 HT 2")]
-)
-def test_spellings_that_do_not(spellings):
-    assert len({fold_name(spelling) for spelling in spellings}) == len(spellings)
-
-
-def test_folded_words_know_their_places():
-    text = "In Parkinson's  (α-methyl) diseases"
-    words = [text[a:b] for a, b in split_words(text)]
-    folded, places = fold_words(words)
-    assert folded == ["in", "parkinson", "(", "alpha", "methyl", ")", "disease"]
-    assert [words[place] for place in places] == ["In", "Parkinson", "(", "α", "methyl", ")", "diseases"]
-
-
-@pytest.mark.parametrize(
     ("name", "cased", "case", "accepted", "refused"),
     [
         ("Aspirin", True, "any", ["aspirin", "ASPIRIN"], []),
@@ -60,7 +25,8 @@ def test_folded_words_know_their_places():
         ("N-Acetylcysteine", True, "any", ["n-acetylcysteine"], []),
         ("GLUTATHIONE", True, "any", ["glutathione"], []),  # too long for an acronym
         ("5fu", False, "capitals", ["5FU", "5FUs"], ["5fu", "5Fu"]),
-        ("urea", False, "capitals", ["UREA"], ["urea"]),
+        ("lsd", False, "capitals", ["LSD"], ["lsd", "Lsd"]),  # no word
+        ("urea", False, "any", ["urea", "UREA"], []),
         ("glutathione", False, "any", ["Glutathione"], []),
     ],
 )
@@ -68,6 +34,33 @@ def test_case_rules(name, cased, case, accepted, refused):
     ((_, entry),) = entries([concept("D001241", name, cased=cased)])[0].items()
     assert entry.case == case
     assert [text for text in accepted + refused if entry.accepts(text)] == accepted
+
+
+def test_a_lower_case_name_is_an_acronym_where_its_concept_has_the_words():
+    names = [
+        "pain",
+        "pain, burning",
+        "physical suffering",
+        "rash",
+        "tic",
+        "aids",
+        "acquired immunodeficiency syndrome",
+    ]
+    found, _ = entries([concept(f"D{len(name[:6]):06d}", name, cased=False) for name in names])
+    assert {name: entry.case for name, entry in found.items() if " " not in name} == {
+        "pain": "any",
+        "rash": "any",
+        "tic": "any",
+        "aid": "any",  # of a concept without the words
+    }
+    found, _ = entries([concept("D000163", name, cased=False) for name in names])
+    assert [name for name, entry in found.items() if entry.case == "capitals"] == ["aid"]
+    assert found["aid"].accepts("AIDS") and not found["aid"].accepts("aids")
+
+
+def test_a_plural_is_as_long_as_it_is_written():
+    # "scabies" folds to five letters.
+    assert entries([concept("D012532", "scabies", cased=False)])[0]["scaby"].case == "any"
 
 
 def test_a_word_in_any_vocabulary_is_no_acronym():

@@ -1,5 +1,6 @@
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,21 @@ def test_a_table_larger_than_its_memory_is_sorted_all_the_same(tmp_path):
     assert write_pmid_table(tmp_path / "t.parquet", ["concept"], rows, {}, memory_mb=40) == 1_000_000
     found = list(PmidTable(tmp_path / "t.parquet", memory_mb=40).lookup([7919 % 1_000_003, 2 * 7919 % 1_000_003]))
     assert found == [(7919, "MESH:D000001"), (15838, "MESH:D000002")]
+
+
+@pytest.mark.parametrize(
+    "name", ["g[1]", "g*", "g?", "[!a]", "**", "{g1,a}", "pmid=7", "a\\b", "md:x", "it's", "$x ~"]
+)
+def test_a_path_is_a_path_and_no_pattern(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for other in ("g1", "gx", "a", "b"):
+        write_pmid_table(Path(other) / "t.parquet", ["concept"], [(7, f"MESH:{other}")], {})
+    path = Path(name) / "t.parquet"
+    rows = [(7 + pmid * 7919 % 50_021, "MESH:right") for pmid in range(50_000)]
+    write_pmid_table(path, ["concept"], rows, {})
+    assert list(PmidTable(path).lookup([7])) == [(7, "MESH:right")]
+    assert PmidTable(path).count_by("concept") == {"MESH:right": 50_000}
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["t.parquet"]
 
 
 def test_counts_are_taken_after_the_rows_and_kept_with_the_table(tmp_path):

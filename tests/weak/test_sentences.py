@@ -1,3 +1,5 @@
+import re
+import time
 from itertools import accumulate
 
 import pytest
@@ -49,6 +51,66 @@ def test_sentences_hold_every_character_once_and_no_white_space_around(text, spa
     assert all(text[a:b] == text[a:b].strip() != "" for a, b in found)
     assert all(end <= start for (_, end), (start, _) in zip(found, found[1:], strict=False))
     assert not any(start < b < end for _, b in found[:-1] for start, end in whole)
+
+
+def cut_slowly(text, whole):
+    """The same rules, each cut decided from the beginning of its sentence on."""
+    spans, start = [], len(text) - len(text.lstrip())
+    for place, sign in enumerate(text):
+        if sign not in ".!?" or (place and text[place - 1] in ".!?"):
+            continue
+        run = re.match(r"""[.!?]+[)\]}"'”’]*;?""", text[place:])[0]
+        end = place + len(run)
+        following = end + len(text[end:]) - len(text[end:].lstrip())
+        if following == end or following == len(text) or end <= start:
+            continue
+        if any(a < cut < b for a, b in whole for cut in (end, following)):
+            continue
+        if not re.match(r"""[^\W_a-z]|[(\[{"'“‘`<+±≥≤=~–—-]|[a-z]{1,3}-?[A-Z0-9]|[a-z]-[a-z]""", text[following:]):
+            continue
+        word = re.split(r"""[\s(\[{"'“‘]""", text[start:place])[-1].lower()
+        if run == "." and (word in ("al", "dr") or (word in ("p", "no") and not text[following].isupper())):
+            continue
+        depth = 0
+        for bracket in re.findall(r"[()\[\]]", text[start:end]):
+            depth = depth + 1 if bracket in "([" else max(depth - 1, 0)
+        closing = re.findall(r"[()\[\]]", text[end : end + 150])[:1]
+        if not (depth and closing and closing[0] in ")]"):
+            spans.append((start, end))
+            start = following
+    return [*spans, (start, len(text.rstrip()))] if start < len(text) else spans
+
+
+words = st.sampled_from(
+    ["al", "Dr", "no", "p53", "A", "b", "(", ")", "[", "]", ".", "!", "...", " ", " ", "\n", '"', ";"]
+)
+
+
+@given(
+    st.lists(words, max_size=40).map("".join),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 10)), max_size=3),
+)
+def test_one_walk_decides_as_a_look_at_each_sentence_does(text, spans):
+    whole = [(start, start + length) for start, length in spans]
+    assert split_sentences(text, whole) == cut_slowly(text, whole)
+
+
+@pytest.mark.parametrize("piece", [".", "(A. ", "a. B ", '."', "[ ", ".\n"])
+def test_time_is_linear(piece):
+    text = piece * (1_000_000 // len(piece))
+    begin = time.process_time()
+    split_sentences(text)
+    assert time.process_time() - begin < 2
+
+
+def test_time_is_linear_in_passages_and_mentions():
+    text = "A. " * 30_000
+    passages = tuple(Passage(start, start + 3) for start in range(0, len(text), 3))
+    mentions = tuple(Mention(start, start + 1, "Disease") for start in range(0, len(text), 3))
+    long = Document("1", text, mentions, (), passages)
+    begin = time.process_time()
+    assert sum(len(sentence.mentions) for sentence in document_sentences(long)) == len(mentions)
+    assert time.process_time() - begin < 4
 
 
 def document(title, abstract, *mentions):
