@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from hf_bionerkd.evaluation.comparison import Compared as Compared
     from hf_bionerkd.evaluation.comparison import compare_models as compare_models
     from hf_bionerkd.evaluation.comparison import comparison_table as comparison_table
+    from hf_bionerkd.evaluation.entities import Average as Average
     from hf_bionerkd.evaluation.entities import Counts as Counts
     from hf_bionerkd.evaluation.entities import EntityScorer as EntityScorer
     from hf_bionerkd.evaluation.entities import EntityScores as EntityScores
     from hf_bionerkd.evaluation.entities import score_spans as score_spans
     from hf_bionerkd.evaluation.entities import score_tags as score_tags
+    from hf_bionerkd.evaluation.markdown import markdown_row as markdown_row
     from hf_bionerkd.evaluation.metric import EntityF1 as EntityF1
     from hf_bionerkd.evaluation.paired import F1Difference as F1Difference
     from hf_bionerkd.evaluation.paired import TTest as TTest
@@ -35,17 +37,15 @@ if TYPE_CHECKING:
     from hf_bionerkd.evaluation.paired import paired_t_test as paired_t_test
     from hf_bionerkd.evaluation.paired import pooled_by as pooled_by
     from hf_bionerkd.evaluation.paired import two_tailed_probability as two_tailed_probability
-    from hf_bionerkd.evaluation.report import Average as Average
     from hf_bionerkd.evaluation.report import Metrics as Metrics
     from hf_bionerkd.evaluation.report import Result as Result
+    from hf_bionerkd.evaluation.report import averaged_as as averaged_as
     from hf_bionerkd.evaluation.report import macro_averages as macro_averages
-    from hf_bionerkd.evaluation.report import markdown_row as markdown_row
-    from hf_bionerkd.evaluation.report import markdown_table as markdown_table
     from hf_bionerkd.evaluation.report import read_metrics as read_metrics
-    from hf_bionerkd.evaluation.report import text_table as text_table
     from hf_bionerkd.evaluation.report import write_metrics as write_metrics
     from hf_bionerkd.evaluation.significance import Bootstrap as Bootstrap
     from hf_bionerkd.evaluation.significance import f1_interval as f1_interval
+    from hf_bionerkd.evaluation.significance import macro_interval as macro_interval
     from hf_bionerkd.evaluation.significance import resampled_totals as resampled_totals
     from hf_bionerkd.evaluation.similarity import Changes as Changes
     from hf_bionerkd.evaluation.similarity import LabelSimilarity as LabelSimilarity
@@ -55,11 +55,13 @@ if TYPE_CHECKING:
     from hf_bionerkd.evaluation.similarity import partners as partners
     from hf_bionerkd.evaluation.similarity import sentence_ids as sentence_ids
     from hf_bionerkd.evaluation.similarity import similarity_table as similarity_table
+    from hf_bionerkd.evaluation.tables import markdown_table as markdown_table
+    from hf_bionerkd.evaluation.tables import text_table as text_table
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "Average": "report",
+        "Average": "entities",
         "Bootstrap": "significance",
         "Case": "case_study",
         "Changes": "similarity",
@@ -74,6 +76,7 @@ __getattr__, __dir__, __all__ = attach(
         "Reading": "case_study",
         "Result": "report",
         "TTest": "paired",
+        "averaged_as": "report",
         "bar_chart": "charts",
         "bin_names": "similarity",
         "case_page": "case_html",
@@ -87,8 +90,9 @@ __getattr__, __dir__, __all__ = attach(
         "f1_interval": "significance",
         "letters_of": "case_study",
         "macro_averages": "report",
-        "markdown_row": "report",
-        "markdown_table": "report",
+        "macro_interval": "significance",
+        "markdown_row": "markdown",
+        "markdown_table": "tables",
         "mention_changes": "similarity",
         "paired_bootstrap": "paired",
         "paired_t_test": "paired",
@@ -101,7 +105,7 @@ __getattr__, __dir__, __all__ = attach(
         "score_tags": "entities",
         "sentence_ids": "similarity",
         "similarity_table": "similarity",
-        "text_table": "report",
+        "text_table": "tables",
         "title_of": "case_study",
         "two_tailed_probability": "paired",
         "types_of": "case_study",

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from hf_bionerkd.evaluation.significance import Interval
 from hf_bionerkd.labels import LabelSpace, Orphans, Scheme, WordSpan, tags_to_spans
 
 Mode = Literal["strict", "lenient"]
@@ -82,6 +83,69 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Average:
+    """A macro average: the means over `rows` counts, as fractions in [0, 1].
+
+    Args:
+        precision (`float`): The mean precision.
+        recall (`float`): The mean recall.
+        f1 (`float`): The mean F1.
+        rows (`int`): How many counts were averaged. Where there is none, the means are 0.0 and tell nothing.
+        left_out (`int`, *optional*, defaults to 0): How many were left out, for they hold no gold mention.
+        interval (`tuple[float, float]`, *optional*): The bootstrap interval of the mean F1.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    rows: int
+    left_out: int = 0
+    interval: Interval | None = None
+
+    @property
+    def described(self) -> str:
+        """How many counts were averaged, of how many where some were left out: ``"3"``, ``"2 of 3"``."""
+        return f"{self.rows} of {self.rows + self.left_out}" if self.left_out else str(self.rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything but an interval that is not known as plain JSON numbers."""
+        values: dict[str, Any] = {
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+            "rows": self.rows,
+            "left_out": self.left_out,
+        }
+        return values if self.interval is None else {**values, "f1_interval": list(self.interval)}
+
+
+def average(counts: Iterable[Counts], interval: Interval | None = None) -> Average:
+    """Compute a macro average over the counts that hold a gold mention.
+
+    Where there is nothing to find there is no recall and no F1. Counted as zero, such a type would lower every model
+    alike, and a model that rightly finds nothing there as much as one that is wrong.
+
+    Args:
+        counts (`Iterable[Counts]`): One per type, or per corpus and type.
+        interval (`tuple[float, float]`, *optional*): The bootstrap interval of the mean F1; see
+            :func:`~hf_bionerkd.evaluation.significance.macro_interval`.
+
+    Example:
+        >>> mean = average([Counts(tp=1, fn=1), Counts(tp=2), Counts(fp=1)])
+        >>> mean.recall, mean.described
+        (0.75, '2 of 3')
+    """
+    every = list(counts)
+    kept = [one for one in every if one.support]
+    number = max(len(kept), 1)
+    precision, recall, f1 = (
+        sum(values) / number
+        for values in ((one.precision for one in kept), (one.recall for one in kept), (one.f1 for one in kept))
+    )
+    return Average(precision, recall, f1, len(kept), len(every) - len(kept), interval)
+
+
+@dataclass(frozen=True, slots=True)
 class EntityScores:
     """The scores of one model on one corpus.
 
@@ -101,15 +165,21 @@ class EntityScores:
 
     @property
     def macro_f1(self) -> float:
-        """The unweighted mean F1 over all scored types, those without a gold mention included."""
-        return sum(counts.f1 for counts in self.per_type.values()) / len(self.per_type)
+        """The unweighted mean F1 over the scored types that have a gold mention; see :func:`average`."""
+        return average(self.per_type.values()).f1
+
+    @property
+    def without_gold(self) -> tuple[str, ...]:
+        """The scored types that have no gold mention, which the macro average leaves out."""
+        return tuple(name for name, counts in self.per_type.items() if not counts.support)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain JSON numbers: ``per_type``, ``micro``, ``macro_f1``, ``other_types``."""
+        """Return everything as JSON: ``per_type``, ``micro``, ``macro_f1``, ``without_gold``, ``other_types``."""
         return {
             "per_type": {name: counts.as_dict() for name, counts in self.per_type.items()},
             "micro": self.micro.as_dict(),
             "macro_f1": self.macro_f1,
+            "without_gold": list(self.without_gold),
             "other_types": self.other_types,
         }
 

@@ -22,7 +22,8 @@ Args:
     references: gold tags of the same rows
 
 Returns:
-    overall_precision, overall_recall, overall_f1 (all types pooled), overall_macro_f1, overall_other_types (mentions
+    overall_precision, overall_recall, overall_f1 (all types pooled), overall_macro_f1 (the mean over the types that
+    have a gold mention), overall_left_out (the number of types that have none), overall_other_types (mentions
     predicted of types that are not scored) and, for every type, <type>_precision, <type>_recall, <type>_f1 and
     <type>_support. Fractions in [0, 1].
 """
@@ -84,4 +85,8 @@ class EntityF1(evaluate.Metric):  # type: ignore[misc]  # `evaluate` ships no ty
             result |= {f"{name}_{key}": getattr(counts, key) for key in ("precision", "recall", "f1", "support")}
         for key in ("precision", "recall", "f1"):
             result[f"overall_{key}"] = getattr(scores.micro, key)
-        return result | {"overall_macro_f1": scores.macro_f1, "overall_other_types": scores.other_types}
+        return result | {
+            "overall_macro_f1": scores.macro_f1,
+            "overall_left_out": len(scores.without_gold),
+            "overall_other_types": scores.other_types,
+        }

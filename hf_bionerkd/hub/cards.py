@@ -1,13 +1,13 @@
 """Model cards: a README.md that says what a model does, how it was made and what was measured, rendered offline.
 
 The front matter is written by `huggingface_hub`, so that the Hub reads it as intended; the body comes from
-``templates/model_card.md``, from which sections without content vanish.
+``templates/model_card.md``, from which sections without content vanish. Names and texts of others are shown as they
+are and cannot break out of their place (:mod:`hf_bionerkd.evaluation.markdown`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,9 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hf_bionerkd.evaluation.report import Metrics, Result, markdown_row, markdown_table
+from hf_bionerkd.evaluation.markdown import Markdown, code, fenced, markdown_row, plain, prose, quoted
+from hf_bionerkd.evaluation.report import Metrics, Result
+from hf_bionerkd.evaluation.tables import markdown_table
 from hf_bionerkd.hub.human_card import HumanCard
 from hf_bionerkd.hub.papers import bibtex
 from hf_bionerkd.hub.public_sources import is_hub_id, is_public_source
@@ -193,11 +195,17 @@ def render_model_card(info: ModelCardInfo) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # markdown, not HTML
+        autoescape=False,  # Markdown, not HTML: the template passes every value through one of these filters
     )
-    environment.filters["row"] = markdown_row
-    environment.filters["table"] = markdown_table
-    environment.filters["quoted"] = json.dumps
+    filters = {"row": markdown_row, "table": markdown_table, "markdown": Markdown}
+    environment.filters |= {
+        **filters,
+        "plain": plain,
+        "code": code,
+        "prose": prose,
+        "fenced": fenced,
+        "quoted": quoted,
+    }
     # The card's example switches to another tag than the default one, where there is one.
     other_tag = next((tag for tag in info.tag_pairs if tag != info.default_tag), "")
     body = environment.get_template("model_card.md").render(

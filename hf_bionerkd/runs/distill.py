@@ -65,9 +65,10 @@ class DistillResult:
         )
         # What is shown, from the table to where the student was pushed to.
         before = f"{self.folder} holds this run already, finished; overwrite=true runs it again.\n"
+        table = text_table(self.metrics.strict, "strict F1 on test, percent", self.metrics.strict_intervals)
         parts = [
             before if self.was_finished else "",
-            f"{text_table(self.metrics.strict, 'strict F1 on test, percent')}\n",
+            f"{table}\n",
             f"student: {self.student}\ntry it:\n\n{command}",
             f"\n{self.pushed}" if self.pushed else "",
         ]

@@ -36,7 +36,8 @@ class FinetuneResult:
         """Return the table and where the model lies."""
         from hf_bionerkd.evaluation import text_table
 
-        return "\n".join(filter(None, [f"{text_table(self.metrics.strict)}\n\nmodel: {self.folder}", self.pushed]))
+        table = text_table(self.metrics.strict, intervals=self.metrics.strict_intervals)
+        return "\n".join(filter(None, [f"{table}\n\nmodel: {self.folder}", self.pushed]))
 
 
 def finetune(config: FinetuneConfig) -> FinetuneResult:

@@ -149,11 +149,8 @@ class Teaching:
     def measure_teachers(self) -> Metrics:
         """Score each teacher on the test split of every corpus that annotates one of its types."""
         evaluator = MentionEvaluator.of(self.run.corpora, "test", self.space)
-        results = [
-            evaluator(f"teacher {teacher.name}", teacher, processes=self.run.processes, bootstrap=BOOTSTRAP)
-            for teacher in self.in_order
-        ]
-        return sum(results, Metrics(()))
+        taggers = {f"teacher {teacher.name}": teacher for teacher in self.in_order}
+        return evaluator.together(taggers, processes=self.run.processes, bootstrap=BOOTSTRAP)
 
     def infos(self) -> list[TeacherInfo]:
         """Return the entries of the teachers in the student's card."""

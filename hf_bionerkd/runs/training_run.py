@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_bionerkd.data import Corpus
 from hf_bionerkd.encoding import TagPairs
-from hf_bionerkd.evaluation import Bootstrap, Metrics, write_metrics
+from hf_bionerkd.evaluation import Bootstrap, Metrics, averaged_as, write_metrics
 from hf_bionerkd.inference import WordTagger, longest_input
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses import Mixture, mixture_of
@@ -198,4 +198,9 @@ def drop_checkpoints(checkpoints: str | Path) -> None:
 def renamed(metrics: Metrics, model: str) -> Metrics:
     """Return the same metrics under another name of the model."""
     strict, lenient = (tuple(replace(row, model=model) for row in rows) for rows in (metrics.strict, metrics.lenient))
-    return replace(metrics, strict=strict, lenient=lenient)
+    # One model has one average.
+    of_strict, of_lenient = (
+        {averaged_as(model): ends for ends in intervals.values()}
+        for intervals in (metrics.strict_intervals, metrics.lenient_intervals)
+    )
+    return replace(metrics, strict=strict, lenient=lenient, strict_intervals=of_strict, lenient_intervals=of_lenient)

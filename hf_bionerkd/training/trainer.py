@@ -128,6 +128,12 @@ class TokenClassificationTrainer(StudentTrainer):
         # Evaluation asks the student under its default tags, as its users will.
         has_validation = any("validation" in corpus.splits for corpus in self.eval_corpora)
         self.evaluator = MentionEvaluator.of(self.eval_corpora, "validation", self.space) if has_validation else None
+        if args.load_best_model_at_end and self.evaluator is not None and not self.evaluator.has_mentions:
+            raise ValueError(
+                f"the validation split of {', '.join(corpus.name for corpus in self.eval_corpora)} has no mention of "
+                f"{', '.join(self.space.types)}, so there is no F1 to choose the best epoch by: give one that has, or "
+                "set load_best_model_at_end to false and eval_strategy to 'no'"
+            )
         super().__init__(
             whole,
             args,

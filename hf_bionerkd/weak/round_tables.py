@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hf_bionerkd.evaluation.entities import Counts
-from hf_bionerkd.evaluation.report import markdown_row
+from hf_bionerkd.evaluation.markdown import Markdown, markdown_row
 from hf_bionerkd.evaluation.similarity import bin_names
 from hf_bionerkd.weak.rounds import Outcome, Round
 
@@ -23,7 +23,7 @@ def scores_table(outcome: Outcome) -> str:
         for name, scores in (("weak model", entry.weak), ("corrector", entry.corrector)):
             if scores is not None:
                 cells = [str(entry.number), name, *ratios(scores.validation.micro), *ratios(scores.test.micro)]
-                rows.append([f"**{cell}**" for cell in cells] if entry.number == outcome.best else cells)
+                rows.append([Markdown(f"**{cell}**") for cell in cells] if entry.number == outcome.best else cells)
     return _table(header, rows)
 
 

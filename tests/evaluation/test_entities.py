@@ -12,7 +12,7 @@ from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as
 from seqeval.metrics.v1 import precision_recall_fscore_support as seqeval_strict
 from seqeval.scheme import IOB1, IOB2, IOBES, Entities
 
-from hf_bionerkd.evaluation.entities import Counts, EntityScorer, score_spans, score_tags
+from hf_bionerkd.evaluation.entities import Counts, EntityScorer, average, score_spans, score_tags
 from hf_bionerkd.labels import LabelSpace, spans_to_tags, tags_to_spans
 
 TYPES = ("Disease", "Gene", "Cell-Line")
@@ -130,8 +130,32 @@ def test_as_dict_is_plain_json():
         "per_type": {"Gene": {"tp": 1, "fp": 0, "fn": 0, "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}},
         "micro": {"tp": 1, "fp": 0, "fn": 0, "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1},
         "macro_f1": 1.0,
+        "without_gold": [],
         "other_types": 1,
     }
+
+
+def test_a_type_without_gold_mentions_is_no_part_of_the_macro_average():
+    """As if it had never been asked for, whether something is predicted there or not."""
+    gold = [[(0, 1, "Gene"), (2, 3, "Gene"), (4, 5, "Disease")]]
+    predicted = [[(0, 1, "Gene"), (4, 5, "Disease"), (6, 7, "Species")]]
+    asked = score_spans(gold, predicted, ["Gene", "Disease"])
+    for more in (["Chemical"], ["Species"], ["Chemical", "Species"]):
+        scores = score_spans(gold, predicted, ["Gene", "Disease", *more])
+        assert scores.macro_f1 == asked.macro_f1 == pytest.approx((2 / 3 + 1) / 2)
+        assert scores.without_gold == tuple(more) and scores.as_dict()["without_gold"] == more
+    # A wrong prediction there still counts where mentions are pooled.
+    assert score_spans(gold, predicted, ["Gene", "Species"]).micro.fp == 1
+
+
+def test_an_average_says_what_it_left_out_and_of_nothing_tells_nothing():
+    mean = average([Counts(1, 1, 1), Counts(fp=4), Counts(), Counts(fn=2)])
+    assert (mean.precision, mean.recall, mean.f1) == (0.25, 0.25, 0.25)
+    assert (mean.rows, mean.left_out, mean.described) == (2, 2, "2 of 4")
+    assert average([Counts(1)]).described == "1" and "f1_interval" not in average([Counts(1)]).as_dict()
+    nothing = average([Counts(fp=1)], (0.1, 0.2))
+    assert (nothing.f1, nothing.rows, nothing.left_out) == (0.0, 0, 1)
+    assert nothing.as_dict()["f1_interval"] == [0.1, 0.2]
 
 
 spans = st.sets(

@@ -30,8 +30,17 @@ def test_equals_the_scorer(mode):
         "overall_recall": scores.micro.recall,
         "overall_f1": scores.micro.f1,
         "overall_macro_f1": scores.macro_f1,
+        "overall_left_out": 0,
         "overall_other_types": 1,
     }
+
+
+def test_types_without_gold_mentions_are_left_out_of_the_macro_average_and_counted():
+    metric = EntityF1(types=["Disease", "Gene", "Chemical"])
+    result = metric.compute(predictions=PREDICTED, references=GOLD)
+    assert result["overall_left_out"] == 1 and result["Chemical_support"] == 0
+    both = EntityF1(types=["Disease", "Gene"]).compute(predictions=PREDICTED, references=GOLD)
+    assert result["overall_macro_f1"] == both["overall_macro_f1"] > 0
 
 
 def test_without_types_every_type_seen_is_scored():

@@ -1,4 +1,4 @@
-"""Tables with numbers worked out by hand; metrics.json written, read back and refused."""
+"""What a run measured: macro averages, and metrics.json written, read back and refused."""
 
 import json
 
@@ -9,9 +9,7 @@ from hf_bionerkd.evaluation.report import (
     Metrics,
     Result,
     macro_averages,
-    markdown_table,
     read_metrics,
-    text_table,
     write_metrics,
 )
 from hf_bionerkd.evaluation.significance import Bootstrap
@@ -31,72 +29,6 @@ MEASURED = [
 ]
 
 
-def test_text_table():
-    assert text_table(RESULTS, "strict, BIO, percent") == "\n".join(
-        [
-            "strict, BIO, percent         P       R      F1    gold",
-            "------------------------------------------------------",
-            "NCBI-disease / Disease",
-            "  teacher disease         90.0    75.0    81.8      12",
-            "  student                 80.0    66.7    72.7      12",
-            "",
-            "BC2GM / Gene",
-            "  teacher gene            50.0    50.0    50.0       2",
-            "  merged                   0.0     0.0     0.0       2",
-            "  student                100.0   100.0   100.0       2",
-            "",
-            "macro average                                     rows",
-            "  mean teacher            70.0    62.5    65.9       2",
-            "  student                 90.0    83.3    86.4       2",
-            "  merged                   0.0     0.0     0.0       1",
-        ]
-    )
-
-
-def test_markdown_table():
-    assert markdown_table([*RESULTS[:2], Result("a|b\nc", "X", "T", Counts(1))]) == "\n".join(
-        [
-            "| corpus | type | model | P | R | F1 | gold |",
-            "|---|---|---|---:|---:|---:|---:|",
-            "| NCBI-disease | Disease | teacher disease | 90.00 | 75.00 | 81.82 | 12 |",
-            "| NCBI-disease | Disease | student | 80.00 | 66.67 | 72.73 | 12 |",
-            r"| X | T | a\|b c | 100.00 | 100.00 | 100.00 | 1 |",
-            "| **macro average** | rows: 1 | mean teacher | 90.00 | 75.00 | 81.82 |  |",
-            "| **macro average** | rows: 1 | student | 80.00 | 66.67 | 72.73 |  |",
-            r"| **macro average** | rows: 1 | a\|b c | 100.00 | 100.00 | 100.00 |  |",
-        ]
-    )
-
-
-def test_intervals_get_a_column_of_their_own_and_averages_have_none():
-    assert markdown_table(MEASURED, 0.9) == "\n".join(
-        [
-            "| corpus | type | model | P | R | F1 | 90 % interval | gold |",
-            "|---|---|---|---:|---:|---:|:---:|---:|",
-            "| NCBI-disease | Disease | teacher disease | 90.00 | 75.00 | 81.82 |  | 12 |",
-            "| NCBI-disease | Disease | student | 80.00 | 66.67 | 72.73 | 51.00 – 100.00 | 12 |",
-            "| **macro average** | rows: 1 | mean teacher | 90.00 | 75.00 | 81.82 |  |  |",
-            "| **macro average** | rows: 1 | student | 80.00 | 66.67 | 72.73 |  |  |",
-        ]
-    )
-    assert "| F1 | 95 % interval | gold |" in markdown_table(MEASURED)
-    assert text_table(MEASURED) == text_table(RESULTS[:2])
-
-
-def test_long_names_fit_a_terminal_and_keep_both_ends():
-    long = [Result(f"student-{'x' * 100}-{end}", "C" * 120, "T", Counts(1)) for end in ("one", "two")]
-    lines = text_table(long).splitlines()
-    assert max(map(len, lines)) == 100
-    assert lines[3] != lines[4]
-    assert lines[3].startswith("  student-x") and "x-one" in lines[3] and "…" in lines[3]
-
-
-def test_types_of_one_corpus_stand_together():
-    rows = [Result("m", "A", "t1", Counts(1)), Result("m", "B", "t1", Counts(1)), Result("m", "A", "t2", Counts(1))]
-    headings = [line for line in text_table(rows).splitlines() if "/" in line]
-    assert headings == ["A / t1", "A / t2", "B / t1"]
-
-
 def test_only_teachers_are_averaged_together():
     rows = [Result(model, "C", "T", Counts(1)) for model in ("teacher", "teacher x", "teachers-pet", "student")]
     assert {model: mean.rows for model, mean in macro_averages(rows).items()} == {
@@ -104,13 +36,6 @@ def test_only_teachers_are_averaged_together():
         "teachers-pet": 1,
         "student": 1,
     }
-
-
-def test_two_results_for_one_thing_are_refused():
-    with pytest.raises(ValueError, match="two results for model 'student' on type 'Disease' of corpus 'NCBI-disease'"):
-        markdown_table([RESULTS[1], RESULTS[1]])
-    with pytest.raises(ValueError, match="no results"):
-        text_table([])
 
 
 @pytest.mark.parametrize("lenient", [(), tuple(RESULTS[:1])])
@@ -206,6 +131,50 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         write_text(path, "new")
     assert [file.name for file in tmp_path.iterdir()] == ["metrics.json"]
     assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_averages_leave_out_what_has_no_gold_mention_and_the_file_says_so(tmp_path):
+    rows = [*RESULTS, Result("student", "BC2GM", "Species", Counts(fp=2))]
+    before, after = macro_averages(RESULTS)["student"], macro_averages(rows)["student"]
+    assert (after.precision, after.recall, after.f1, after.rows) == (before.precision, before.recall, before.f1, 2)
+    assert (before.left_out, after.left_out) == (0, 1)
+    write_metrics(tmp_path / "metrics.json", Metrics(tuple(rows)))
+    found = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["strict"]["macro"]["student"]
+    assert found == {"precision": before.precision, "recall": before.recall, "f1": before.f1, "rows": 2, "left_out": 1}
+
+
+AVERAGED = Metrics(
+    (RESULTS[0], RESULTS[1], RESULTS[2]),
+    (RESULTS[1],),
+    bootstrap=Bootstrap(),
+    strict_intervals={"mean teacher": (0.6, 0.7), "student": (0.5, 1.0)},
+    lenient_intervals={"student": (0.25, 0.75)},
+)
+
+
+def test_intervals_of_averages_survive_the_file(tmp_path):
+    write_metrics(tmp_path / "metrics.json", AVERAGED)
+    assert read_metrics(tmp_path / "metrics.json") == AVERAGED
+    content = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert content["strict"]["macro"]["mean teacher"]["f1_interval"] == [0.6, 0.7]
+    assert macro_averages(AVERAGED.lenient, AVERAGED.lenient_intervals)["student"].interval == (0.25, 0.75)
+    content["strict"]["macro"]["student"]["f1_interval"] = "wide"
+    (tmp_path / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"strict.macro.student.f1_interval is 'wide'; expected two numbers"):
+        read_metrics(tmp_path / "metrics.json")
+    with pytest.raises(ValueError, match="bootstrap does not say how"):
+        Metrics(AVERAGED.strict, strict_intervals={"student": (0.5, 1.0)})
+
+
+def test_an_interval_of_an_average_is_kept_only_while_its_rows_are_all_there():
+    more = Metrics((RESULTS[4],), bootstrap=Bootstrap(), strict_intervals={"student": (1.0, 1.0)})
+    both = AVERAGED + more
+    assert both.strict_intervals == {"mean teacher": (0.6, 0.7)}  # the student's average has another row now
+    assert both.lenient_intervals == {"student": (0.25, 0.75)}
+    assert both.of("student").strict_intervals == {}
+    assert AVERAGED.of("student").strict_intervals == {"student": (0.5, 1.0)}
+    assert AVERAGED.of("student", "teacher gene").strict_intervals == {"student": (0.5, 1.0)}  # one of two teachers
+    assert (Metrics((RESULTS[3],)) + AVERAGED).strict_intervals == AVERAGED.strict_intervals
 
 
 def test_metrics_add_up_and_are_picked_by_model():

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from hf_bionerkd.evaluation import significance
 from hf_bionerkd.evaluation.entities import Counts
-from hf_bionerkd.evaluation.significance import Bootstrap, f1_interval, resampled_totals
+from hf_bionerkd.evaluation.significance import Bootstrap, f1_interval, macro_interval, resampled_totals
 
 ROWS = arrays(np.int32, st.tuples(st.integers(1, 12), st.just(3)), elements=st.integers(0, 4))
 
@@ -94,6 +94,46 @@ def test_a_column_more_leaves_columns_on_the_same_draws():
     rows = some_rows(50)
     doubled = resampled_totals(np.hstack([rows, rows]), Bootstrap())
     assert (doubled[:, :3] == doubled[:, 3:]).all() and (doubled[:, :3] == resampled_totals(rows, Bootstrap())).all()
+
+
+def test_the_interval_of_an_average_is_that_of_a_resampler_that_draws_row_by_row():
+    """Two corpora, of which the first annotates two types: drawn together within a corpus, apart between corpora."""
+    first = np.stack([some_rows(150), some_rows(150, 2) + some_rows(150)], axis=1)
+    second = some_rows(90, 3)[:, None]
+    drawn = [brute_force(block.reshape(len(block), -1), 20_000, seed) for seed, block in enumerate((first, second))]
+    f1 = [Counts(*map(int, totals)).f1 for part in drawn for totals in part.reshape(-1, 3)]
+    means = np.concatenate([np.reshape(f1[:40_000], (-1, 2)), np.reshape(f1[40_000:], (-1, 1))], axis=1).mean(axis=1)
+    found = macro_interval([first, second], Bootstrap(samples=20_000))
+    assert found == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=2e-3)
+
+
+def test_types_of_one_corpus_vary_together_and_corpora_by_themselves():
+    rows = some_rows(200)
+    alone = f1_interval(rows, Bootstrap(samples=4000))
+    together = macro_interval([np.stack([rows, rows], axis=1)], Bootstrap(samples=4000))
+    apart = macro_interval([rows[:, None], rows[:, None]], Bootstrap(samples=4000))
+    assert together == alone
+    assert (apart[1] - apart[0]) / (alone[1] - alone[0]) == pytest.approx(2**-0.5, rel=0.08)
+
+
+def test_an_average_of_one_row_has_the_interval_of_that_row():
+    rows = some_rows(40)
+    assert macro_interval([rows[:, None]], Bootstrap()) == f1_interval(rows)
+
+
+def test_what_has_no_gold_mention_is_no_part_of_the_interval():
+    rows = some_rows(40)
+    spurious = np.zeros_like(rows)
+    spurious[:, 1] = 1
+    assert macro_interval([np.stack([rows, spurious], axis=1)], Bootstrap()) == f1_interval(rows)
+    assert macro_interval([rows[:, None], spurious[:, None]], Bootstrap()) == f1_interval(rows)
+    assert macro_interval([spurious[:, None]], Bootstrap()) is macro_interval([], Bootstrap()) is None
+
+
+def test_a_resample_without_a_rare_type_has_the_mean_of_the_others():
+    rare, sure = np.zeros((60, 1, 3), int), np.array([[[1, 0, 0]]] * 60)
+    rare[7, 0] = 0, 0, 1  # every third resample or so misses its only mention
+    assert macro_interval([np.concatenate([sure, rare], axis=1)], Bootstrap()) == (0.5, 1.0)
 
 
 @settings(max_examples=60, deadline=None)

@@ -13,8 +13,9 @@ from huggingface_hub import ModelCard, metadata_load
 from huggingface_hub.repocard_data import eval_results_to_model_index, model_index_to_eval_results
 
 from hf_bionerkd.evaluation.entities import Counts
-from hf_bionerkd.evaluation.report import Metrics, Result, markdown_table
+from hf_bionerkd.evaluation.report import Metrics, Result
 from hf_bionerkd.evaluation.significance import Bootstrap
+from hf_bionerkd.evaluation.tables import markdown_table
 from hf_bionerkd.hub.cards import (
     CorpusInfo,
     LossInfo,

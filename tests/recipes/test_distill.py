@@ -14,7 +14,8 @@ from transformers import AutoConfig, AutoTokenizer
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.encoding.word_vocabulary import build_word_vocabulary
 from hf_bionerkd.evaluation.entities import Counts
-from hf_bionerkd.evaluation.report import Metrics, Result, read_metrics, text_table
+from hf_bionerkd.evaluation.report import Metrics, Result, read_metrics
+from hf_bionerkd.evaluation.tables import text_table
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.runs import distill as distillation
 from hf_bionerkd.runs import run as lifecycle
@@ -115,7 +116,7 @@ def test_demo_publishes_student_and_baselines_whole_pain_23(demo):
 def test_demo_prints_every_model_per_type_and_corpus(demo):
     folder, _, printed = demo
     metrics = read_metrics(folder / "metrics.json")
-    assert text_table(metrics.strict, "strict F1 on test, percent") in printed
+    assert text_table(metrics.strict, "strict F1 on test, percent", metrics.strict_intervals) in printed
     own = {"disease": "Disease", "chemical": "Chemical", "gene": "Gene"}
     for teacher, kind in own.items():
         models = [r.model for r in metrics.strict if (r.corpus, r.type) == (f"demo-{teacher}", kind)]

@@ -12,7 +12,8 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, pipelin
 
 from hf_bionerkd.data.corpus import load_corpus
 from hf_bionerkd.data.features import row_to_document
-from hf_bionerkd.evaluation.report import read_metrics, text_table
+from hf_bionerkd.evaluation.report import read_metrics
+from hf_bionerkd.evaluation.tables import text_table
 from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelSpace, spans_to_mentions, tags_to_spans
 from hf_bionerkd.runs import finetune as finetuning
@@ -77,7 +78,10 @@ def test_a_teacher_is_published_whole_and_teaches_pain_23(configured, finetune, 
     printed = finetune(configured())
     metrics = read_metrics(tmp_path / "run" / "metrics.json")
     assert files(tmp_path / "run") == PUBLISHED
-    assert text_table(metrics.strict) in printed and f"model: {tmp_path / 'run'}" in printed
+    assert (
+        text_table(metrics.strict, intervals=metrics.strict_intervals) in printed
+        and f"model: {tmp_path / 'run'}" in printed
+    )
     assert [(r.model, r.corpus, r.type) for r in metrics.strict] == [("run", "gene", "Gene")]
     teacher = Teacher(str(tmp_path / "run"), student_types=("Gene", "Disease"))
     assert teacher.space.labels == ("B-Gene", "I-Gene", "O")

@@ -5,7 +5,8 @@ import tiny
 from transformers import AutoTokenizer
 
 from hf_bionerkd.evaluation.entities import Counts
-from hf_bionerkd.evaluation.report import Metrics, Result, text_table
+from hf_bionerkd.evaluation.report import Metrics, Result
+from hf_bionerkd.evaluation.tables import text_table
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.losses.terms import make_term
 from hf_bionerkd.runs import distill as distillation

@@ -4,12 +4,13 @@ import tiny
 
 from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.evaluation.entities import Counts, score_spans
-from hf_bionerkd.evaluation.significance import Bootstrap, f1_interval
+from hf_bionerkd.evaluation.report import Result, macro_averages
+from hf_bionerkd.evaluation.significance import Bootstrap, f1_interval, macro_interval
 from hf_bionerkd.inference.outputs import SentenceSpans
 from hf_bionerkd.labels import LabelSpace, tags_to_spans
 from hf_bionerkd.processes import Processes
 from hf_bionerkd.runs.loading import named_types
-from hf_bionerkd.training.evaluator import MentionEvaluator
+from hf_bionerkd.training.evaluator import MentionEvaluator, trainer_metrics
 
 SPACE = LabelSpace(("Disease", "Chemical", "Gene"))
 
@@ -156,6 +157,42 @@ def test_intervals_are_those_of_the_rows_of_each_corpus(evaluator, corpora):
             assert sum(of_rows, Counts()) == result.counts
             assert f1_interval(np.array([[c.tp, c.fp, c.fn] for c in of_rows]), how) == result.interval
             assert result.interval[0] <= result.counts.f1 <= result.interval[1]
+
+
+def test_averages_have_intervals_over_the_rows_of_all_corpora(evaluator):
+    how = Bootstrap(samples=500)
+    found = evaluator("m", guessing, bootstrap=how)
+    of = np.asarray(evaluator.rows["corpus"][:])
+    for place, (mode, intervals) in enumerate(
+        [("strict", found.strict_intervals), ("lenient", found.lenient_intervals)]
+    ):
+        blocks = [
+            evaluator.count_rows(np.flatnonzero(of == index), guessing, types)[place]
+            for index, (_, types) in enumerate(evaluator.corpora)
+        ]
+        assert intervals == {"m": macro_interval(blocks, how)}
+        assert intervals["m"][0] <= macro_averages(getattr(found, mode))["m"].f1 <= intervals["m"][1]
+
+
+def test_teachers_scored_together_have_an_interval_of_their_mean(evaluator):
+    """Those of one corpus are drawn on the same rows: two equal ones vary as one alone."""
+    how = Bootstrap(samples=500)
+    one, other = (Guessing(LabelSpace((kind,))) for kind in ("Disease", "Chemical"))
+    alone = evaluator("teacher a", one, bootstrap=how)
+    twice = evaluator.together({"teacher a": one, "teacher b": one}, bootstrap=how)
+    assert twice.strict_intervals == alone.strict_intervals and set(alone.strict_intervals) == {"mean teacher"}
+    assert [r.model for r in twice.strict] == ["teacher a", "teacher b"]
+    both = evaluator.together({"teacher a": one, "teacher c": other}, bootstrap=how)
+    assert both.strict == alone.strict + evaluator("teacher c", other, bootstrap=how).strict
+    low, high = both.strict_intervals["mean teacher"]
+    assert low <= macro_averages(both.strict)["mean teacher"].f1 <= high
+
+
+def test_what_selects_an_epoch_leaves_out_types_without_gold_mentions():
+    results = [Result("m", "A", "Gene", Counts(1, 1, 1)), Result("m", "A", "Species", Counts(fp=2))]
+    metrics = trainer_metrics(results, "eval")
+    assert metrics["eval_f1"] == 0.5 and metrics["eval_left_out"] == 1
+    assert "eval_left_out" not in trainer_metrics(results[:1], "eval")
 
 
 def test_without_asking_there_are_no_intervals_and_little_is_exchanged(evaluator):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -268,3 +269,22 @@ def test_checkpoints_hold_safetensors_and_a_state_pain_23(corpora, tmp_path):
     checkpoint = tmp_path / "checkpoint-9"
     assert (checkpoint / "model.safetensors").exists() and not list(checkpoint.glob("pytorch_model*"))
     assert json.loads((checkpoint / "trainer_state.json").read_text())["global_step"] == 9
+
+
+def without_mentions(corpus):
+    """The validation split of a corpus with every word outside."""
+    rows = corpus.splits["validation"]
+    outside = rows.features["ner_tags"].feature.str2int("O")
+    return rows.map(lambda row: {"ner_tags": [outside] * len(row["tokens"])})
+
+
+def test_a_validation_without_a_mention_is_refused_before_training(corpora, tmp_path):
+    """Every epoch would score 0.0, and the first one would be kept as the best."""
+    outside = [replace(corpus, splits={**corpus.splits, "validation": without_mentions(corpus)}) for corpus in corpora]
+    choosing = {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True}
+    with pytest.raises(
+        ValueError, match="validation split of dis, chem, both has no mention of Disease, .* best epoch"
+    ):
+        tiny.make_trainer(tiny.make_job(outside, choosing), tmp_path)
+    tiny.make_trainer(tiny.make_job([corpora[0], *outside[1:]], choosing), tmp_path)
+    tiny.make_trainer(tiny.make_job(outside, {"eval_strategy": "no", "load_best_model_at_end": False}), tmp_path)
