@@ -52,6 +52,8 @@ class Annotation:
         revision (`str`, *optional*): Branch, tag or commit that was asked for.
         commit (`str`, *optional*): Commit that the student was loaded at; None for a folder.
         tag (`str`, *optional*): Tag pair around the text; None where the student has none.
+        minimum_score (`float`, *optional*, defaults to 0.0): Lowest score of a mention that was kept.
+        left_out (`int`, *optional*, defaults to 0): Mentions that somebody chose not to see.
     """
 
     document: Document
@@ -61,6 +63,8 @@ class Annotation:
     revision: str | None = None
     commit: str | None = None
     tag: str | None = None
+    minimum_score: float = 0.0
+    left_out: int = 0
 
     @property
     def scored(self) -> list[tuple[Mention, float]]:

@@ -7,6 +7,7 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from annotation import Annotation
 
@@ -58,30 +59,37 @@ def _trimmed(mention: Mention, text: str) -> Mention | None:
 
 
 def as_json(annotation: Annotation) -> Export:
-    """Return JSON with the text, the model and its commit, the tag, and every mention with its score."""
-    values = {
-        "text": annotation.document.text,
-        "model": {"id": annotation.model, "revision": annotation.revision, "commit": annotation.commit},
-        "tag": annotation.tag,
-        "types": list(annotation.types),
-        "offsets": "code points, from 0, end exclusive",
-        "score": "mean over the mention's words of the probability of the word's tag",
-    }
-    mentions = [
-        {
-            "start": mention.start,
-            "end": mention.end,
-            "type": mention.type,
-            "text": mention.text,
-            "score": round(score, 4),
-        }
-        for mention, score in annotation.scored
-    ]
+    """Return JSON with the text, the model and its commit, what was left out, and every mention with its score."""
+    values = values_of(annotation)
+    mentions = values.pop("mentions")
     # Put together by hand, so that each mention is one line, which `indent` would spread over seven.
     head = json.dumps(values, ensure_ascii=False, indent=2).removesuffix("\n}")
     rows = ",\n".join(f"    {json.dumps(mention, ensure_ascii=False)}" for mention in mentions)
     content = f'{head},\n  "mentions": [\n{rows}\n  ]\n}}\n'
     return Export(f"{_stem(annotation)}.json", "application/json", content)
+
+
+def values_of(annotation: Annotation) -> dict[str, Any]:
+    """Return an annotation as the values that a download holds and a program receives."""
+    return {
+        "text": annotation.document.text,
+        "model": {"id": annotation.model, "revision": annotation.revision, "commit": annotation.commit},
+        "guidelines": annotation.tag,
+        "types": list(annotation.types),
+        "minimum_score": annotation.minimum_score,
+        "offsets": "code points, from 0, end exclusive",
+        "score": "mean over the mention's words of the probability of the word's tag",
+        "mentions": [
+            {
+                "start": mention.start,
+                "end": mention.end,
+                "type": mention.type,
+                "text": mention.text,
+                "score": round(score, 4),
+            }
+            for mention, score in annotation.scored
+        ],
+    }
 
 
 def _stem(annotation: Annotation) -> str:

@@ -15,6 +15,7 @@ from comparison import Comparison, Key, key
 from exports import Export
 
 from hf_bionerkd.documents import Mention
+from hf_bionerkd.encoding.tag_pairs import NEUTRAL
 
 MOST_ROWS = 500  # rows of a table on the page; the downloads hold every mention
 _BLOCK = 2000  # characters; a browser lays out only the blocks in view
@@ -32,7 +33,7 @@ def panel(
     letter: str = "",
     alone: Collection[Key] = (),
 ) -> str:
-    """Return the panel of one student: a legend, the text with its mentions, links to download, a table.
+    """Return the panel of one model: a legend, the text with its mentions, links to download, a table.
 
     Args:
         annotation (`Annotation`): Text, mentions, scores.
@@ -41,13 +42,16 @@ def panel(
         letter (`str`, *optional*): Letter of the student where two are compared.
         alone (`Collection[Key]`, *optional*): Mentions that only this one of the two found.
     """
-    commit = f" · commit {annotation.commit[:7]}" if annotation.commit else ""
-    revision = f"@{annotation.revision}" if annotation.revision else ""
-    tag = f"tag {annotation.tag}" if annotation.tag else "no tag"
-    name = escape(annotation.model + revision)
+    # The neutral tag is how a model is read by default, so it need not be named.
+    asides = [
+        f"guidelines of {annotation.tag}" if annotation.tag not in (None, NEUTRAL) else "",
+        f"version {annotation.commit[:7]}" if annotation.commit else "",
+    ]
+    aside = escape(" · ".join(filter(None, asides)))
+    name = escape(annotation.model + (f"@{annotation.revision}" if annotation.revision else ""))
     return _page(
         f'<section aria-label="{name}">'
-        f'<h2>{f"{letter} · " if letter else ""}{name} <span class="bn-aside">{escape(tag + commit)}</span></h2>'
+        f'<h2>{f"{letter} · " if letter else ""}{name} <span class="bn-aside">{aside}</span></h2>'
         + _legend(annotation, colours)
         + f'<div class="bn-text" role="region" tabindex="0" dir="auto" aria-label="Text with mentions by {name}">'
         + highlighted(annotation, colours, letter, alone)
@@ -55,6 +59,7 @@ def panel(
         + '<p class="bn-downloads">'
         + "".join(_download(export) for export in exports)
         + "</p>"
+        + _left_out(annotation.left_out)
         + _mention_table(annotation, colours)
         + "</section>"
     )
@@ -118,10 +123,10 @@ def differences(comparison: Comparison, types: Sequence[Collection[str]], colour
         (len(comparison.only_second), "only by B"),
     ]
     summary = "".join(f"<li><b>{count:,}</b> {what}</li>" for count, what in counts)
-    # A student that does not know a type cannot have missed its mentions; the page says so.
+    # A model that does not know a type cannot have missed its mentions; the page says so.
     unknown = (("A", set(types[1]) - set(types[0])), ("B", set(types[0]) - set(types[1])))
     notes = [
-        f"<p>{letter} does not know {escape(', '.join(sorted(kinds)))}.</p>" for letter, kinds in unknown if kinds
+        f"<p>{letter} does not look for {escape(', '.join(sorted(kinds)))}.</p>" for letter, kinds in unknown if kinds
     ]
     rows = [
         [*_cells(mention, colours), "A" if other is None else "B", _number(score if other is None else other)]
@@ -129,18 +134,13 @@ def differences(comparison: Comparison, types: Sequence[Collection[str]], colour
         if score is None or other is None
     ]
     if rows:
-        details = _table("What only one of them found", ("Mention", "Type", "Place", "Found by", "Score"), rows)
+        details = _table("What only one of them found", ("Mention", "Type", "Characters", "Found by", "Score"), rows)
     else:
-        details = f"<p>{'They agree on every mention' if comparison.rows else 'Neither found a mention'}.</p>"
+        details = f"<p>{'They agree on every mention' if comparison.rows else 'Neither found anything'}.</p>"
     return _page(
         '<section aria-label="Comparison of A and B"><h2>Where they differ</h2>'
         f'<ul class="bn-counts">{summary}</ul>{"".join(notes)}{details}</section>'
     )
-
-
-def note(text: str) -> str:
-    """Return a remark beside a choice that the person made."""
-    return _page(f'<p class="bn-note">{escape(text)}</p>')
 
 
 def message(text: str, *, problem: bool = False) -> str:
@@ -164,14 +164,20 @@ def _legend(annotation: Annotation, colours: Mapping[str, int]) -> str:
     return f'<ul class="bn-legend" aria-label="Mentions of each type">{entries}</ul>'
 
 
+def _left_out(number: int) -> str:
+    """Return a remark on the mentions that somebody chose not to see."""
+    words = "1 mention is" if number == 1 else f"{number:,} mentions are"
+    return f'<p class="bn-note">{words} hidden by your choices.</p>' if number else ""
+
+
 def _mention_table(annotation: Annotation, colours: Mapping[str, int]) -> str:
     """Return all mentions as a table that is folded at first."""
     count = len(annotation.scored)
     if not count:
-        return "<p>No mention found.</p>"
+        return "<p>Nothing to mark was found.</p>" if not annotation.left_out else ""
     rows = [[*_cells(mention, colours), _number(score)] for mention, score in annotation.scored]
     words = f"{count:,} mention{'s' if count > 1 else ''}"
-    table = _table(words, ("Mention", "Type", "Place", "Score"), rows)
+    table = _table(words, ("Mention", "Type", "Characters", "Score"), rows)
     return f"<details><summary>{words} as a table</summary>{table}</details>"
 
 

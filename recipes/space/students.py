@@ -51,6 +51,7 @@ class Shelf:
         self._loaded: OrderedDict[str, Student] = OrderedDict()
         self._lock = threading.Lock()
         self._loading = {name: threading.Lock() for name in self.names}
+        self._descriptions: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 
     def get(self, name: str) -> Student:
         """Return a student, and load it if it is not loaded; a load that failed is tried again.
@@ -72,3 +73,15 @@ class Shelf:
                 while len(self._loaded) > self.capacity:
                     self._loaded.popitem(last=False)
             return student
+
+    def described(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return a student's types and tags, which are remembered after it is unloaded.
+
+        Raises:
+            StudentError: The student was never loaded and cannot be.
+            KeyError: The page does not offer the student.
+        """
+        if name not in self._descriptions:
+            student = self.get(name)
+            self._descriptions[name] = (student.types, student.tags)
+        return self._descriptions[name]

@@ -20,7 +20,7 @@ from exports import as_json, pubtator
 from huggingface_hub import SpaceCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rendering import MOST_ROWS, differences, highlighted, message, note, panel, style_sheet
+from rendering import MOST_ROWS, differences, highlighted, message, panel, style_sheet
 from sentences import split_sentences
 from students import read_students
 
@@ -188,7 +188,7 @@ def test_what_people_type_and_models_name_stays_text():
     assert not {"script", "img", "b", "i", "u", "s"} & set(seen.tags)
     assert not [name for attributes in seen.attributes for name in attributes if name.startswith("on")]
     assert nasty in seen.text and "org/<i>@'\"><s>" in seen.text
-    assert Parsed(message(nasty, problem=True)).text == Parsed(note(nasty)).text == nasty
+    assert Parsed(message(nasty, problem=True)).text == nasty
 
 
 def test_a_panel_says_who_found_what_and_how_surely():
@@ -203,11 +203,13 @@ def test_a_panel_says_who_found_what_and_how_surely():
         types=kinds,
         revision="v1",
         commit="0123456789" * 4,
-        tag="all",
+        tag="GENIA",
+        left_out=2,
     )
     html = panel(found, colours_of(kinds), letter="A", alone={(12, 18, "Disease")})
     seen = Parsed(html)
-    assert "A · org/student@v1 tag all · commit 0123456" in seen.text
+    assert "A · org/student@v1 guidelines of GENIA · version 0123456" in seen.text
+    assert "2 mentions are hidden by your choices." in seen.text
     assert re.findall(r"</span> (\d+)</li>", html) == ["1", "2", "0"]
     assert seen.labels == " Chemical 0.99 Disease 0.50 · only A Disease 0.12"
     assert "3 mentions as a table" in seen.text
@@ -216,9 +218,11 @@ def test_a_panel_says_who_found_what_and_how_surely():
     assert regions and all(a["tabindex"] == "0" and a["aria-label"] for a in regions)  # scrolled by keyboard
 
 
-def test_a_panel_without_mentions_or_tags_says_so():
-    seen = Parsed(panel(annotation("Nothing."), {"Gene": 0}))
-    assert "No mention found." in seen.text and "org/student no tag" in seen.text and "table" not in seen.tags
+def test_a_panel_without_mentions_says_why():
+    seen = Parsed(panel(annotation("Nothing.", tag="all"), {"Gene": 0}))
+    assert "Nothing to mark was found." in seen.text and "guidelines" not in seen.text and "table" not in seen.tags
+    hidden = Parsed(panel(annotation("Nothing.", left_out=1), {"Gene": 0}))
+    assert "1 mention is hidden by your choices." in hidden.text and "Nothing to mark" not in hidden.text
 
 
 @given(st.data())
@@ -300,7 +304,7 @@ def test_the_comparison_is_told_in_numbers_and_rows():
         compare(FIRST, SECOND), [FIRST.types, SECOND.types], colours_of(["Chemical", "Disease", "Gene"])
     )
     assert "<b>1</b> found by both" in html and "<b>1</b> only by A" in html and "<b>1</b> only by B" in html
-    assert "A does not know Gene." in html and "B does not know Chemical." in html
+    assert "A does not look for Gene." in html and "B does not look for Chemical." in html
     rows = re.findall(
         r"<tr><td>(.*?)</td><td>.*?>(\w+)</span></td><td>(.*?)</td><td>(.)</td><td>(.*?)</td></tr>", html
     )
@@ -311,7 +315,7 @@ def test_agreement_is_told_in_words():
     kinds = [FIRST.types, FIRST.types]
     assert "They agree on every mention." in differences(compare(FIRST, FIRST), kinds, colours_of(FIRST.types))
     empty = annotation(TEXT)
-    assert "Neither found a mention." in differences(compare(empty, empty), [["Gene"]] * 2, {"Gene": 0})
+    assert "Neither found anything." in differences(compare(empty, empty), [["Gene"]] * 2, {"Gene": 0})
 
 
 # Downloads
@@ -362,7 +366,7 @@ def test_the_first_line_of_several_is_the_title(text, lines, tmp_path):
 @given(annotations(st.text() | st.just("🧬 阿司匹林 \U0001f600!"), st.text(min_size=1)))
 def test_json_says_everything_with_offsets_in_code_points(found):
     values = json.loads(as_json(found).content)
-    assert set(values) == {"text", "model", "tag", "types", "offsets", "score", "mentions"}
+    assert set(values) == {*("text", "model", "guidelines", "types", "minimum_score", "offsets", "score", "mentions")}
     assert values["text"] == found.document.text
     assert len(values["mentions"]) == len(found.document.mentions)
     for mention in values["mentions"]:
@@ -374,7 +378,7 @@ def test_json_says_everything_with_offsets_in_code_points(found):
 def test_json_names_the_model_and_its_commit():
     values = json.loads(as_json(annotation("x", revision="v1", commit="c" * 40, tag="all")).content)
     assert values["model"] == {"id": "org/student", "revision": "v1", "commit": "c" * 40}
-    assert values["tag"] == "all"
+    assert values["guidelines"] == "all"
 
 
 @pytest.mark.parametrize(
