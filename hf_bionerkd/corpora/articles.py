@@ -163,6 +163,8 @@ def _parse(line: str, where: str) -> dict[str, Any]:
         ) from None
     except RecursionError:
         raise CorpusError(f"{where}: the JSON is nested too deeply for an article; remove the line") from None
+    except ValueError:  # Python reads no whole number of more than 4,300 digits
+        raise CorpusError(f"{where}: the JSON holds a whole number of thousands of digits; remove the line") from None
     if not isinstance(row, dict):
         raise CorpusError(f"{where}: expected an object with an `id`, found {line[:80]!r}")
     return row

@@ -10,20 +10,28 @@ offsets                                       passages keep their offsets: blank
                                               characters after, is moved to one blank after it, with its mentions;
                                               counted
 offsets in bytes or UTF-16 units              recognised by what most mentions of the document fit; counted
+a mention that stands at its offsets but for  kept as it stands, counted; the rules are those of
+case, blanks, accents, Greek, dashes          :mod:`hf_bionerkd.corpora.spelling`
 a mention that is not at its offsets          repaired within `window` code points, else set aside; counted either way
 white space at the ends of a mention          not part of it: trimmed, and counted as repaired; a mention that is
                                               blank throughout is set aside
 a mention of several locations                kept as the stretch from the first to the last (BC5CDR's "visual or
-(discontinuous)                               auditory hallucinations" for "visual hallucinations"); counted
+(discontinuous)                               auditory hallucinations" for "visual hallucinations") with its parts,
+                                              whatever their order and whatever the text prints between them; counted
 nested and overlapping mentions               kept as they are
 an annotation without type or location        set aside and counted
 annotations of passages, sentences, the       read alike
 document
-a passage without text                        its sentences are its text; without these it is passed over and counted
-concept IDs                                   `identifier`, or a key that names a vocabulary (``MESH``, ``NCBI Gene``);
-                                              separated as in PubTator text
+a passage without text, or with an empty one  its sentences are its text; without these it is passed over and counted
+concept IDs                                   `identifier`, `cui`, or a key that names a vocabulary (``MESH``, ``NCBI
+                                              Gene``); read as :mod:`hf_bionerkd.corpora.concepts` says
 relations                                     skipped and counted
 PMID                                          what `article-id_pmid` or `pmid` says, else the document's id
+an empty id                                   the PMID, or the number in PubMed Central, stands for it; without these:
+                                              as a document that cannot be read
+an id that comes again with another text      gets a number (``17697375-2``), counted; `metadata` keeps the PMID
+a document that cannot be read (an offset     set aside and counted where the caller takes it, else an error that names
+that is no number, a list that is none, …)    the file and the line
 entities in XML, NUL, half a file, half a     error that names the file (:mod:`hf_bionerkd.corpora.xml_elements`,
 surrogate pair, an offset that is no number   :mod:`hf_bionerkd.corpora.json_objects`)
 ============================================  =========================================================================
@@ -34,14 +42,16 @@ Source: BioC (Comeau et al. 2013); PubTator Central's dialect (Wei et al. 2019).
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from lxml import etree
 
-from hf_bionerkd.corpora.bioc_documents import BioCAnnotation, BioCDocument, BioCPassage, to_document
+from hf_bionerkd.corpora.bioc_documents import ID_KEYS, BioCAnnotation, BioCDocument, BioCPassage, to_document
 from hf_bionerkd.corpora.concepts import PUBTATOR_SCHEMES
+from hf_bionerkd.corpora.document_ids import UniqueIds
 from hf_bionerkd.corpora.files import NO_TEXT, CorpusError, open_binary
 from hf_bionerkd.corpora.json_objects import read_objects
 from hf_bionerkd.corpora.mentions import ReaderOptions, SetAside
@@ -50,6 +60,11 @@ from hf_bionerkd.documents import Document
 
 # The keys of a document in BioC JSON; `pmid` stands there in PubTator 3's dialect.
 _JSON_FIELDS = ("id", "pmid", "infons", "passages", "annotations", "relations")
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
+
+
+class BioCError(ValueError):
+    """A document that is not one of BioC, without where it stands."""
 
 
 def read_bioc(
@@ -70,11 +85,13 @@ def read_bioc(
         window (`int`, *optional*, defaults to 3): How far, in code points, a mention may be moved to its text.
         source (`str`, *optional*, defaults to `"gold"`): Recorded as the origin of every mention.
         counts (`Counter`, *optional*): Receives ``mentions_repaired``, ``mentions_set_aside``,
-            ``mentions_discontinuous``, ``relations_skipped``, ``passages_moved``, ``passages_without_text``,
-            ``documents_in_bytes``, ``documents_in_utf16`` and ``empty_documents`` while the file is read.
+            ``mentions_discontinuous``, ``mentions_spelled_differently``, ``relations_skipped``, ``passages_moved``,
+            ``passages_without_text``, ``documents_in_bytes``, ``documents_in_utf16``, ``ids_made_unique``,
+            ``rows_set_aside`` and ``empty_documents`` while the file is read.
         on_set_aside (`Callable`, *optional*): Called with each annotation that cannot be kept, as a dictionary of
-            ``file, document_id, annotation, start, end, text, type, concept_ids, reason``. Without it such an
-            annotation is an error, so that none is lost unseen.
+            ``file, document_id, annotation, start, end, text, type, concept_ids, reason``, and with each document
+            that cannot be read, as one of ``file, line, row, reason``. Without it either is an error, so that none is
+            lost unseen.
 
     Returns:
         One :class:`Document` per BioC document; passages are named by their `type` (or `section_type`), and
@@ -97,10 +114,16 @@ def read_bioc(
         rows = ((int(cast(int, element.sourceline)), _xml_row(element)) for element in elements)
     else:
         rows = read_objects(path, "passages", _JSON_FIELDS)
+    ids = UniqueIds(counts)
     empty = True
     for line, row in rows:
         empty = False
-        yield to_document(_bioc_document(row, f"{path}:{line}"), options)
+        try:
+            bioc = _bioc_document(row)
+        except BioCError as error:
+            options.set_aside_row(line, str(row.get("id"))[:80], str(error))
+            continue
+        yield to_document(bioc, ids, options)
     if empty:
         raise CorpusError(f"{path}: the file holds no BioC document; expected documents with passages")
 
@@ -135,16 +158,20 @@ def _inner_text(element: etree._Element) -> str:
     return "".join(map(str, element.itertext())) if len(element) else element.text or ""
 
 
-def _bioc_document(row: Mapping[str, Any], where: str) -> BioCDocument:
-    identifier = _text(row, "id", where)
-    if not identifier:
-        raise CorpusError(f"{where}: the document has no id")
-    where = f"{where}: document {identifier!r}"
+def _bioc_document(row: Mapping[str, Any]) -> BioCDocument:
+    identifier = _text(row, "id", "the document")
+    where = f"document {identifier!r}"
     # PubTator 3 states the PMID beside the infons; from here on it is one of them.
     passages = [part for passage in _rows(row, "passages", where) for part in _parts(passage, where)]
     infons = _infons(row, where)
     if row.get("pmid"):
         infons["pmid"] = _text(row, "pmid", where)
+    # An id may be there and empty; the article's numbers name the document as well.
+    everywhere = [infons, *(passage.infons for passage in passages)]
+    identifiers = [other[key] for key in ID_KEYS for other in everywhere if other.get(key, "").strip()]
+    identifier = identifier if identifier.strip() else next(iter(identifiers), "")
+    if not identifier:
+        raise BioCError("the document has no id, nor a PMID; give it one")
     return BioCDocument(identifier, infons, passages, _annotations(row, where), _relations(row, where))
 
 
@@ -157,8 +184,9 @@ def _parts(passage: Mapping[str, Any], where: str) -> Iterator[BioCPassage]:
     """Yield the passage, or its sentences where it has no text of its own."""
     infons, sentences = _infons(passage, where), _rows(passage, "sentences", where)
     own = _annotations(passage, where)
-    # The passage's own text wins; its sentences then contribute their annotations, whose offsets count in it.
-    if passage.get("text") is not None or not sentences:
+    # The passage's own text wins, unless it is empty; its sentences then contribute their annotations, whose offsets
+    # count in it.
+    if _text(passage, "text", where).strip() or not sentences:
         own += [annotation for sentence in sentences for annotation in _annotations(sentence, where)]
         yield BioCPassage(_number(passage, "offset", where), _text(passage, "text", where), infons, own)
         return
@@ -189,7 +217,7 @@ def _rows(row: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise CorpusError(f"{where}: `{key}` must be a list of objects, not {str(value)[:80]!r}")
+        raise BioCError(f"{where}: `{key}` must be a list of objects, not {str(value)[:80]!r}")
     return value
 
 
@@ -198,7 +226,7 @@ def _infons(row: Mapping[str, Any], where: str) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise CorpusError(f"{where}: `infons` must be an object, not {str(value)[:80]!r}")
+        raise BioCError(f"{where}: `infons` must be an object, not {str(value)[:80]!r}")
     # An infon may be a list or an object in JSON; none of those is used, so it is passed over.
     return {key: _text(value, key, where) for key, item in value.items() if isinstance(item, str | int | float)}
 
@@ -207,15 +235,12 @@ def _text(row: Mapping[str, Any], key: str, where: str) -> str:
     value = row.get(key)
     text = "" if value is None else str(value)
     if not isinstance(value, str | int | float | None) or NO_TEXT.search(text):
-        raise CorpusError(f"{where}: `{key}` must be text without NUL or half a surrogate pair, not {text[:80]!r}")
+        raise BioCError(f"{where}: `{key}` must be text without NUL or half a surrogate pair, not {text[:80]!r}")
     return text
 
 
 def _number(row: Mapping[str, Any], key: str, where: str) -> int:
     value = row.get(key)
-    try:
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            return int(value)
-    except ValueError:
-        pass
-    raise CorpusError(f"{where}: `{key}` must be a whole number, not {value!r:.80}")
+    if isinstance(value, str | int) and not isinstance(value, bool) and _NUMBER.fullmatch(str(value).strip()):
+        return int(value)
+    raise BioCError(f"{where}: `{key}` must be a whole number, not {value!r:.80} (at most nine digits)")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hf_bionerkd.corpora.concepts import parse_concepts, scheme_of
+from hf_bionerkd.corpora.document_ids import UniqueIds
 from hf_bionerkd.corpora.mentions import ReaderOptions, Span, place
 from hf_bionerkd.corpora.offset_units import MeasuredText, find_unit
 from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
@@ -14,8 +16,10 @@ from hf_bionerkd.documents import ConceptRef, Document, Mention, Passage
 # The infons in which a document states its PMID, and its number in PubMed Central.
 PMID_KEYS = ("article-id_pmid", "pmid")
 _PMC_KEY = "article-id_pmc"
+ID_KEYS = (*PMID_KEYS, _PMC_KEY)
 # Code points of blanks at most between two passages; a larger gap is an offset into another text.
 LARGEST_GAP = 1000
+_UMLS = re.compile(r"C[0-9]{7}")  # MeSH has six or nine digits
 # Keys that name a vocabulary, as PubTator Central and BC5CDR spell them, without case, blanks and underscores.
 _VOCABULARIES = {
     "mesh": "MESH",
@@ -78,7 +82,7 @@ class _Misfit:
     reason: str
 
 
-def to_document(bioc: BioCDocument, options: ReaderOptions) -> Document:
+def to_document(bioc: BioCDocument, ids: UniqueIds, options: ReaderOptions) -> Document:
     """Build the document; every annotation becomes a mention of it or is set aside."""
     counts = options.counts
     counts["relations_skipped"] += bioc.relations
@@ -103,7 +107,7 @@ def to_document(bioc: BioCDocument, options: ReaderOptions) -> Document:
     )
     counts["passages_without_text"] += sum(not passage.text for passage in bioc.passages)
     counts["empty_documents"] += not text.strip()
-    return Document(bioc.id, text, tuple(mentions), (), passages, _metadata(bioc))
+    return Document(ids.take(bioc.id, text), text, tuple(mentions), (), passages, _metadata(bioc))
 
 
 def _metadata(bioc: BioCDocument) -> dict[str, str]:
@@ -178,8 +182,8 @@ def _concepts(annotation: BioCAnnotation, kind: str, options: ReaderOptions) -> 
     concepts: list[ConceptRef] = []
     for key, value in annotation.infons.items():
         name = key.lower().replace(" ", "").replace("_", "")
-        if name == "identifier":
-            scheme = scheme_of(kind, options.default_scheme)
+        if name in ("identifier", "cui"):
+            scheme = "UMLS" if _UMLS.fullmatch(value.strip()) else scheme_of(kind, options.default_scheme)
         elif name in _VOCABULARIES:
             scheme = _VOCABULARIES[name]
         else:

@@ -21,8 +21,8 @@ def write_bioc_xml(path: str | os.PathLike[str], documents: Iterable[Document], 
     """Write documents as BioC XML, atomically: `path` appears when all of it is written.
 
     Passages are kept where blanks alone stand between them and every mention lies in one of them; a document
-    of others is written as one passage. Concept IDs are written with their vocabulary, separated by ``|``, as
-    `identifier`; words and the mentions' sources have no place in the format.
+    of others is written as one passage. Parts of discontinuous mentions are written as locations, concept IDs with
+    their vocabulary, separated by ``|``, as `identifier`; words and the mentions' sources have no place in the format.
 
     Args:
         path (`str` or `PathLike`): The file; gzipped where the name ends in ``.gz``.
@@ -130,15 +130,18 @@ def _separate_passages(document: Document) -> list[Passage]:
 def _annotation_row(number: int, mention: Mention, document: Document, path: str) -> dict[str, Any]:
     identifier = "|".join(map(str, mention.concepts))
     # Readers trim texts and split IDs; what would not survive that is refused rather than changed.
-    padded = any(not text or text != text.strip() for text in (mention.text, mention.type))
+    pieces = [document.text[start:end] for start, end in mention.parts]
+    padded = any(not text or text != text.strip() for text in (mention.text, mention.type, *pieces))
     if padded or parse_concepts(identifier, "") != mention.concepts:
         raise CorpusError(
             f"{path}: document {document.id!r}: {mention} cannot be written: its text or type is empty or padded, or "
             "its concept IDs would be read back as others"
         )
     infons = {"type": mention.type} | ({"identifier": identifier} if identifier else {})
-    location = {"offset": mention.start, "length": mention.end - mention.start}
-    return {"id": str(number), "infons": infons, "text": mention.text, "locations": [location]}
+    spans = mention.parts or ((mention.start, mention.end),)
+    locations = [{"offset": start, "length": end - start} for start, end in spans]
+    printed = " ".join(document.text[start:end] for start, end in spans)
+    return {"id": str(number), "infons": infons, "text": printed, "locations": locations}
 
 
 def _xml(tag: str, row: Mapping[str, Any]) -> etree._Element:

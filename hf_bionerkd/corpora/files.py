@@ -64,14 +64,14 @@ def read_lines(path: str | os.PathLike[str], on_damaged: OnDamaged | None = None
         for number, raw in enumerate(_raw_lines(cast(io.BufferedReader, binary), path), 1):
             if number == 1:
                 raw = raw.removeprefix(_BOM)
-            text, problem = _decode(raw, encoding)
+            # Not `splitlines`, which also ends lines at a lone carriage return, U+0085 or U+2028.
+            text, problem = _decode(raw.removesuffix(b"\n").removesuffix(b"\r"), encoding)
             if problem and (on_damaged is None or encoding):
                 raise CorpusError(f"{path}:{number}: {problem}")
             if problem and on_damaged:
                 on_damaged(number, text, problem)
                 continue
-            # Not `splitlines`, which also ends lines at a lone carriage return, U+0085 or U+2028.
-            yield number, text.removesuffix("\n").removesuffix("\r")
+            yield number, text
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

@@ -19,7 +19,7 @@ from hf_bionerkd.corpora.files import CorpusError, open_binary
 # What JSON takes for white space, which is less than Unicode does.
 _SPACE = re.compile(r"[ \t\n\r]*")
 _CHUNK = 1 << 16
-_LARGEST_VALUE = 1 << 28  # characters; a value without an end must not fill the memory
+_LARGEST_VALUE = 1 << 26  # characters; a value without an end must not fill the memory
 _DEEPEST = 20  # real files wrap their records two or three deep
 # How close to the end of what is in memory a value may merely be unfinished: within ``\\ud83d\\ude00``, the longest of
 # what JSON never divides; and, where it ends in digits, before ``.5`` or ``e+5``.
@@ -141,6 +141,8 @@ class _Reader:
                 self.more()
             except RecursionError:
                 raise self.error("nested too deeply") from None
+            except ValueError:  # Python reads no whole number of more than 4,300 digits
+                raise self.error("a whole number of thousands of digits") from None
             else:
                 # A number at the very end may have more digits to come.
                 if self.ended or end + _LONGEST_EXPONENT < len(self.text):

@@ -6,24 +6,29 @@ count code points in ``title + " " + abstract``. What the reader does with real 
 ==========================================  ===========================================================================
 line ends, byte-order mark                  ``\n`` and ``\r\n`` end a line, nothing else does; a BOM is dropped
 blank lines                                 ignored: a title line starts a document, the next title line ends it
+the type before the offsets, a number       read alike: two whole numbers, the first one the smaller, at which the text
+(``T1``) before the type                    stands that the row prints, make it a mention and no relation
+offsets in bytes or UTF-16 units            recognised by what most mentions of the document fit; counted
+a mention that stands at its offsets but    kept as it stands, counted; the rules are those of
+for case, blanks, accents, Greek, dashes    :mod:`hf_bionerkd.corpora.spelling`
 a mention that is not at its offsets        moved to the nearest position, at most `window` code points away, where its
                                             text stands, as printed or without the white space at its ends (the left
                                             one of two equally near); else set aside. Counted either way
 white space at the ends of a mention        not part of it: trimmed, and counted as repaired; a mention that is blank
                                             throughout is set aside
-concept IDs                                 ``|``, ``+``, ``,`` and ``;`` separate the IDs of one mention, provided
-                                            that each part looks like an ID: ``p|SUB|S|369|R`` is one ID. ``-1``, ``-``
-                                            and an empty or missing column mean none
+concept IDs                                 as :mod:`hf_bionerkd.corpora.concepts` says
 offsets that are no whole numbers           set aside and counted; blanks around a number do not matter
 (``0.0``, nothing, more than nine digits)
 columns after the concept IDs               ignored and counted
-relation rows (``PMID CID D.. D..``)        known by the name in their second column, which begins with a letter;
-                                            skipped and counted
+relation rows (``PMID CID D.. D..``)        known by the name in their second column, which begins with a letter, where
+                                            they are no mention; skipped and counted
 no abstract, or an empty one                the text is the title alone; counted
 no title text                               the text starts with the blank before the abstract, so that offsets hold
 neither                                     a document with an empty text, counted; its mentions are set aside
-a PMID that comes twice                     two documents: only one is in memory at a time
-any other row, a row of another PMID, NUL   error that names the file and the line
+a PMID that comes again (passages of one    two documents; where the texts differ the later one's id gets a number
+article)                                    (``17697375-2``), counted; `metadata` keeps the PMID
+any other row, a row of another PMID, a     set aside and counted where the caller takes it, else an error that names
+second abstract, NUL, bytes beyond UTF-8    the file and the line
 no document in the file                     error
 ==========================================  ===========================================================================
 
@@ -40,15 +45,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hf_bionerkd.corpora.concepts import PUBTATOR_SCHEMES, parse_concepts, scheme_of
+from hf_bionerkd.corpora.document_ids import UniqueIds
 from hf_bionerkd.corpora.files import CorpusError, read_lines
-from hf_bionerkd.corpora.mentions import ReaderOptions, SetAside, locate, out_of_place
+from hf_bionerkd.corpora.mentions import Placed, ReaderOptions, SetAside, out_of_place, place
+from hf_bionerkd.corpora.offset_units import MeasuredText, find_unit
+from hf_bionerkd.corpora.pubtator_rows import MentionRow, read_row
 from hf_bionerkd.documents import Document, Mention, Passage
 from hf_bionerkd.io import atomic_text
 
-_OFFSET = re.compile(r"-?[0-9]{1,9}")
-# A letter begins the name of a relation and no offset, save the "nan" that tables print for a missing number.
-_RELATION = re.compile(r"(?!nan\b)[^\W\d_]", re.IGNORECASE)
+_TITLE = re.compile(r"([^|\t]*)\|([ta])\|")
 _UNWRITABLE = re.compile(r"[\t\r\n\0]")
+
+
+_ROWS = (
+    "'PMID|t|title', 'PMID|a|abstract', 'PMID<tab>start<tab>end<tab>text<tab>type[<tab>concept IDs]' or "
+    "'PMID<tab>relation<tab>ID<tab>ID'"
+)
 
 
 @dataclass
@@ -58,7 +70,7 @@ class _Block:
     pmid: str
     title: str
     abstract: str | None = None
-    rows: list[tuple[int, list[str]]] = field(default_factory=list)
+    rows: list[tuple[int, str]] = field(default_factory=list)
 
 
 def read_pubtator(
@@ -79,17 +91,20 @@ def read_pubtator(
             by default PubTator's own (:data:`~hf_bionerkd.corpora.concepts.PUBTATOR_SCHEMES`).
         window (`int`, *optional*, defaults to 3): How far, in code points, a mention may be moved to its text.
         source (`str`, *optional*, defaults to `"gold"`): Recorded as the origin of every mention.
-        counts (`Counter`, *optional*): Receives ``mentions_repaired``, ``mentions_set_aside``, ``relations_skipped``,
-            ``rows_with_extra_columns``, ``empty_abstracts`` and ``empty_documents`` while the file is read.
+        counts (`Counter`, *optional*): Receives ``mentions_repaired``, ``mentions_spelled_differently``,
+            ``mentions_set_aside``, ``documents_in_bytes``, ``documents_in_utf16``, ``relations_skipped``,
+            ``rows_with_extra_columns``, ``rows_set_aside``, ``ids_made_unique``, ``empty_abstracts`` and
+            ``empty_documents`` while the file is read.
         on_set_aside (`Callable`, *optional*): Called with each mention that cannot be repaired, as a dictionary of
             ``file, line, document_id, start, end, text, type, concept_ids, reason``; offsets that are no numbers are
-            -1. Without it such a mention is an error, so that none is lost unseen.
+            -1. Also called with each row that cannot be read, as one of ``file, line, row, reason``. Without it either
+            is an error, so that none is lost unseen.
 
     Returns:
-        One :class:`Document` per PMID, with passages ``title`` and, unless empty, ``abstract``.
+        One :class:`Document` per title line, with passages ``title`` and, unless empty, ``abstract``.
 
     Raises:
-        CorpusError: The file is malformed or empty, or a mention needs setting aside and nobody takes it.
+        CorpusError: The file is empty, or a row or mention needs setting aside and nobody takes it.
 
     Example:
         >>> aside = []
@@ -98,66 +113,53 @@ def read_pubtator(
     """
     counts = Counter() if counts is None else counts
     options = ReaderOptions(path, window, default_scheme, source, counts, on_set_aside)
+    ids = UniqueIds(counts)
     empty = True
-    for block in _blocks(path, counts):
+    for block in _blocks(options):
         empty = False
-        yield _document(block, options)
+        yield _document(block, ids, options)
     if empty:
         raise CorpusError(f"{path}: the file holds no document; expected lines 'PMID|t|title'. Fetch it again.")
 
 
-def _blocks(path: str | os.PathLike[str], counts: Counter[str]) -> Iterator[_Block]:
+def _blocks(options: ReaderOptions) -> Iterator[_Block]:
     block: _Block | None = None
-    for number, line in read_lines(path):
+    for number, line in read_lines(options.path, options.set_aside_row if options.on_set_aside else None):
         if not line.strip():
             continue
-        pmid, part, rest = _parse_line(line, f"{path}:{number}")
+        # A tab before the bar: a mention whose own text holds one.
+        heading = _TITLE.match(line)
+        pmid = heading[1].strip() if heading else line.partition("\t")[0].strip()
         # A title line starts a document and so ends the one before it.
-        if part == "t":
+        if heading and heading[2] == "t" and pmid:
             if block:
                 yield block
-            block = _Block(pmid, rest)
+            block = _Block(pmid, line[heading.end() :])
             continue
         # Every other row must belong to the document that is being read.
-        if block is None or pmid != block.pmid:
-            raise CorpusError(
-                f"{path}:{number}: {line[:80]!r} belongs to document {pmid!r}, but "
-                + (f"the title before it is that of {block.pmid!r}" if block else "no title comes before it")
+        if heading and not pmid:
+            problem = f"{line[:80]!r} has no document ID before the first '|'"
+        elif not heading and "\t" not in line:
+            problem = f"{line[:80]!r} is no PubTator row; expected {_ROWS}"
+        elif block is None or pmid != block.pmid:
+            problem = f"{line[:80]!r} belongs to document {pmid!r}, but " + (
+                (f"the title before it is that of {block.pmid!r}" if block else "no title comes before it")
                 + "; each document's rows must follow its own 'PMID|t|title' line"
             )
-        if part == "a":
-            if block.abstract is not None:
-                raise CorpusError(f"{path}:{number}: document {pmid!r} has two abstracts; remove one")
-            block.abstract = rest
-        elif part == "mention":
-            block.rows.append((number, line.split("\t")))
+        elif heading and block.abstract is not None:
+            problem = f"document {pmid!r} has two abstracts; remove one"
+        elif heading:
+            block.abstract = line[heading.end() :]
+            continue
         else:
-            counts["relations_skipped"] += 1
+            block.rows.append((number, line))
+            continue
+        options.set_aside_row(number, line, problem)
     if block:
         yield block
 
 
-def _parse_line(line: str, where: str) -> tuple[str, str, str]:
-    """Return the PMID, what the line is (``t``, ``a``, ``mention``, ``relation``) and the text of ``t`` and ``a``."""
-    # A tab before the bar: a mention whose own text holds one.
-    pmid, bar, rest = line.partition("|")
-    if bar and "\t" not in pmid and rest[:2] in ("t|", "a|"):
-        if not pmid.strip():
-            raise CorpusError(f"{where}: {line[:80]!r} has no document ID before the first '|'")
-        return pmid.strip(), rest[0], rest[2:]
-    # A relation has no more columns than a mention without concept IDs; the second column tells them apart.
-    columns = line.split("\t")
-    if len(columns) >= 4 and _RELATION.match(columns[1].strip()):
-        return columns[0].strip(), "relation", ""
-    if len(columns) >= 5 and columns[4].strip():
-        return columns[0].strip(), "mention", ""
-    raise CorpusError(
-        f"{where}: {line[:80]!r} is no PubTator row; expected 'PMID|t|title', 'PMID|a|abstract', "
-        "'PMID<tab>start<tab>end<tab>text<tab>type[<tab>concept IDs]' or 'PMID<tab>relation<tab>ID<tab>ID'"
-    )
-
-
-def _document(block: _Block, options: ReaderOptions) -> Document:
+def _document(block: _Block, ids: UniqueIds, options: ReaderOptions) -> Document:
     # The text, in which offsets count: the title, one blank, the abstract.
     text = block.title
     passages = [Passage(0, len(text), "title")]
@@ -166,40 +168,56 @@ def _document(block: _Block, options: ReaderOptions) -> Document:
         passages.append(Passage(len(block.title) + 1, len(text), "abstract"))
     else:
         options.counts["empty_abstracts" if text else "empty_documents"] += 1
+    # The rows that are mentions, and the unit that their offsets have.
+    measured = MeasuredText(text)
+    rows = list(_mention_rows(block, measured, options))
+    unit = find_unit(((measured, [row.span], row.printed) for _, row, _ in rows if row.span), options.counts)
     # The mentions, each where its text stands; what stands nowhere is set aside.
     mentions = []
-    for number, columns in block.rows:
-        options.counts["rows_with_extra_columns"] += len(columns) > 6
-        offsets = [column.strip() for column in columns[1:3]]
-        if not all(map(_OFFSET.fullmatch, offsets)):
+    for number, row, columns in rows:
+        if row.span is None:
             printed_offsets = f"{columns[1]!r:.40} and {columns[2]!r:.40}"
-            reason = f"its offsets {printed_offsets} are no whole numbers of at most nine digits"
-            _set_aside(number, columns, (-1, -1), reason, options)
+            placed: Placed | str = f"its offsets {printed_offsets} are no whole numbers of at most nine digits"
+        elif row.printed.strip():
+            placed = place(text, measured.spans([row.span], unit), row.printed, options.window)
+        else:
+            placed = out_of_place(text, *row.span, row.printed, options.window)
+        if isinstance(placed, str):
+            options.set_aside(
+                f"{options.path}:{number}",
+                placed,
+                line=number,
+                document_id=block.pmid,
+                start=row.span[0] if row.span else -1,
+                end=row.span[1] if row.span else -1,
+                text=row.printed,
+                type=row.type,
+                concept_ids=row.concept_ids,
+            )
             continue
-        printed = (int(offsets[0]), int(offsets[1]), columns[3])
-        located = locate(text, *printed, options.window)
-        if located is None:
-            _set_aside(number, columns, printed[:2], out_of_place(text, *printed, options.window), options)
-            continue
-        options.counts["mentions_repaired"] += located != printed
-        kind = columns[4].strip()
-        concepts = parse_concepts(columns[5] if len(columns) > 5 else "", scheme_of(kind, options.default_scheme))
-        mentions.append(Mention(located[0], located[1], kind, located[2], concepts, options.source))
-    return Document(block.pmid, text, tuple(mentions), (), tuple(passages), {"document_id": block.pmid})
+        options.count_placed(placed)
+        concepts = parse_concepts(row.concept_ids, scheme_of(row.type, options.default_scheme))
+        covered = text[placed.start : placed.end]
+        mentions.append(Mention(placed.start, placed.end, row.type, covered, concepts, options.source))
+    name = ids.take(block.pmid, text)
+    return Document(name, text, tuple(mentions), (), tuple(passages), {"document_id": block.pmid})
 
 
-def _set_aside(number: int, columns: list[str], span: tuple[int, int], reason: str, options: ReaderOptions) -> None:
-    options.set_aside(
-        f"{options.path}:{number}",
-        reason,
-        line=number,
-        document_id=columns[0].strip(),
-        start=span[0],
-        end=span[1],
-        text=columns[3],
-        type=columns[4],
-        concept_ids=columns[5] if len(columns) > 5 else "",
-    )
+def _mention_rows(
+    block: _Block, measured: MeasuredText, options: ReaderOptions
+) -> Iterator[tuple[int, MentionRow, list[str]]]:
+    for number, line in block.rows:
+        columns = line.split("\t")
+        try:
+            row = read_row(columns, measured)
+        except ValueError:
+            options.set_aside_row(number, line, f"{line[:80]!r} is no PubTator row; expected {_ROWS}")
+            continue
+        if row is None:
+            options.counts["relations_skipped"] += 1
+            continue
+        options.counts["rows_with_extra_columns"] += row.more
+        yield number, row, columns
 
 
 def write_pubtator(path: str | os.PathLike[str], documents: Iterable[Document]) -> Counter[str]:

@@ -1,10 +1,10 @@
 """The making of a weak corpus: abstracts in, labelled sentences out, with one batch in memory at a time.
 
 Each abstract, in order, is left out when a gold standard holds it, when nothing is associated with it and an
-association is required, or when one with its PMID or text has entered before. Else it is labelled and cut into
-sentences, of which those that a gold standard holds are left out. Both views of a corpus come from the same walk, so
-that they hold the same abstracts and sentences. Two keys of every abstract that enters are remembered, in some 170
-bytes.
+association is required, or when one with its PMID or text has entered before. (Annotated files of full texts have many
+passages under one PMID: within such a file only the text tells a copy.) Else it is labelled and cut into sentences, of
+which those that a gold standard holds are left out. Both views of a corpus come from the same walk, so that they hold
+the same abstracts and sentences. Two keys of every abstract that enters are remembered, in some 170 bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hf_bionerkd.weak.resources import (
     read_abstracts,
 )
 from hf_bionerkd.weak.sentences import document_sentences
-from hf_bionerkd.weak.settings import WeakConfig
+from hf_bionerkd.weak.settings import AbstractSource, WeakConfig
 
 _BATCH = 1000
 
@@ -121,26 +121,23 @@ class WeakCorpus:
         bulk = open_bulk_annotations(config, folder, self.counts, self.set_aside.append)
         taken = 0  # abstracts that have entered, for the limit
         stream = self._clean_abstracts(leaks)
-        entered: set[bytes] = set()
+        copies = _Copies()
         # The tables are joined batch by batch: a lookup of one abstract costs as much as one of thousands.
         while batch := list(islice(stream, _BATCH)):
-            pmids = [pmid for document, _ in batch if (pmid := _pmid_of(document)) is not None]
+            pmids = [pmid for document, _, _ in batch if (pmid := _pmid_of(document)) is not None]
             associated = associations.of(pmids) if associations is not None else {}
             rows = bulk.of(pmids) if bulk is not None else {}
-            for document, given in batch:
+            for document, given, source in batch:
                 # No PMID is 0: no table has it.
                 pmid = _pmid_of(document) or 0
                 if config.require_association and pmid not in associated:
                     self.counts["abstracts_left_out_without_association"] += 1
                     continue
                 # Only now: a copy that does not enter, for lack of a PMID, must not keep out the one that has it.
-                # Two copies of an abstract have the text or the PMID in common.
-                keys = {text_key(document.text)} | ({b"%d" % pmid} if pmid else set())
-                if entered & keys:
+                if not copies.enter(document.text, pmid, source):
                     self.counts["abstracts_left_out_as_repeated"] += 1
                     self.counts["mentions_left_out_with_repeated_abstracts"] += len(document.mentions) if given else 0
                     continue
-                entered |= keys
                 self.counts["abstracts_with_an_association"] += pmid in associated
                 mentions = labeller.coverage(
                     document, given=given, rows=rows.get(pmid), row_types=bulk.types if bulk is not None else ()
@@ -150,8 +147,8 @@ class WeakCorpus:
                 if taken == config.limit:
                     return
 
-    def _clean_abstracts(self, leaks: LeakFinder) -> Iterator[tuple[Document, tuple[str, ...]]]:
-        """Yield the abstracts that no gold standard holds, with the types that an annotator has labelled in them."""
+    def _clean_abstracts(self, leaks: LeakFinder) -> Iterator[tuple[Document, tuple[str, ...], AbstractSource]]:
+        """Yield each abstract that no gold standard holds, the types that its annotator has labelled, its source."""
         for source in self.config.abstracts:
             for document in read_abstracts(self.config, source, self.counts, self.set_aside.append):
                 self.counts["abstracts_read"] += 1
@@ -165,13 +162,36 @@ class WeakCorpus:
                     pmid = document.metadata.get("document_id", "")
                     self.set_aside.append({"id": document.id, "document_id": pmid, "reason": "gold", **asdict(leak)})
                     continue
-                yield document, (source.types or self.config.types) if source.has_labels else ()
+                yield document, (source.types or self.config.types) if source.has_labels else (), source
 
     def _tables(self) -> Path:
         """Return the folder of the joined tables: the configuration's, or one that goes with this object."""
         if self.config.cache is not None:
             return Path(self.config.cache)
         return Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="weak-corpus-")))
+
+
+class _Copies:
+    """The abstracts that have entered: copies have the text or, save for passages of one file, the PMID in common."""
+
+    def __init__(self) -> None:
+        self._texts: set[bytes] = set()
+        self._pmids: set[int] = set()
+        self._source: AbstractSource | None = None
+        self._passages: set[int] = set()  # the PMIDs of an annotated file that is being read
+
+    def enter(self, text: str, pmid: int, source: AbstractSource) -> bool:
+        """Remember an abstract (a PMID of 0 is none) and return whether it is the first copy."""
+        if source is not self._source:
+            self._pmids |= self._passages
+            self._source, self._passages = source, set()
+        key = text_key(text)
+        if key in self._texts or pmid in self._pmids:
+            return False
+        self._texts.add(key)
+        if pmid:
+            (self._passages if source.has_passages else self._pmids).add(pmid)
+        return True
 
 
 def _pmid_of(document: Document) -> int | None:

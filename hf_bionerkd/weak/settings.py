@@ -45,9 +45,14 @@ class AbstractSource:
     types: tuple[str, ...] = ()
 
     @property
+    def has_passages(self) -> bool:
+        """Return whether several documents of the file may be passages of one article, under its PMID."""
+        return self.format in ("pubtator", "bioc")
+
+    @property
     def has_labels(self) -> bool:
         """Return whether an annotator's mentions come with the abstracts."""
-        return self.format in ("pubtator", "bioc") if self.given is None else self.given
+        return self.has_passages if self.given is None else self.given
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,11 @@ def spans(document):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(documents(), min_size=1, max_size=3), st.sampled_from(["xml", "json"]), st.booleans())
+@given(
+    st.lists(documents(), min_size=1, max_size=3, unique_by=lambda d: d.id),
+    st.sampled_from(["xml", "json"]),
+    st.booleans(),
+)
 @example([Document("1", "a\r\nb<&>", (), (), (Passage(0, 7, "title"),), {"document_id": "1"})], "xml", False)
 def test_what_is_written_is_read_back(tmp_path_factory, written, form, zipped):
     path = tmp_path_factory.mktemp("bioc") / f"x.{form}{'.gz' * zipped}"
@@ -346,6 +350,104 @@ def test_annotations_of_sentences_and_documents_are_read_alike(tmp_path):
     assert in_sentences.passages == (Passage(0, 9, "title"), Passage(10, 15, "title"))
 
 
+@pytest.mark.parametrize("text", ["", " \n", None])
+def test_a_text_that_is_there_and_empty_is_that_of_its_sentences(tmp_path, text):
+    sentence = passage("Gout hurts.", annotation("Gout", (0, 4)))
+    document = one(tmp_path, {**passage(text), "sentences": [sentence]})
+    assert (document.text, spans(document)) == ("Gout hurts.", [(0, 4, "Gout")])
+    empty = f"<text>{text}</text>" if text is not None else ""
+    xml = (
+        f"<collection><document><id>1</id><passage><offset>0</offset>{empty}<sentence><offset>0</offset>"
+        "<text>Gout hurts.</text><annotation id='1'><infon key='type'>Disease</infon><location offset='0' length='4'/>"
+        "<text>Gout</text></annotation></sentence></passage></document></collection>"
+    )
+    (from_xml,) = read_bioc(put(tmp_path / "a.xml", xml))
+    assert from_xml.text == document.text and from_xml.mentions == document.mentions
+
+
+def test_an_empty_id_is_that_of_the_article(tmp_path):
+    front = {"offset": 0, "text": "x", "infons": {"article-id_pmid": "77", "article-id_pmc": "5"}}
+    in_pmc = {**front, "infons": {"article-id_pmc": "5", "article-id_pmid": ""}}
+    for document, identifier in (
+        (one(tmp_path, front, id=""), "77"),
+        (one(tmp_path, passage("x"), id="", pmid=9), "9"),
+    ):
+        assert (document.id, document.metadata["document_id"]) == (identifier, identifier)
+    assert (one(tmp_path, in_pmc, id=" ").id, one(tmp_path, in_pmc, id=" ").metadata) == ("5", {})
+    with pytest.raises(CorpusError, match=r"a\.json:1: the document has no id, nor a PMID"):
+        one(tmp_path, passage("x"), id="")
+
+
+def test_texts_of_one_id_are_documents_with_ids_of_their_own(tmp_path):
+    rows = [{"id": "7", "passages": [passage(text)]} for text in ("Gout", "Ache", "Ache", "Pain")]
+    counts = Counter()
+    found = list(read_bioc(put(tmp_path / "a.json", json.dumps(rows)), counts=counts))
+    assert [(d.id, d.text) for d in found] == [("7", "Gout"), ("7-2", "Ache"), ("7-2", "Ache"), ("7-3", "Pain")]
+    assert {d.metadata["document_id"] for d in found} == {"7"} and counts["ids_made_unique"] == 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"id": ""}, {"passages": 1}, {"passages": [{"text": "x"}]}, {"passages": [passage("x", offset="9" * 5000)]}],
+)
+def test_a_document_that_cannot_be_read_is_set_aside_and_the_others_are_read(tmp_path, damage):
+    rows = [{"id": str(n), "passages": [passage("Gout")]} | (damage if n == 2 else {}) for n in (1, 2, 3)]
+    path = put(tmp_path / "a.json", "\n".join(map(json.dumps, rows)))
+    counts, aside = Counter(), []
+    assert [d.id for d in read_bioc(path, counts=counts, on_set_aside=aside.append)] == ["1", "3"]
+    assert +counts == Counter(rows_set_aside=1)
+    assert [(entry["file"], entry["line"]) for entry in aside] == [("a.json", 2)]
+    with pytest.raises(CorpusError, match=r"a\.json:2: "):
+        list(read_bioc(path))
+
+
+@pytest.mark.parametrize(
+    ("printed", "locations"),
+    [
+        ("breast cancer", [(0, 6), (19, 6)]),
+        ("cancer breast", [(0, 6), (19, 6)]),
+        ("breast cancer", [(19, 6), (0, 6)]),
+        ("breast [...] cancer", [(0, 6), (19, 6)]),
+        ("breast ... cancer", [(19, 6), (0, 6)]),
+        ("breast|cancer", [(0, 6), (19, 6)]),
+        ("breastcancer", [(0, 6), (19, 6)]),
+        ("Breast … Cancer", [(0, 6), (19, 6)]),
+        ("breast and cancer", [(1, 6), (20, 6)]),
+        ("", [(0, 6), (18, 7)]),
+    ],
+)
+def test_pain_20_parts_may_have_any_order_and_anything_between_them(tmp_path, printed, locations):
+    counts = Counter()
+    row = passage("breast and ovarian cancer now", annotation(printed, *locations))
+    (mention,) = one(tmp_path, row, counts=counts).mentions
+    assert (mention.text, mention.parts) == ("breast and ovarian cancer", ((0, 6), (19, 25)))
+    assert counts["mentions_discontinuous"] == 1
+
+
+@pytest.mark.parametrize(("printed", "locations"), [("lung cancer", [(0, 6), (19, 6)]), ("gout", [(0, 6), (90, 6)])])
+def test_parts_that_are_not_printed_are_set_aside(tmp_path, printed, locations):
+    aside = []
+    row = passage("breast and ovarian cancer now", annotation(printed, *locations))
+    assert one(tmp_path, row, aside=aside).mentions == () and len(aside) == 1
+
+
+@pytest.mark.parametrize("form", ["xml", "json"])
+def test_parts_survive_writing_and_reading(tmp_path, form):
+    parts = ((0, 6), (19, 25))
+    document = Document(
+        "1", "breast and ovarian cancer", (Mention(0, 25, "D", parts=parts),), (), (), {"document_id": "1"}
+    )
+    WRITERS[form](tmp_path / "a", [document])
+    (back,) = read_bioc(tmp_path / "a")
+    assert back.mentions == document.mentions
+
+
+def test_parts_that_touch_are_one_piece(tmp_path):
+    counts = Counter()
+    (mention,) = one(tmp_path, passage("see gout", annotation("go ut", (4, 2), (6, 2))), counts=counts).mentions
+    assert (mention.text, mention.parts) == ("gout", ()) and not counts["mentions_discontinuous"]
+
+
 @pytest.mark.parametrize(
     ("kind", "infons", "concepts"),
     [
@@ -360,6 +462,10 @@ def test_annotations_of_sentences_and_documents_are_read_alike(tmp_path):
         ("DNAMutation", {"tmVar": "c.53A>T;RS#:104893877"}, ["c.53A>T;RS#:104893877"]),
         ("CellLine", {"identifier": "CVCL:0030"}, ["CVCL:0030"]),
         ("CellLine", {"MESH": "Unknown"}, []),
+        ("Gene", {"identifier": "7422,22339(Tax:10090)"}, ["NCBIGene:7422", "NCBIGene:22339"]),
+        ("Disease", {"cui": "MESH:D001943"}, ["MESH:D001943"]),
+        ("Disease", {"cui": "C0003467"}, ["UMLS:C0003467"]),
+        ("FamilyName", {"identifier": "3265"}, ["NCBIGene:3265"]),
         ("Disease", {"identifier": None, "valid": False, "normalized": ["D1"]}, []),
     ],
 )

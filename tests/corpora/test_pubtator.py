@@ -51,7 +51,7 @@ def one(tmp_path, *lines, **options):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(documents(), min_size=1, max_size=3), st.booleans())
+@given(st.lists(documents(), min_size=1, max_size=3, unique_by=lambda d: d.id), st.booleans())
 @example([Document("1", "a\x85b\u2028c 𝛼", (Mention(0, 7, "Disease"),), (), (Passage(0, 7, "title"),))], True)
 def test_what_is_written_is_read_back(tmp_path_factory, written, zipped):
     path = tmp_path_factory.mktemp("pubtator") / ("x.txt.gz" if zipped else "x.txt")
@@ -306,6 +306,195 @@ def test_empty_document_is_kept_and_counted_and_its_mentions_set_aside(tmp_path)
 def test_a_pmid_that_comes_twice_gives_two_documents(tmp_path):
     path = put(tmp_path / "a.txt", rows("1|t|a", "1|a|b", "", "1|t|a", "1|a|b"))
     assert [d.id for d in read_pubtator(path)] == ["1", "1"]
+
+
+def test_texts_of_one_id_are_documents_with_ids_of_their_own(tmp_path):
+    counts = Counter()
+    rows_of_passages = [
+        "7|t|Gout",
+        "7|a|",
+        "",
+        "7|t|It hurts.",
+        "7\t3\t8\thurts\tD\t-",
+        "8|t|x",
+        "7|t|Gout",
+        "7-2|t|y",
+    ]
+    found = list(read_pubtator(put(tmp_path / "a.txt", rows(*rows_of_passages)), counts=counts))
+    assert [(d.id, d.text) for d in found] == [
+        ("7", "Gout"),
+        ("7-2", "It hurts."),
+        ("8", "x"),
+        ("7-3", "Gout"),
+        ("7-2-2", "y"),
+    ]
+    assert [d.metadata["document_id"] for d in found] == ["7", "7", "8", "7", "7-2"]
+    assert [m.text for m in found[1].mentions] == ["hurts"]
+    assert counts["ids_made_unique"] == 3
+
+
+TYPE_FIRST = [
+    ("1\tT1\tDisease\t4\t8\tgout", "gout", "Disease", []),
+    ("1\tT1\tDisease\t4\t8\tgout\tD006073", "gout", "Disease", ["MESH:D006073"]),
+    ("1\tT12\tDisease\t5\t9\tgout", "gout", "Disease", []),
+    ("1\tDisease\t4\t8\tgout", "gout", "Disease", []),
+    ("1\tDisease\t4\t8\tgout\tD006073\tmore", "gout", "Disease", ["MESH:D006073"]),
+    ("1\tDisease\t4\t8\tGout", "gout", "Disease", []),
+    ("1\tgout\t4\t8\tDisease\tD006073", "gout", "Disease", ["MESH:D006073"]),
+    ("1\t4\t8\tDisease\tgout\tD006073", "gout", "Disease", ["MESH:D006073"]),
+    ("1\tProtein\t11\t15\t1234\t7157", "1234", "Protein", ["NCBIGene:7157"]),
+]
+
+
+@pytest.mark.parametrize(("row", "text", "kind", "concepts"), TYPE_FIRST)
+def test_a_row_whose_offsets_give_its_text_is_a_mention_wherever_its_columns_stand(
+    tmp_path, row, text, kind, concepts
+):
+    counts = Counter()
+    (mention,) = one(tmp_path, "1|t|see gout, 𝛼1234", row, counts=counts).mentions
+    assert (mention.text, mention.type, [str(c) for c in mention.concepts]) == (text, kind, concepts)
+    assert not counts["relations_skipped"] and not counts["mentions_set_aside"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "1\tCID\tD1\tD2",
+        "1\tAssociation\t4\t8\tNovel",
+        "1\tBind\t4489\t4491\tNo",
+        "1\tAssociation\t672\t7157\tNovel\tx",
+        "1\tCID\t4\t8",
+        "1\tCause\tD1\t4\t8",
+    ],
+)
+def test_identifiers_that_look_like_offsets_leave_a_relation_a_relation(tmp_path, row):
+    counts = Counter()
+    assert one(tmp_path, "1|t|see gout now", row, counts=counts).mentions == ()
+    assert counts["relations_skipped"] == 1
+
+
+def test_a_mention_with_its_type_first_that_stands_elsewhere_is_set_aside_and_no_relation(tmp_path):
+    aside, counts = [], Counter()
+    lines = ["1|t|see gout now", "1\tT1\tDisease\t40\t44\tgout", "1\tDisease\t40\t44\tgout"]
+    assert one(tmp_path, *lines, counts=counts, on_set_aside=aside.append).mentions == ()
+    assert counts["mentions_set_aside"] == 2 and not counts["relations_skipped"]
+    assert [(row["line"], row["text"], row["type"]) for row in aside] == [
+        (2, "gout", "Disease"),
+        (3, "gout", "Disease"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unit", "measure"),
+    [
+        ("code points", len),
+        ("bytes", lambda text: len(text.encode())),
+        ("utf16", lambda text: len(text.encode("utf-16-le")) // 2),
+    ],
+)
+def test_pain_19_offsets_are_read_in_the_unit_that_fits(tmp_path, unit, measure):
+    title = "TNF-α, IL-1β, IFN-γ, 🧬, 🧬, β-carotene, aspirin in gout"
+    marked = [("IFN-γ", "Gene"), ("aspirin", "Chemical"), ("gout", "Disease"), ("nowhere", "Disease")]
+    lines = []
+    for word, kind in marked:
+        start = measure(title[: title.find(word)])
+        lines.append(f"1\t{start}\t{start + measure(word)}\t{word}\t{kind}")
+    counts = Counter()
+    document = one(tmp_path, f"1|t|{title}", *lines, counts=counts, on_set_aside=[].append)
+    assert [m.text for m in document.mentions] == ["IFN-γ", "aspirin", "gout"]
+    expected = {} if unit == "code points" else {f"documents_in_{unit}": 1}
+    assert +counts == Counter(expected | {"empty_abstracts": 1, "mentions_set_aside": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("ERK", "Erk"),
+        ("IL-1ß", "IL-1b"),
+        ("IL-1β", "IL-1 beta"),
+        ("TNF‐α", "TNF-a"),
+        ("TNF-alpha", "TNF-α"),
+        ("DEAD  box", "DEAD box"),
+        ("DEADbox", "DEAD box"),
+        ("Ménière’s", "Meniere's"),
+        ("Sjo\u0308gren", "Sjögren"),
+        ("naïve", "naive"),
+        ("ﬁbrosis", "fibrosis"),
+        ("µ-opioid", "mu-opioid"),
+        ("5−HT", "5-HT"),
+    ],
+)
+def test_another_spelling_at_exact_offsets_is_kept_as_the_text_has_it(tmp_path, text, printed):
+    counts = Counter()
+    row = f"1\t4\t{4 + len(text)}\t{printed}\tD"
+    (mention,) = one(tmp_path, f"1|t|see {text} here", row, counts=counts).mentions
+    assert (mention.start, mention.text) == (4, text)
+    assert +counts == Counter(empty_abstracts=1, mentions_spelled_differently=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"), [("atio", "KRAS"), ("IL-2", "IL-1"), ("gout", "Goat"), ("TNF-β", "TNF-alpha"), ("...", "-")]
+)
+def test_another_text_at_exact_offsets_is_set_aside(tmp_path, text, printed):
+    aside = []
+    row = f"1\t4\t{4 + len(text)}\t{printed}\tD"
+    assert one(tmp_path, f"1|t|see {text} here", row, on_set_aside=aside.append).mentions == ()
+    assert [entry["text"] for entry in aside] == [printed]
+
+
+DAMAGED = [
+    b"1\tTranslation 7488T/C\tHis-to-Arg",
+    b"1\tT1\tfoo\tbar",
+    b"some text",
+    b"2\t0\t4\tGout\tDisease",
+    b"1|a|another abstract",
+    b"1\t0\t4\tG\xfft\tDisease",
+    b"1\t0\t4\tG\0t\tDisease",
+    b"|t|x",
+    b"2|a|an abstract without a title",
+]
+
+
+@pytest.mark.parametrize("row", DAMAGED)
+def test_a_damaged_row_is_set_aside_and_the_others_are_read(tmp_path, row):
+    content = b"1|t|Gout\n1|a|x\n1\t0\t4\tGout\tDisease\n" + row + b"\n1\t0\t4\tGout\tDisease\n\n3|t|Ache\n"
+    path = put(tmp_path / "bad.txt", content)
+    counts, aside = Counter(), []
+    found = list(read_pubtator(path, counts=counts, on_set_aside=aside.append))
+    assert [(d.id, d.text, len(d.mentions)) for d in found] == [("1", "Gout x", 2), ("3", "Ache", 0)]
+    assert +counts == Counter(rows_set_aside=1, empty_abstracts=1)
+    shown = row.decode("utf-8", "replace").replace("\0", "\ufffd")
+    assert [(entry["file"], entry["line"], entry["row"]) for entry in aside] == [("bad.txt", 4, shown)]
+    with pytest.raises(CorpusError, match=r"bad\.txt:4: "):
+        list(read_pubtator(path))
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "concepts"),
+    [
+        ("Gene", "50929(Tax:10090)", ["NCBIGene:50929"]),
+        ("Gene", "7422,22339(Tax:10090)", ["NCBIGene:7422", "NCBIGene:22339"]),
+        ("Gene", "7422 (Tax:9606);22339(tax:10090)", ["NCBIGene:7422", "NCBIGene:22339"]),
+        ("FamilyName", "3265", ["NCBIGene:3265"]),
+        ("GeneOrGeneProduct", "3265", ["NCBIGene:3265"]),
+        ("Species", "*9606", ["NCBITaxon:9606"]),
+        ("OrganismTaxon", "10090", ["NCBITaxon:10090"]),
+        ("Disease", "OMIM_604121", ["OMIM:604121"]),
+        ("Disease", "OMIM_604121|D003920", ["OMIM:604121", "MESH:D003920"]),
+        ("SpecificDisease", "D003920+D003924", ["MESH:D003920", "MESH:D003924"]),
+        ("ChemicalEntity", "D005947", ["MESH:D005947"]),
+        ("CellLine", "CVCL_0023", ["CVCL:0023"]),
+        ("SNP", "rs123;VariantGroup:0;Gene:7157;Disease:D009765", ["rs123"]),
+        ("SNP", "rs123;Disease:D1,D2;VariantGroup:0", ["rs123"]),
+        ("AcidChange", "c|SUB|C||T;Gene:80013;Disease:C538394,D003318;VariantGroup:0", ["c|SUB|C||T"]),
+        ("DNAMutation", "tmVar:c|SUB|C||T;CorrespondingGene:1;CorrespondingSpecies:9606", ["tmVar:c|SUB|C||T"]),
+        ("ProteinMutation", "p|SUB|R|114|H", ["p|SUB|R|114|H"]),
+        ("Other", "17", ["17"]),
+    ],
+)
+def test_identifiers_are_read_as_the_taggers_print_them(tmp_path, kind, column, concepts):
+    document = one(tmp_path, "1|t|gout", f"1\t0\t4\tgout\t{kind}\t{column}")
+    assert [str(concept) for concept in document.mentions[0].concepts] == concepts
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,24 @@ def test_an_odd_pmid_is_none_and_where_a_mesh_heading_stands_under_it_the_file_i
         read(path)
 
 
+def test_passages_of_one_article_all_enter_and_only_equal_texts_are_copies(tmp_path):
+    path = write_world(tmp_path)
+    texts = ["Levodopa.", "Dyskinesia of rats.", "Gout, too.", "Gout, too.", "Levodopa again."]
+    (tmp_path / "passages.txt").write_text("".join(f"101|t|{text}\n101|a|\n\n" for text in texts))
+    (tmp_path / "later.txt").write_text("101|t|Another edition of 101.\n\n102|t|Gout.\n")
+    sources = [{"file": f"{name}.txt", "format": "pubtator"} for name in ("passages", "later")]
+    sentences, counts, _ = read(path, abstracts=sources)
+    assert [(s.id, s.text, s.metadata["document_id"]) for s in sentences] == [
+        ("101:1", "Levodopa.", "101"),
+        ("101-2:1", "Dyskinesia of rats.", "101"),
+        ("101-3:1", "Gout, too.", "101"),
+        ("101-4:1", "Levodopa again.", "101"),
+        ("102:1", "Gout.", "102"),
+    ]
+    # The same text; and an article that another file has had.
+    assert counts["abstracts_left_out_as_repeated"] == 2
+
+
 def test_of_two_annotators_of_one_abstract_the_first_counts_and_what_is_lost_is_counted(tmp_path):
     path = write_world(tmp_path)
     texts = "101|t|Levodopa and dyskinesia.\n101|a|\n"
