@@ -7,14 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets import Dataset, DatasetDict, load_dataset
-from datasets.data_files import EmptyDatasetError
-from huggingface_hub import metadata_load
+from datasets import Dataset, DatasetDict
 
-from hf_bionerkd.data.features import annotated_types
+from hf_bionerkd.data.checking import TagOptions, checked_splits
+from hf_bionerkd.data.opening import OpenedCorpus, open_corpus
 from hf_bionerkd.data.rows import content_fingerprint, first_documents, hold_out_documents
-from hf_bionerkd.hub.errors import HubError
-from hf_bionerkd.hub.snapshots import corpus_folder
 from hf_bionerkd.labels import LabelError, LabelSpace
 
 SPLITS = ("train", "validation", "test")
@@ -65,8 +62,15 @@ def load_corpus(
     hold_out: float | None = None,
     limit: int | None = None,
     train: bool = True,
+    columns: Mapping[str, str] | None = None,
+    labels: Sequence[str] = (),
+    type: str | None = None,
 ) -> Corpus:
-    """Load a corpus that `dataset_scripts/` built, or any dataset with `tokens` and `ner_tags`.
+    """Load a corpus that `dataset_scripts/` built, or any dataset of lists of words and tags.
+
+    Every row is checked. Words that keep punctuation inside (``IL-2``) are cut as published tokenizers cut text, their
+    tags carried over; a warning counts them. Tags may be class labels in any order, texts or numbers, in BIO, IO,
+    IOBES or BILOU; -1 and -100 mark words that nobody has labelled.
 
     Args:
         source (`str`, `PathLike`, `DatasetDict` or `Dataset`): Local folder; ``org/name`` or ``org/name@revision`` on
@@ -83,12 +87,16 @@ def load_corpus(
             documents).
         train (`bool`, *optional*, defaults to `True`): Whether to keep the split train; without it the corpus serves
             only to select and measure, on the validation that `hold_out` drew where that is given.
+        columns (`Mapping[str, str]`, *optional*): `tokens` and `ner_tags`, to the corpus's own names of these columns.
+        labels (`Sequence[str]`, *optional*): Names of numbered tags, in the order of the numbers.
+        type (`str`, *optional*): Type of tags that name none (``B``, ``I``, ``O``).
 
     Raises:
         FileNotFoundError: `source` looks like a local folder but does not exist.
         HubError: The Hub has no such corpus, denies access or cannot be reached; or the cache lacks it when offline.
-        LabelError: `types` names a type that the corpus does not annotate.
-        ValueError: A split is missing, or a dataset in memory has no name.
+        DataFilesError: The corpus's card names files outside its folder.
+        LabelError: The tags follow no scheme, or `types` names a type that the corpus does not annotate.
+        ValueError: A split is missing or empty, a row is damaged, or a dataset in memory has no name.
 
     Example:
         ```python
@@ -97,24 +105,30 @@ def load_corpus(
         ```
     """
     # Wherever the rows come from, what follows works on splits by name.
-    path, commit, license_name = "", None, ""
+    path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
+    name = name or Path(path.partition("@")[0]).name
+    if not name:
+        raise ValueError("a corpus in memory needs a name: load_corpus(dataset, name='my-corpus')")
+    where = f"corpus {name!r} at {path or 'memory'}"
     if isinstance(source, str | os.PathLike):
-        path = os.fspath(source)
-        name = name or Path(path.partition("@")[0]).name
-        loaded, commit, license_name = _load(name, path, revision)
+        opened = open_corpus(path, revision, where)
     else:
-        if not name:
-            raise ValueError("a corpus in memory needs a name: load_corpus(dataset, name='my-corpus')")
-        loaded = {"train": source} if isinstance(source, Dataset) else dict(source)
-    wanted = dict(splits) if splits else {split: split for split in SPLITS if split in loaded}
-    missing = sorted(set(wanted.values()) - set(loaded))
-    if missing or "train" not in wanted:
+        rows_by_split = {"train": source} if isinstance(source, Dataset) else source
+        opened = OpenedCorpus({split: [rows] for split, rows in rows_by_split.items()})
+    wanted = dict(splits) if splits else {split: split for split in SPLITS if split in opened.splits}
+    needed = ["train"] if train else []
+    missing = sorted(set(wanted.values()) - set(opened.splits)) or [split for split in needed if split not in wanted]
+    if missing:
         raise ValueError(
-            f"corpus {name!r} at {path or 'memory'}: has splits {sorted(loaded)}, but {missing or ['train']} is asked "
-            "for"
+            f"{where}: has splits {sorted(opened.splits)}, but {missing} is asked for; name its splits as in "
+            f"`splits: {{{missing[0]}: {min(opened.splits, default='…')}}}`"
         )
+    datasets, own = checked_splits(
+        {split: opened.splits[in_corpus] for split, in_corpus in wanted.items()},
+        where,
+        TagOptions(columns or {}, labels, type),
+    )
     # The types to annotate, under the run's names for them.
-    own = annotated_types(loaded[wanted["train"]].features)
     renamed = dict(types) if types else {kind: kind for kind in own}
     unknown = sorted(set(renamed) - set(own))
     if unknown:
@@ -122,13 +136,12 @@ def load_corpus(
     # In the corpus's own order, whatever the order of `types`.
     chosen = tuple(kind for kind in own if kind in renamed)
     # The splits to train, select and measure on; documents are held out before `limit` counts those left to train on.
-    datasets = {split: loaded[in_corpus] for split, in_corpus in wanted.items()}
     if hold_out is not None:
         datasets |= hold_out_documents(datasets, hold_out, name)
-    if limit is not None:
+    if limit is not None and "train" in datasets:
         datasets["train"] = first_documents(datasets["train"], limit, name)
     if not train:
-        del datasets["train"]
+        datasets.pop("train", None)
     return Corpus(
         name,
         tuple(dict.fromkeys(renamed[kind] for kind in chosen)),
@@ -137,8 +150,8 @@ def load_corpus(
         path,
         revision,
         {split: content_fingerprint(dataset) for split, dataset in datasets.items()},
-        commit,
-        license_name,
+        opened.commit,
+        opened.license,
         {kind: renamed[kind] for kind in chosen},
     )
 
@@ -152,44 +165,3 @@ def label_space_of(corpora: Sequence[Corpus]) -> LabelSpace:
     if not corpora:
         raise ValueError("there are no corpora to train on: give train_dataset=[load_corpus(…)]")
     return LabelSpace(tuple(dict.fromkeys(kind for corpus in corpora for kind in corpus.types)))
-
-
-def _load(name: str, path: str, revision: str | None) -> tuple[Mapping[str, Dataset], str | None, str]:
-    """Load the splits of a folder or Hub dataset; with the commit, where it is on the Hub, and its licence."""
-    folder, commit = _folder(name, path, revision)
-    try:
-        loaded: DatasetDict = load_dataset(str(folder))
-    except EmptyDatasetError as error:
-        if commit is None:
-            raise
-        raise HubError(
-            f"corpus {name!r}: dataset {path} at {commit} holds no Parquet, JSON or CSV files, or the cache none of "
-            "them. (Loading scripts are not run; a corpus that has one must be published anew.)"
-        ) from error
-    return loaded, commit, _license(folder / "README.md")
-
-
-def _folder(name: str, path: str, revision: str | None) -> tuple[Path, str | None]:
-    """Return the folder of a corpus and, for one of the Hub, its commit."""
-    try:
-        return corpus_folder(path, revision)
-    except HubError as error:
-        raise HubError(f"corpus {name!r}: {error}", temporary=error.temporary) from error
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"corpus {name!r}: no folder {path!r}. Build it with dataset_scripts/<corpus>/build.py, or give "
-            "`build:` in the configuration, or a Hub id of the form org/name or org/name@revision."
-        ) from None
-
-
-def _license(card: Path) -> str:
-    """Return the licence, or licences, that the metadata of a dataset card state; empty when they state none."""
-    try:
-        metadata = metadata_load(card) or {}
-    except OSError:  # there is no card; `load_dataset` has refused an invalid one
-        return ""
-    licenses = metadata.get("license")
-    # The Hub's word for a licence that it has no identifier for; its name stands in a key of its own.
-    if licenses == "other":
-        licenses = metadata.get("license_name") or licenses
-    return ", ".join(str(one) for one in (licenses if isinstance(licenses, list) else [licenses]) if one)

@@ -12,7 +12,7 @@ from typing import TypedDict
 from datasets import ClassLabel, Features, List, Value
 
 from hf_bionerkd.documents import ConceptRef, Document, Mention
-from hf_bionerkd.labels import LabelSpace, word_spans
+from hf_bionerkd.labels import LabelSpace, WordSpan, word_spans
 
 SCHEMA_VERSION = "1.0"
 MASKED = -100  # the tag of a word that no one has labelled; loss and score leave it out
@@ -116,6 +116,26 @@ def row_to_document(row: Row) -> Document:
     )
     metadata = {"document_id": row["document_id"]} if row["document_id"] else {}
     return Document(row["id"], row["text"], mentions, words, (), metadata)
+
+
+def decode_tags(space: LabelSpace, ids: Sequence[int]) -> list[WordSpan]:
+    """Return the mentions of a row, some of whose words may be masked; a mention may go on over masked words.
+
+    Example:
+        >>> decode_tags(LabelSpace(("Gene",)), [MASKED, 0, MASKED, 1])
+        [(1, 4, 'Gene')]
+    """
+    filled = [space.outside if tag == MASKED else tag for tag in ids]
+    for word in range(len(filled) - 2, -1, -1):
+        after = space.labels[filled[word + 1]]
+        if ids[word] == MASKED and after[0] in "IE" and filled[word + 1] != space.outside:
+            filled[word] = space.ids_of(after[2:])["I"]
+    return space.decode(filled)
+
+
+def tag_texts(features: Features) -> dict[int, str]:
+    """Return the tag that each number of `ner_tags` stands for; ``O`` for words that are masked."""
+    return {MASKED: "O", **dict(enumerate(features["ner_tags"].feature.names))}
 
 
 def annotated_types(features: Features) -> tuple[str, ...]:

@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from datasets import Dataset, List, Value, concatenate_datasets
 
 from hf_bionerkd.data.corpus import Corpus
-from hf_bionerkd.data.features import MASKED
+from hf_bionerkd.data.features import MASKED, decode_tags
 from hf_bionerkd.labels import LabelError, LabelSpace
+
+_JOINED = {
+    "id": Value("string"),
+    "tokens": List(Value("string")),
+    "labels": List(Value("int32")),
+    "corpus": Value("int32"),
+}
 
 
 def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Dataset:
@@ -48,9 +55,9 @@ def join_corpora(corpora: Sequence[Corpus], split: str, space: LabelSpace) -> Da
         # All parts need the same columns and number types to be concatenated.
         if "id" not in part.column_names:
             part = part.add_column("id", [f"{corpus.name}-{split}-{row}" for row in range(len(part))])
-        part = part.select_columns(["id", "tokens", "labels", "corpus"])
-        part = part.cast_column("id", Value("string")).cast_column("tokens", List(Value("string")))
-        part = part.cast_column("labels", List(Value("int32"))).cast_column("corpus", Value("int32"))
+        part = part.select_columns(list(_JOINED))
+        for column, kind in _JOINED.items():
+            part = part if part.features[column] == kind else part.cast_column(column, kind)
         parts.append(part)
     if not parts:
         raise ValueError(f"none of the corpora {[corpus.name for corpus in corpora]} has a split {split!r}")
@@ -74,20 +81,7 @@ class _Relabel:
 
     def __call__(self, tags: Sequence[int]) -> list[int]:
         # By way of spans, so that any tag scheme becomes the run's. Two types that are merged leave neighbours apart.
-        masked = [word for word, tag in enumerate(tags) if tag == MASKED]
-        ids = [self.own.outside if tag == MASKED else self.to_own[tag] for tag in tags]
-        spans = self.own.decode(self._bridged(ids, masked) if masked else ids)
+        spans = decode_tags(self.own, [MASKED if tag == MASKED else self.to_own[tag] for tag in tags])
         chosen = [(start, end, self.renamed[kind]) for start, end, kind in spans if kind in self.renamed]
         labels = self.space.encode(chosen, len(tags))
-        for word in masked:
-            labels[word] = MASKED
-        return labels
-
-    def _bridged(self, ids: list[int], masked: Sequence[int]) -> list[int]:
-        """Let a mention that goes on behind masked words go on over them, so that no word there begins one."""
-        labels = self.own.labels
-        for word in reversed(masked):
-            after = labels[ids[word + 1]] if word + 1 < len(ids) else "O"
-            if after.startswith(("I-", "E-")):
-                ids[word] = self.own.ids_of(after[2:])["I"]
-        return ids
+        return [MASKED if tag == MASKED else label for tag, label in zip(tags, labels, strict=True)]

@@ -17,7 +17,7 @@ from hf_bionerkd.models.windows import plan_windows
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import PreTrainedTokenizerFast
+    from transformers import BatchEncoding, PreTrainedTokenizerFast
 
 Subwords = Literal["all", "first"]
 
@@ -95,7 +95,17 @@ class WordEncoder:
         """Encode sentences, each a list of words; a sentence that yields no piece yields no window."""
         if not sentences:
             return []
-        encoded = self.tokenizer(
+        encoded = self._encode(sentences)
+        return [self._windows(encoded["input_ids"][i], encoded.word_ids(i)) for i in range(len(sentences))]
+
+    def places(self, sentences: Sequence[Sequence[str]]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """Return the word of each piece of each sentence, and the piece's half-open offsets in that word."""
+        encoded = self._encode(sentences, return_offsets_mapping=True)
+        return [(encoded.word_ids(i), encoded["offset_mapping"][i]) for i in range(len(sentences))]
+
+    def _encode(self, sentences: Sequence[Sequence[str]], **options: Any) -> BatchEncoding:
+        """Tokenize lists of words, without special tokens."""
+        return self.tokenizer(
             [list(words) for words in sentences],
             is_split_into_words=True,
             add_special_tokens=False,
@@ -105,8 +115,8 @@ class WordEncoder:
             return_attention_mask=False,
             return_token_type_ids=False,
             verbose=False,
+            **options,
         )
-        return [self._windows(encoded["input_ids"][i], encoded.word_ids(i)) for i in range(len(sentences))]
 
     def _windows(self, input_ids: list[int], word_ids: list[int]) -> list[EncodedWindow]:
         """Cut the pieces of one sentence into windows, mostly one."""

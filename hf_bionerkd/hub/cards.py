@@ -122,6 +122,8 @@ class ModelCardInfo:
             text ``$A`` under it: ``["[CLS]", "<all>", "$A", "</all>", "[SEP]"]``.
         default_tag (`str`, *optional*): Tag pair that the published tokenizer adds.
         needs_remote_code (`bool`, *optional*, defaults to `False`): Whether the model runs code of its own repository.
+        strategy (`str`, *optional*, defaults to `"first"`): Aggregation strategy under which the plain pipeline reads
+            mentions as the scores were read.
         teachers (`Sequence[TeacherInfo]`, *optional*): Teachers in the configuration's order.
         corpora (`Sequence[CorpusInfo]`, *optional*): Corpora in the configuration's order.
         losses (`Sequence[LossInfo]`, *optional*): Terms of the training loss.
@@ -148,6 +150,7 @@ class ModelCardInfo:
     tag_templates: Mapping[str, Sequence[str]] = field(default_factory=dict)
     default_tag: str = ""
     needs_remote_code: bool = False
+    strategy: str = "first"
     teachers: Sequence[TeacherInfo] = ()
     corpora: Sequence[CorpusInfo] = ()
     losses: Sequence[LossInfo] = ()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .outputs import TypeMapping as TypeMapping
     from .outputs import WordOutputs as WordOutputs
     from .outputs import output_layer_of as output_layer_of
+    from .plain_pipeline import plain_strategy as plain_strategy
     from .speed import measure_throughput as measure_throughput
     from .speed import some_sentences as some_sentences
     from .word_tagger import WordTagger as WordTagger
@@ -32,6 +33,7 @@ __getattr__, __dir__, __all__ = attach(
         "longest_input": "word_tagger",
         "measure_throughput": "speed",
         "output_layer_of": "outputs",
+        "plain_strategy": "plain_pipeline",
         "some_sentences": "speed",
     },
 )

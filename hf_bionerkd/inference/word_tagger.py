@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hf_bionerkd.encoding.encoding import EncodedWindow, EncodingError, WordEncoder
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.inference.finite import check_finite
 from hf_bionerkd.inference.outputs import SentenceSpans, WordOutputs, output_layer_of
+from hf_bionerkd.inference.plain_pipeline import PiecePlaces, plain_strategy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,9 @@ class WordTagger:
         batch_size (`int`, *optional*, defaults to 32): Windows per forward pass.
         around (`tuple[Sequence[str], Sequence[str]]`, *optional*): Tag tokens before and after the text, beside what
             the tokenizer itself adds.
+        by_pieces (`bool`, *optional*, defaults to `False`): Whether :meth:`spans` reads every piece, as the plain
+            pipeline does with ``aggregation_strategy="simple"``; see
+            :func:`~hf_bionerkd.inference.plain_pipeline.plain_strategy`.
 
     Raises:
         EncodingError: A tag is no token of the tokenizer, or `max_length` and `overlap` leave no room for text.
@@ -46,8 +50,10 @@ class WordTagger:
         overlap: int | None = None,
         batch_size: int = 32,
         around: tuple[Sequence[str], Sequence[str]] = ((), ()),
+        by_pieces: bool = False,
     ) -> None:
         self.model = model
+        self.by_pieces = by_pieces
         self.layer = output_layer_of(model.config)
         self.batch_size = batch_size
         _check_tags(tokenizer, [*around[0], *around[1]])
@@ -65,6 +71,8 @@ class WordTagger:
     ) -> dict[str, WordTagger]:
         """Make the ways to ask a model: under each of its tags, by name; under ``""`` when it has none.
 
+        Mentions are read as the plain pipeline reads them under the strategy that the model's card recommends.
+
         Args:
             model (`PreTrainedModel`): The model.
             tokenizer (`PreTrainedTokenizerFast`): Its tokenizer, which knows the tags and adds none by itself.
@@ -72,6 +80,7 @@ class WordTagger:
             **settings: Of :class:`WordTagger`.
         """
         around = {name: tags.around(name) for name in tags.names} or {"": ((), ())}
+        settings.setdefault("by_pieces", plain_strategy(model, tokenizer) == "simple")
         return {name: cls(model, tokenizer, around=pair, **settings) for name, pair in around.items()}
 
     @property
@@ -80,7 +89,13 @@ class WordTagger:
         return self.layer.types
 
     def spans(self, sentences: Sequence[Sequence[str]]) -> list[SentenceSpans]:
-        """Find the mentions of every sentence, as word spans."""
+        """Find the mentions of every sentence, as word spans.
+
+        With `by_pieces`, a mention may begin or end inside a word. It then has negative numbers, by its pieces, and so
+        equals no mention of whole words.
+        """
+        if self.by_pieces:
+            return self._spans_of_pieces(sentences)
         return [self.layer.spans(outputs) for outputs in self.outputs(sentences)]
 
     def log_probs(
@@ -112,39 +127,73 @@ class WordTagger:
         Raises:
             NonFiniteError: The model gives NaN or infinity for a word.
         """
+        # Words that no piece stands for keep these outputs.
+        results = [self.layer.certainly_outside(len(words)) for words in sentences]
+        for row, _, window, read in self._windows(sentences, on_progress):
+            # Each word takes its values from its first piece, in the window that owns it.
+            marks = enumerate(zip(window.heads, window.owned, strict=True))
+            chosen = [i for i, (head, owned) in marks if head and owned]
+            words_of = [window.word_ids[i] for i in chosen]
+            for name, values in read.items():
+                getattr(results[row], name)[words_of] = values[chosen]
+        return results
+
+    def _spans_of_pieces(self, sentences: Sequence[Sequence[str]]) -> list[SentenceSpans]:
+        """Find the mentions of every sentence from the tags of all pieces."""
+        # Windows own every piece once, so that their tags, in order, are those of the whole sentence's pieces.
+        tags: list[dict[int, list[int]]] = [{} for _ in sentences]
+        for row, number, window, read in self._windows(sentences):
+            tags[row][number] = [int(tag) for tag, owned in zip(read["tags"], window.owned, strict=True) if owned]
+        spans = []
+        for words, of_row, places in zip(sentences, tags, self.encoder.places(sentences), strict=True):
+            joined = [tag for number in sorted(of_row) for tag in of_row[number]]
+            outputs = self.layer.certainly_outside(len(joined))
+            outputs.tags[:] = joined
+            found = PiecePlaces(words, *places)
+            spans.append(SentenceSpans(*map(found.in_words, self.layer.spans(outputs))))
+        return spans
+
+    def _windows(
+        self, sentences: Sequence[Sequence[str]], on_progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[tuple[int, int, EncodedWindow, dict[str, np.ndarray]]]:
+        """Read every window of the sentences.
+
+        Returns:
+            Row of the window's sentence, the window's number there, the window, and arrays with one row per piece.
+        """
         import numpy as np
         import torch
 
-        # Words that no piece stands for keep these outputs.
-        results = [self.layer.certainly_outside(len(words)) for words in sentences]
-        windows = [(row, window) for row, cut in enumerate(self.encoder(sentences)) for window in cut]
+        windows = [
+            (row, number, window)
+            for row, cut in enumerate(self.encoder(sentences))
+            for number, window in enumerate(cut)
+        ]
         # Windows of like length share a batch: little padding, whatever the order of the sentences.
-        windows.sort(key=lambda item: len(item[1].input_ids))
+        windows.sort(key=lambda item: len(item[2].input_ids))
         # An evaluation within a training must leave dropout as it was.
         was_training = self.model.training
         self.model.eval()
         try:
-            with torch.inference_mode():
-                for start in range(0, len(windows), self.batch_size):
-                    batch = windows[start : start + self.batch_size]
-                    read = self._read([window for _, window in batch])
-                    finite = all(np.isfinite(values).all() for values in read.values())
-                    # Each word takes its values from its first piece, in the window that owns it.
-                    for position, (row, window) in enumerate(batch):
-                        marks = enumerate(zip(window.heads, window.owned, strict=True))
-                        chosen = [i for i, (head, owned) in marks if head and owned]
-                        words_of = [window.word_ids[i] for i in chosen]
-                        pieces = [len(self.prefix) + i for i in chosen]
-                        own = {name: values[position, pieces] for name, values in read.items()}
-                        if not finite:  # there may be nothing wrong but with padding
-                            check_finite(own, [sentences[row][word] for word in words_of], "the model", self.model)
-                        for name, values in own.items():
-                            getattr(results[row], name)[words_of] = values
-                    if on_progress is not None:
-                        on_progress(min(start + self.batch_size, len(windows)), len(windows))
+            for start in range(0, len(windows), self.batch_size):
+                batch = windows[start : start + self.batch_size]
+                with torch.inference_mode():
+                    read = self._read([window for *_, window in batch])
+                finite = all(np.isfinite(values).all() for values in read.values())
+                for position, (row, number, window) in enumerate(batch):
+                    pieces = slice(len(self.prefix), len(self.prefix) + len(window.input_ids))
+                    own = {name: values[position, pieces] for name, values in read.items()}
+                    if not finite:  # there may be nothing wrong but with padding, or with pieces of another window
+                        chosen = np.flatnonzero(window.owned)
+                        words = [sentences[row][window.word_ids[index]] for index in chosen]
+                        check_finite(
+                            {name: values[chosen] for name, values in own.items()}, words, "the model", self.model
+                        )
+                    yield row, number, window, own
+                if on_progress is not None:
+                    on_progress(min(start + self.batch_size, len(windows)), len(windows))
         finally:
             self.model.train(was_training)
-        return results
 
     def _read(self, windows: Sequence[EncodedWindow]) -> dict[str, np.ndarray]:
         """Run one forward pass; every array has one row per window and one position per piece, special ones too."""

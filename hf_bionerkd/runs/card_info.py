@@ -14,6 +14,7 @@ from hf_bionerkd.evaluation.report import Metrics
 from hf_bionerkd.hub.cards import CorpusInfo, LossInfo, ModelCardInfo, TeacherInfo
 from hf_bionerkd.hub.human_card import HumanCard
 from hf_bionerkd.hub.public_sources import public_source, without_paths
+from hf_bionerkd.inference.plain_pipeline import plain_strategy
 from hf_bionerkd.inference.speed import measure_throughput, some_sentences
 from hf_bionerkd.models.auto import carry_code
 from hf_bionerkd.runs.training_run import Job, taggers_of
@@ -64,6 +65,7 @@ def card_info(
         tag_templates=_tag_templates(job.tags, tokenizer),
         default_tag=job.tags.default or "",
         needs_remote_code=bool(carry_code(model)),
+        strategy=plain_strategy(model, tokenizer),
         teachers=[_without_path(teacher) for teacher in teachers],
         corpora=[_corpus_info(corpus) for corpus in job.corpora],
         losses=loss_infos(job),

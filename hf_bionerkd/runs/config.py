@@ -71,13 +71,17 @@ class CorpusConfig(Section):
         path (`str`): Folder or Hub id (``org/name`` or ``org/name@revision``).
         revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` names none.
         types (`dict`, *optional*): The run's name for each type of the corpus that is used, such as ``{Drug:
-            Chemical}``; by default all types under their own names.
+            Chemical}``; several may get one name. By default all types under their own names.
         splits (`dict`, *optional*): The corpus's own name for each of `train`, `validation` and `test`.
         hold_out (`float`, *optional*): Share of train and validation together that is drawn anew as validation.
         limit (`int`, *optional*): Number of documents to train on, from the first (of rows, where the corpus does not
             tell its documents).
         train (`bool`, *optional*, defaults to `True`): Whether it is trained on; `false` keeps it for selection and
             measurement.
+        columns (`dict`, *optional*): The corpus's own names of the columns `tokens` (words) and `ner_tags`, such as
+            ``{tokens: words, ner_tags: labels}``.
+        labels (`list[str]`, *optional*): Names of numbered tags, in the order of the numbers: ``[O, B-Gene, I-Gene]``.
+        type (`str`, *optional*): Type of tags that name none (``B``, ``I``, ``O``).
         build (`BuildConfig`, *optional*): How the corpus is made where there is no folder `path`.
     """
 
@@ -89,6 +93,9 @@ class CorpusConfig(Section):
     hold_out: float | None = None
     limit: int | None = None
     train: bool = True
+    columns: dict[str, str] = field(default_factory=dict)
+    labels: list[str] = field(default_factory=list)
+    type: str | None = None
     build: BuildConfig | None = None
 
     repo_type: ClassVar[Literal["model", "dataset"] | None] = "dataset"

@@ -54,11 +54,14 @@ class DistillResult:
     def report(self) -> str:
         """Return the table, where the student lies, and a line to paste."""
         from hf_bionerkd.evaluation import text_table
+        from hf_bionerkd.inference.plain_pipeline import strategy_of
 
         # The line to paste: this Python, and the student's own code where it has some.
         python = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else sys.executable
         own_code = any(self.student.glob("*.py"))  # this package's, which the run has written there
-        options = "aggregation_strategy='first'" + (f", trust_remote_code={own_code}" if own_code else "")
+        options = f"aggregation_strategy='{strategy_of(self.student)}'" + (
+            f", trust_remote_code={own_code}" if own_code else ""
+        )
         command = (
             f"{python} -c \"from transformers import pipeline; print(*pipeline('token-classification', "
             f"'{self.student}', {options})('{_EXAMPLE}'), sep='\\n')\""

@@ -189,7 +189,7 @@ def by_corpora(config: SimilarityConfig) -> tuple[list[str], tuple[str, ...], tu
     Raises:
         ValueError: They have no sentence in common, or one of other words.
     """
-    from hf_bionerkd.data.features import annotated_types
+    from hf_bionerkd.data.features import annotated_types, tag_texts
     from hf_bionerkd.data.rows import document_keys
 
     assert config.corpora  # checked by the configuration
@@ -202,7 +202,7 @@ def by_corpora(config: SimilarityConfig) -> tuple[list[str], tuple[str, ...], tu
     documents, ids = document_keys(parts[0]), sentence_ids(parts[0])
     # What each label id stands for on either side; types that are not compared are "O".
     tables = [
-        [name if name.partition("-")[2] in types else "O" for name in part.features["ner_tags"].feature.names]
+        {tag: name if name.partition("-")[2] in types else "O" for tag, name in tag_texts(part.features).items()}
         for part in parts
     ]
 

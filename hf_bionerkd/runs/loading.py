@@ -57,6 +57,9 @@ def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
                 hold_out=config.hold_out,
                 limit=config.limit,
                 train=config.train,
+                columns=config.columns,
+                labels=config.labels,
+                type=config.type,
             )
             for config in configs
         ]

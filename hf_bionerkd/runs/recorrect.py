@@ -134,6 +134,7 @@ def check_corpora(config: RecorrectConfig, weak: Corpus, human: Corpus) -> Label
     Raises:
         ConfigError: They annotate different types, or there is nothing to select on.
     """
+    from hf_bionerkd.data.features import MASKED
     from hf_bionerkd.runs.loading import check_splits, label_space
 
     # Both are trained on, and annotate the same types.
@@ -160,7 +161,7 @@ def check_corpora(config: RecorrectConfig, weak: Corpus, human: Corpus) -> Label
     for split in ("train", "validation"):
         names = human.splits[split].features["ner_tags"].feature.names
         outside = names.index("O")
-        if all(tag == outside for tags in human.splits[split]["ner_tags"] for tag in tags):
+        if all(tag in (outside, MASKED) for tags in human.splits[split]["ner_tags"] for tag in tags):
             raise ConfigError(
                 f"human: the {split} split of corpus {human.name!r} holds no mention, so that no model can be "
                 f"{'compared' if split == 'validation' else 'trained'} on it; {remedy}"

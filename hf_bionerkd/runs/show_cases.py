@@ -233,7 +233,9 @@ def load_split(path: str, split: str) -> Dataset:
 
 def spans_of(rows: Dataset, indices: Sequence[int]) -> Iterator[list[WordSpan]]:
     """Yield the mentions of some rows, by a corpus's own labels."""
-    names, tags = rows.features["ner_tags"].feature.names, rows["ner_tags"][:]
+    from hf_bionerkd.data.features import tag_texts
+
+    names, tags = tag_texts(rows.features), rows["ner_tags"][:]
     return (tags_to_spans([names[tag] for tag in tags[index]]) for index in indices)
 
 
@@ -256,7 +258,9 @@ def rows_of(rows: Dataset, wanted: Sequence[str], path: str) -> list[int]:
 
 def own_reading(rows: Dataset, sentence: dict[str, Any], name: str) -> Reading:
     """Return a corpus's own labels of a sentence."""
-    names = rows.features["ner_tags"].feature.names
+    from hf_bionerkd.data.features import tag_texts
+
+    names = tag_texts(rows.features)
     return Reading(name, tuple(names[tag] for tag in sentence["ner_tags"]))
 
 
@@ -264,8 +268,11 @@ def document_of(sentence: dict[str, Any], name: str) -> Document:
     """Return a sentence with its text, joined from its words where the corpus has nothing but those."""
     from hf_bionerkd.data.features import row_to_document
 
-    if "token_starts" in sentence:
+    if {"mentions", "document_id"} <= set(sentence):
         return row_to_document(sentence)
+    if "token_starts" in sentence:  # words that were cut on loading
+        starts = zip(sentence["token_starts"], sentence["tokens"], strict=True)
+        return Document(name, sentence["text"], (), tuple((start, start + len(word)) for start, word in starts))
     text, words = join_words(sentence["tokens"])
     return Document(name, text, (), words)
 

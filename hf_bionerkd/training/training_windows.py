@@ -211,7 +211,7 @@ def _encode_rows(rows: Dataset, encoder: WordEncoder, space: LabelSpace, subword
             for window in windows:
                 labels = []
                 for word, head, owned in zip(window.word_ids, window.heads, window.owned, strict=True):
-                    learned = owned and (head or subwords == "all")
+                    learned = owned and (head or subwords == "all") and gold[word] != IGNORED
                     labels.append((gold[word] if head else to_inside[gold[word]]) if learned else IGNORED)
                 out["row"].append(indices[position])
                 out["corpus"].append(batch["corpus"][position])
@@ -241,7 +241,7 @@ def _encoding_fingerprint(rows: Dataset, encoder: WordEncoder, space: LabelSpace
     for part in (
         rows._fingerprint,
         encoder.tokenizer.backend_tokenizer.to_str(),
-        repr((encoder.capacity, encoder.overlap, space.labels, subwords, "v1")),
+        repr((encoder.capacity, encoder.overlap, space.labels, subwords, "v2")),
     ):
         digest.update(part.encode())
     return digest.hexdigest()[:16]

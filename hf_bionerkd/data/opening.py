@@ -1,0 +1,187 @@
+"""Corpora of folders, files and the Hub as datasets, read anew whenever the files' content has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+import pyarrow.parquet as pq
+from datasets import Dataset, Features, load_dataset, load_dataset_builder
+from datasets.exceptions import DatasetGenerationError
+
+from hf_bionerkd.data.data_files import DataFilesError, check_data_files, content_key, licence_of
+from hf_bionerkd.hub.errors import HubError
+from hf_bionerkd.hub.snapshots import corpus_folder
+from hf_bionerkd.io import atomic_folder
+
+# Files of `Dataset.save_to_disk` and `DatasetDict.save_to_disk`.
+_STATE, _SPLITS = "state.json", "dataset_dict.json"
+_DATA = re.compile(r"\.(parquet|arrow|jsonl?|ndjson|csv|tsv)(\.\w+)?$")
+_PATTERN_SIGNS = "*?[]{}"
+
+
+@dataclass(frozen=True)
+class OpenedCorpus:
+    """The splits of a corpus as its files hold them.
+
+    Args:
+        splits (`Mapping[str, Sequence[Dataset]]`): Split name to its parts; a split has several where its files name
+            their labels differently.
+        commit (`str`, *optional*): Commit on the Hub; None for what is on this machine.
+        license (`str`, *optional*): Licence that the corpus's card states; empty when it states none.
+    """
+
+    splits: Mapping[str, Sequence[Dataset]]
+    commit: str | None = None
+    license: str = ""
+
+
+def open_corpus(path: str, revision: str | None, where: str) -> OpenedCorpus:
+    """Open a folder or a corpus of the Hub.
+
+    Args:
+        path (`str`): Local folder (Parquet, JSON, CSV, or of `save_to_disk`); ``org/name`` or ``org/name@revision``.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` names none.
+        where (`str`): The corpus in messages.
+
+    Raises:
+        DataFilesError: The card names files outside the folder.
+        FileNotFoundError: `path` looks like a local folder but does not exist.
+        HubError: The Hub has no such corpus, denies access or cannot be reached; or the cache lacks it when offline.
+        ValueError: The files hold no rows that can be read.
+    """
+    folder, commit = _folder(path, revision, where)
+    check_data_files(folder, where)
+    if not any(_DATA.search(file.name) for file in folder.rglob("*")):
+        if commit is None:
+            raise FileNotFoundError(
+                f"{where}: the folder holds no Parquet, JSON or CSV files; build a corpus there with "
+                "dataset_scripts/<corpus>/build.py, or name a folder that has some"
+            )
+        raise HubError(
+            f"{where.partition(' at ')[0]}: dataset {path} at {commit} holds no Parquet, JSON or CSV files, or the "
+            "cache none of them. (Loading scripts are not run; a corpus that has one must be published anew.)"
+        )
+    key = content_key(folder)
+    try:
+        if (saved := _saved_files(folder, where)) is not None:
+            splits = {split: [_read("arrow", [file], key) for file in files] for split, files in saved.items()}
+        else:
+            splits = _load_folder(folder, key)
+    except DatasetGenerationError as error:
+        reason = error.__cause__ or error
+        raise ValueError(f"{where}: {type(reason).__name__}: {' '.join(str(reason).split())}") from error
+    return OpenedCorpus(splits, commit, licence_of(folder, where))
+
+
+def _folder(path: str, revision: str | None, where: str) -> tuple[Path, str | None]:
+    """Return the folder of a corpus and, for one of the Hub, its commit."""
+    name = where.partition(" at ")[0]
+    try:
+        return corpus_folder(path, revision)
+    except HubError as error:
+        raise HubError(f"{name}: {error}", temporary=error.temporary) from error
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{name}: no folder {path!r}. Build it with dataset_scripts/<corpus>/build.py, or give "
+            "`build:` in the configuration, or a Hub id of the form org/name or org/name@revision."
+        ) from None
+
+
+def _cache(key: str) -> str:
+    """Return the folder in the cache of `datasets` for files of one content.
+
+    `datasets` 5.2 names a local folder's copy after the folder and its card, so that another corpus of that name, or
+    files replaced in place, would be read from the copy of those before.
+    """
+    return str(Path(datasets.config.HF_DATASETS_CACHE) / "hf_bionerkd" / key)
+
+
+def _load_folder(folder: Path, key: str) -> dict[str, list[Dataset]]:
+    """Load a folder as `load_dataset` does; files whose schemas name their labels differently become several parts."""
+    folder = _without_patterns(folder, key)
+    builder = load_dataset_builder(str(folder), cache_dir=_cache(key))
+    files = {str(split): [str(file) for file in names] for split, names in (builder.config.data_files or {}).items()}
+    schemas = {file: _label_names(file) for names in files.values() for file in names}
+    if len({names for names in schemas.values() if names is not None}) > 1:
+        return {split: [_read("parquet", [file], key) for file in names] for split, names in files.items()}
+    loaded = load_dataset(str(folder), cache_dir=_cache(key))
+    return {split: [_keyed(rows, key, split)] for split, rows in loaded.items()}
+
+
+def _without_patterns(folder: Path, key: str) -> Path:
+    """Return a folder whose path `datasets` cannot mistake for a pattern: itself, or one of links to its files."""
+    if not any(sign in str(folder.resolve()) for sign in _PATTERN_SIGNS):
+        return folder
+    links = Path(_cache(key)) / "links"
+    if not links.exists():
+        with atomic_folder(links) as made:
+            for path in folder.rglob("*"):
+                if path.is_file():
+                    link = made / path.relative_to(folder)
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    link.symlink_to(path.resolve())
+    return links
+
+
+def _label_names(file: str) -> str | None:
+    """Return the names of class labels that a Parquet file states, as one text; None where it states none."""
+    if not file.endswith(".parquet"):
+        return None
+    features = Features.from_arrow_schema(pq.read_schema(file))
+    names = {name: getattr(getattr(kind, "feature", None), "names", None) for name, kind in features.items()}
+    return json.dumps({name: labels for name, labels in names.items() if labels}) or None
+
+
+def _read(kind: str, files: Sequence[Path | str], key: str) -> Dataset:
+    """Read files by themselves, under their own schema."""
+    names = [str(file) for file in files]
+    return _keyed(load_dataset(kind, data_files=names, split="train", cache_dir=_cache(key)), key, *names)
+
+
+def _keyed(rows: Dataset, key: str, *names: str) -> Dataset:
+    """Give rows a fingerprint of their content: what is derived from them is cached under it."""
+    rows._fingerprint = hashlib.sha256("\0".join([key, *(Path(name).name for name in names)]).encode()).hexdigest()[
+        :16
+    ]
+    return rows
+
+
+def _saved_files(folder: Path, where: str) -> dict[str, list[Path]] | None:
+    """Return the files of each split of a folder of `save_to_disk`; None for any other folder.
+
+    Raises:
+        DataFilesError: The folder's own lists name files outside it.
+    """
+    if (folder / _SPLITS).is_file():
+        names = _json(folder / _SPLITS, where).get("splits")
+        parts = {str(name): folder / _inside(name, folder / _SPLITS, where) for name in names or ()}
+    elif (folder / _STATE).is_file():
+        parts = {"train": folder}
+    else:
+        return None
+    files = {}
+    for split, part in parts.items():
+        listed = _json(part / _STATE, where).get("_data_files") or []
+        files[split] = [part / _inside(entry.get("filename"), part / _STATE, where) for entry in listed]
+    return files
+
+
+def _json(path: Path, where: str) -> dict:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataFilesError(f"{where}: {path} cannot be read ({error}); save the dataset anew") from None
+    return values if isinstance(values, dict) else {}
+
+
+def _inside(name: object, path: Path, where: str) -> str:
+    """Return the name of a file or folder that lies right beside the list that names it."""
+    if not isinstance(name, str) or not name or Path(name).name != name or name == ".." or "\\" in name:
+        raise DataFilesError(f"{where}: {path} names {name!r}, which is no file beside it; nothing was read")
+    return name
