@@ -6,12 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset, DatasetDict
 
 from hf_bionerkd.data.checking import TagOptions, checked_splits
+from hf_bionerkd.data.document_files import FormatOptions
 from hf_bionerkd.data.opening import OpenedCorpus, open_corpus
-from hf_bionerkd.data.rows import content_fingerprint, first_documents, hold_out_documents
+from hf_bionerkd.data.rows import content_fingerprint, first_documents, hold_out_documents, hold_out_test_documents
 from hf_bionerkd.labels import LabelError, LabelSpace
 
 SPLITS = ("train", "validation", "test")
@@ -65,6 +67,9 @@ def load_corpus(
     columns: Mapping[str, str] | None = None,
     labels: Sequence[str] = (),
     type: str | None = None,
+    format: str | None = None,
+    format_options: Mapping[str, Any] | None = None,
+    hold_out_test: float | None = None,
 ) -> Corpus:
     """Load a corpus that `dataset_scripts/` built, or any dataset of lists of words and tags.
 
@@ -73,14 +78,16 @@ def load_corpus(
     IOBES or BILOU; -1 and -100 mark words that nobody has labelled.
 
     Args:
-        source (`str`, `PathLike`, `DatasetDict` or `Dataset`): Local folder; ``org/name`` or ``org/name@revision`` on
-            the Hub (in Parquet, JSON or CSV); or a dataset in memory (one `Dataset` is the split train).
+        source (`str`, `PathLike`, `DatasetDict` or `Dataset`): Local folder or file (Parquet, JSON, CSV, CoNLL,
+            PubTator, BioC, brat); ``org/name`` or ``org/name@revision`` on the Hub (in Parquet, JSON or CSV); or a
+            dataset in memory (one `Dataset` is the split train).
         name (`str`, *optional*): The corpus's name within the run: what its sentences carry, its tag pair and the
             tables show. By default the last part of a path; datasets in memory need one.
         revision (`str`, *optional*): Branch, tag or commit on the Hub, when `source` does not say.
         types (`Mapping[str, str]`, *optional*): The corpus's type to the run's type, for renaming, to choose some of
             its types, or to merge several under one name; all of them under their own names by default.
-        splits (`Mapping[str, str]`, *optional*): `train`/`validation`/`test` to the corpus's split names.
+        splits (`Mapping[str, str]`, *optional*): `train`/`validation`/`test` to the corpus's split names, or to names
+            of files in its folder.
         hold_out (`float`, *optional*): Pool train and validation and draw this share anew as validation, as Zhou et
             al. 2021 do with BC5CDR. Whole documents are drawn where rows name theirs, and always the same ones.
         limit (`int`, *optional*): Number of documents of train to keep, from its start (of rows, where they name no
@@ -90,6 +97,11 @@ def load_corpus(
         columns (`Mapping[str, str]`, *optional*): `tokens` and `ner_tags`, to the corpus's own names of these columns.
         labels (`Sequence[str]`, *optional*): Names of numbered tags, in the order of the numbers.
         type (`str`, *optional*): Type of tags that name none (``B``, ``I``, ``O``).
+        format (`str`, *optional*): Of files in a published format: `conll`, `pubtator`, `bioc` or `brat`; by default
+            found by how they begin.
+        format_options (`Mapping[str, Any]`, *optional*): What that format's reader takes; see
+            :func:`~hf_bionerkd.corpora.formats.read_documents`.
+        hold_out_test (`float`, *optional*): Share of train that is drawn as test, where the corpus has no test split.
 
     Raises:
         FileNotFoundError: `source` looks like a local folder but does not exist.
@@ -111,7 +123,8 @@ def load_corpus(
         raise ValueError("a corpus in memory needs a name: load_corpus(dataset, name='my-corpus')")
     where = f"corpus {name!r} at {path or 'memory'}"
     if isinstance(source, str | os.PathLike):
-        opened = open_corpus(path, revision, where)
+        names = list((splits or {}).values())
+        opened = open_corpus(path, revision, where, names, FormatOptions(format, format_options or {}))
     else:
         rows_by_split = {"train": source} if isinstance(source, Dataset) else source
         opened = OpenedCorpus({split: [rows] for split, rows in rows_by_split.items()})
@@ -136,6 +149,10 @@ def load_corpus(
     # In the corpus's own order, whatever the order of `types`.
     chosen = tuple(kind for kind in own if kind in renamed)
     # The splits to train, select and measure on; documents are held out before `limit` counts those left to train on.
+    if hold_out_test is not None:
+        if "test" in datasets:
+            raise ValueError(f"{where}: has a test split, so that `hold_out_test` has nothing to draw; leave it out")
+        datasets |= hold_out_test_documents(datasets, hold_out_test, name)
     if hold_out is not None:
         datasets |= hold_out_documents(datasets, hold_out, name)
     if limit is not None and "train" in datasets:

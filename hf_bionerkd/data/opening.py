@@ -14,14 +14,17 @@ import pyarrow.parquet as pq
 from datasets import Dataset, Features, load_dataset, load_dataset_builder
 from datasets.exceptions import DatasetGenerationError
 
+from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.data.data_files import DataFilesError, check_data_files, content_key, licence_of
+from hf_bionerkd.data.document_files import FORMATS, FormatOptions, documents_format, read_splits, split_files
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.snapshots import corpus_folder
-from hf_bionerkd.io import atomic_folder
+from hf_bionerkd.io import atomic_folder, file_sha256
 
 # Files of `Dataset.save_to_disk` and `DatasetDict.save_to_disk`.
 _STATE, _SPLITS = "state.json", "dataset_dict.json"
 _DATA = re.compile(r"\.(parquet|arrow|jsonl?|ndjson|csv|tsv)(\.\w+)?$")
+_BUILDERS = {"parquet": (".parquet",), "json": (".json", ".jsonl", ".ndjson"), "csv": (".csv",), "arrow": (".arrow",)}
 _PATTERN_SIGNS = "*?[]{}"
 
 
@@ -41,22 +44,45 @@ class OpenedCorpus:
     license: str = ""
 
 
-def open_corpus(path: str, revision: str | None, where: str) -> OpenedCorpus:
-    """Open a folder or a corpus of the Hub.
+def open_corpus(
+    path: str, revision: str | None, where: str, names: Sequence[str] = (), options: FormatOptions | None = None
+) -> OpenedCorpus:
+    """Open a folder, a file, or a corpus of the Hub.
 
     Args:
-        path (`str`): Local folder (Parquet, JSON, CSV, or of `save_to_disk`); ``org/name`` or ``org/name@revision``.
+        path (`str`): Local file, or folder (Parquet, JSON, CSV, CoNLL, PubTator, BioC, brat, or of `save_to_disk`);
+            ``org/name`` or ``org/name@revision``.
         revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` names none.
         where (`str`): The corpus in messages.
+        names (`Sequence[str]`, *optional*): What the user calls the splits; they may be names of files in the folder.
+        options (`FormatOptions`, *optional*): How files of a published format are read.
 
     Raises:
+        CorpusError: A file of a published format is malformed.
         DataFilesError: The card names files outside the folder.
         FileNotFoundError: `path` looks like a local folder but does not exist.
         HubError: The Hub has no such corpus, denies access or cannot be reached; or the cache lacks it when offline.
         ValueError: The files hold no rows that can be read.
     """
     folder, commit = _folder(path, revision, where)
-    check_data_files(folder, where)
+    options = options or FormatOptions()
+    if folder.is_dir():
+        check_data_files(folder, where)
+    # Files of published formats, and single files.
+    files = split_files(folder, names) if commit is None and not _is_saved(folder) else {}
+    try:
+        format = documents_format(files or {"train": folder}, options.format) if commit is None else None
+        if format is not None:
+            read = read_splits(files or {"train": folder}, format, options, where)
+            license_name = licence_of(folder, where) if folder.is_dir() else ""
+            return OpenedCorpus({split: [rows] for split, rows in read.items()}, None, license_name)
+    except CorpusError as error:
+        raise CorpusError(f"{where}: {error}") from None
+    if options.options:
+        raise ValueError(f"{where}: `format_options` are for files of {', '.join(FORMATS)}, and these are none")
+    if not folder.is_dir() or (set(names) and set(names) == set(files)):
+        return OpenedCorpus({split: [_read_file(file, where)] for split, file in files.items()}, commit)
+    # Whatever `load_dataset` reads.
     if not any(_DATA.search(file.name) for file in folder.rglob("*")):
         if commit is None:
             raise FileNotFoundError(
@@ -77,6 +103,26 @@ def open_corpus(path: str, revision: str | None, where: str) -> OpenedCorpus:
         reason = error.__cause__ or error
         raise ValueError(f"{where}: {type(reason).__name__}: {' '.join(str(reason).split())}") from error
     return OpenedCorpus(splits, commit, licence_of(folder, where))
+
+
+def _is_saved(folder: Path) -> bool:
+    return (folder / _SPLITS).is_file() or (folder / _STATE).is_file()
+
+
+def _read_file(file: Path, where: str) -> Dataset:
+    """Read one file of rows."""
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    kind = next((kind for kind, own in _BUILDERS.items() if set(own) & set(suffixes)), None)
+    if kind is None or not file.is_file():
+        raise ValueError(
+            f"{where}: {file} is none of the files that are read (Parquet, JSON lines, CSV, Arrow, CoNLL, PubTator, "
+            "BioC, brat); say its format, as in `format: conll`"
+        )
+    try:
+        return _read(kind, [file.resolve()], file_sha256(file)[:32])
+    except DatasetGenerationError as error:
+        reason = error.__cause__ or error
+        raise ValueError(f"{where}: {file}: {type(reason).__name__}: {' '.join(str(reason).split())}") from error
 
 
 def _folder(path: str, revision: str | None, where: str) -> tuple[Path, str | None]:

@@ -36,16 +36,32 @@ def hold_out_documents(splits: Mapping[str, Dataset], share: float, name: str) -
     if not 0.0 < share < 1.0:
         raise ValueError(f"corpus {name!r}: hold_out is {share}, expected a share between 0 and 1")
     pooled = concatenate_datasets([splits[split] for split in ("train", "validation") if split in splits])
+    return _drawn(pooled, share, "validation", f"corpus {name!r}: hold_out")
+
+
+def hold_out_test_documents(splits: Mapping[str, Dataset], share: float, name: str) -> dict[str, Dataset]:
+    """Draw a test split from train, for a corpus that has none.
+
+    Raises:
+        ValueError: The share is not between 0 and 1, or leaves nothing to train on.
+    """
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"corpus {name!r}: hold_out_test is {share}, expected a share between 0 and 1")
+    return _drawn(splits["train"], share, "test", f"corpus {name!r}: hold_out_test", b"test")
+
+
+def _drawn(rows: Dataset, share: float, split: str, what: str, salt: bytes = b"") -> dict[str, Dataset]:
+    """Draw a share of documents as `split`; the rest is train."""
     # Documents in the order of their ids' hashes: a random draw that is the same on every machine and in every order.
-    keys = document_keys(pooled)
-    order = sorted(set(keys), key=lambda key: hashlib.blake2b(key.encode(), digest_size=8).digest())
+    keys = document_keys(rows)
+    order = sorted(set(keys), key=lambda key: hashlib.blake2b(key.encode(), digest_size=8, key=salt).digest())
     held = set(order[: max(1, round(share * len(order)))])
-    parts: dict[str, list[int]] = {"train": [], "validation": []}
+    parts: dict[str, list[int]] = {"train": [], split: []}
     for row, key in enumerate(keys):
-        parts["validation" if key in held else "train"].append(row)
+        parts[split if key in held else "train"].append(row)
     if not parts["train"]:
-        raise ValueError(f"corpus {name!r}: hold_out {share} of {len(order)} documents leaves nothing to train on")
-    return {split: pooled.select(rows) for split, rows in parts.items()}
+        raise ValueError(f"{what} {share} of {len(order)} documents leaves nothing to train on")
+    return {name: rows.select(chosen) for name, chosen in parts.items()}
 
 
 def first_documents(rows: Dataset, limit: int, name: str) -> Dataset:

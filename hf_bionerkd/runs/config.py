@@ -68,11 +68,12 @@ class CorpusConfig(Section):
 
     Args:
         name (`str`): Name of the corpus in its tag pair, in messages and in tables.
-        path (`str`): Folder or Hub id (``org/name`` or ``org/name@revision``).
+        path (`str`): Folder, file, or Hub id (``org/name`` or ``org/name@revision``).
         revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` names none.
         types (`dict`, *optional*): The run's name for each type of the corpus that is used, such as ``{Drug:
             Chemical}``; several may get one name. By default all types under their own names.
-        splits (`dict`, *optional*): The corpus's own name for each of `train`, `validation` and `test`.
+        splits (`dict`, *optional*): The corpus's own name for each of `train`, `validation` and `test`, or the name of
+            a file in its folder: ``{train: train.tsv, validation: devel.tsv, test: test.tsv}``.
         hold_out (`float`, *optional*): Share of train and validation together that is drawn anew as validation.
         limit (`int`, *optional*): Number of documents to train on, from the first (of rows, where the corpus does not
             tell its documents).
@@ -82,6 +83,10 @@ class CorpusConfig(Section):
             ``{tokens: words, ner_tags: labels}``.
         labels (`list[str]`, *optional*): Names of numbered tags, in the order of the numbers: ``[O, B-Gene, I-Gene]``.
         type (`str`, *optional*): Type of tags that name none (``B``, ``I``, ``O``).
+        format (`str`, *optional*): Format of files that are no datasets: `"conll"`, `"pubtator"`, `"bioc"` or
+            `"brat"`; by default found by how they begin.
+        format_options (`dict`, *optional*): What that format's reader takes, such as ``{scheme: IOBES}``.
+        hold_out_test (`float`, *optional*): Share of train that is drawn as test, where the corpus has no test split.
         build (`BuildConfig`, *optional*): How the corpus is made where there is no folder `path`.
     """
 
@@ -96,6 +101,9 @@ class CorpusConfig(Section):
     columns: dict[str, str] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
     type: str | None = None
+    format: Literal["conll", "pubtator", "bioc", "brat"] | None = None
+    format_options: dict[str, Any] = field(default_factory=dict)
+    hold_out_test: float | None = None
     build: BuildConfig | None = None
 
     repo_type: ClassVar[Literal["model", "dataset"] | None] = "dataset"

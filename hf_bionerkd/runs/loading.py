@@ -60,6 +60,9 @@ def load_corpora(configs: Sequence[CorpusConfig]) -> list[Corpus]:
                 columns=config.columns,
                 labels=config.labels,
                 type=config.type,
+                format=config.format,
+                format_options=config.format_options,
+                hold_out_test=config.hold_out_test,
             )
             for config in configs
         ]

@@ -1,0 +1,131 @@
+"""Files of published formats (CoNLL, PubTator, BioC, brat) as the splits of a corpus, without building it first."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+
+from hf_bionerkd.corpora.files import CorpusError
+from hf_bionerkd.corpora.formats import find_format, read_documents
+from hf_bionerkd.data.features import corpus_features, document_to_row
+from hf_bionerkd.documents import Document
+from hf_bionerkd.labels import LabelSpace
+
+logger = logging.getLogger(__name__)
+
+FORMATS = ("conll", "pubtator", "bioc", "brat")  # those that hold mentions
+# How people name the files and folders of splits.
+_SPLIT_NAMES = {
+    "train": ("train", "training", "trainingset"),
+    "validation": ("validation", "valid", "val", "dev", "devel", "development", "developmentset"),
+    "test": ("test", "testing", "testset", "eval", "evaluation"),
+}
+_PLAIN = re.compile(r"\.(parquet|arrow)$")
+
+
+@dataclass(frozen=True)
+class FormatOptions:
+    """How files of a published format are read.
+
+    Args:
+        format (`str`, *optional*): One of `FORMATS`; by default found by how the files begin.
+        options (`Mapping[str, Any]`, *optional*): What the format's reader takes, such as ``{scheme: IOBES}``.
+    """
+
+    format: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def split_files(path: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Find the file or folder of each split.
+
+    Args:
+        path (`Path`): A file, which is the split train; or a folder.
+        names (`Iterable[str]`): What the user calls the splits, perhaps names of files in the folder.
+
+    Returns:
+        Split name, as the user calls it where that is a file, to its file; empty where nothing is named like a split.
+    """
+    if not path.is_dir():
+        return {"train": path}
+    named = {name: path / name for name in names if "/" not in name and name not in ("", ".", "..")}
+    if named and all(file.exists() for file in named.values()):
+        return named
+    found: dict[str, Path] = {}
+    for entry in sorted(path.iterdir()):
+        words = re.split(r"[^a-z]+", entry.name.lower())
+        for split, own in _SPLIT_NAMES.items():
+            if not entry.name.startswith(".") and any(word in own for word in words) and split not in found:
+                found[split] = entry
+    return found
+
+
+def documents_format(files: Mapping[str, Path], wanted: str | None) -> str | None:
+    """Return the published format of some files; None where `datasets` is to read them.
+
+    Raises:
+        CorpusError: The format that is asked for holds no mentions.
+    """
+    if wanted is not None:
+        if wanted not in FORMATS:
+            raise CorpusError(f"format is {wanted!r}; expected one of {', '.join(FORMATS)}")
+        return wanted
+    for file in files.values():
+        if _PLAIN.search(file.name) or not file.exists():
+            return None
+        try:
+            found = find_format(file)
+        except (CorpusError, UnicodeDecodeError):
+            return None
+        return found if found in FORMATS else None
+    return None
+
+
+def read_splits(files: Mapping[str, Path], format: str, options: FormatOptions, where: str) -> dict[str, Dataset]:
+    """Read the splits of a corpus.
+
+    Args:
+        files (`Mapping[str, Path]`): Split name to its file or folder.
+        format (`str`): One of `FORMATS`.
+        options (`FormatOptions`): How they are read.
+        where (`str`): The corpus, for messages.
+
+    Raises:
+        CorpusError: A file is malformed; the message names file and line.
+        ValueError: No file holds a mention.
+    """
+    documents: dict[str, list[Document]] = {}
+    set_aside: list[Mapping[str, object]] = []
+    for split, file in files.items():
+        more: dict[str, Any] = {"name": split} if format == "conll" else {"on_set_aside": set_aside.append}
+        documents[split] = list(read_documents(file, format, **{**more, **options.options}))
+    types = sorted({mention.type for own in documents.values() for document in own for mention in document.mentions})
+    if not types:
+        raise ValueError(
+            f"{where}: read as {format}, its files hold no mention; if they have another format, say it as in "
+            f"`format: {FORMATS[0]}`"
+        )
+    space = LabelSpace(tuple(types))
+    counts: Counter[str] = Counter({"entries set aside": len(set_aside)})
+    splits = {}
+    for split, own in documents.items():
+        rows = []
+        for document in own:
+            if not document.words:
+                counts["documents without words left out"] += 1
+                continue
+            row, flat = document_to_row(document, space)
+            counts.update({name.replace("_", " "): number for name, number in flat.items()})
+            rows.append(row)
+        splits[split] = Dataset.from_list(rows, features=corpus_features(types))
+    said = [f"{number:,} {name}" for name, number in counts.items() if number]
+    if said:
+        logger.warning(f"{where}: read as {format}; {'; '.join(said)}")
+    return splits
