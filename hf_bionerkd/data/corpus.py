@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from datasets import Dataset, DatasetDict
 
@@ -68,7 +67,7 @@ def load_corpus(
     labels: Sequence[str] = (),
     type: str | None = None,
     format: str | None = None,
-    format_options: Mapping[str, Any] | None = None,
+    format_options: Mapping[str, object] | None = None,
     hold_out_test: float | None = None,
 ) -> Corpus:
     """Load a corpus that `dataset_scripts/` built, or any dataset of lists of words and tags.
@@ -99,7 +98,7 @@ def load_corpus(
         type (`str`, *optional*): Type of tags that name none (``B``, ``I``, ``O``).
         format (`str`, *optional*): Of files in a published format: `conll`, `pubtator`, `bioc` or `brat`; by default
             found by how they begin.
-        format_options (`Mapping[str, Any]`, *optional*): What that format's reader takes; see
+        format_options (`Mapping[str, object]`, *optional*): What that format's reader takes; see
             :func:`~hf_bionerkd.corpora.formats.read_documents`.
         hold_out_test (`float`, *optional*): Share of train that is drawn as test, where the corpus has no test split.
 

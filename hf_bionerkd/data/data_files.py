@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 from huggingface_hub import metadata_load
@@ -56,7 +55,7 @@ def content_key(folder: Path) -> str:
 
 def licence_of(folder: Path, where: str) -> str:
     """Return the licence, or licences, that the metadata of a corpus's card state; empty when they state none."""
-    metadata: dict[str, Any] = dict(_metadata(folder, where)).get(CARD, {})
+    metadata: dict[str, object] = dict(_metadata(folder, where)).get(CARD, {})
     licenses = metadata.get("license")
     # The Hub's word for a licence that it has no identifier for; its name stands in a key of its own.
     if licenses == "other":
@@ -64,7 +63,7 @@ def licence_of(folder: Path, where: str) -> str:
     return ", ".join(str(one) for one in (licenses if isinstance(licenses, list) else [licenses]) if one)
 
 
-def _metadata(folder: Path, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _metadata(folder: Path, where: str) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield the files of metadata that a folder has, and what they say."""
     for name in (CARD, STANDALONE):
         path = folder / name

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from datasets import Dataset
 
@@ -36,11 +35,11 @@ class FormatOptions:
 
     Args:
         format (`str`, *optional*): One of `FORMATS`; by default found by how the files begin.
-        options (`Mapping[str, Any]`, *optional*): What the format's reader takes, such as ``{scheme: IOBES}``.
+        options (`Mapping[str, object]`, *optional*): What the format's reader takes, such as ``{scheme: IOBES}``.
     """
 
     format: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 def split_files(path: Path, names: Iterable[str]) -> dict[str, Path]:
@@ -104,7 +103,7 @@ def read_splits(files: Mapping[str, Path], format: str, options: FormatOptions, 
     documents: dict[str, list[Document]] = {}
     set_aside: list[Mapping[str, object]] = []
     for split, file in files.items():
-        more: dict[str, Any] = {"name": split} if format == "conll" else {"on_set_aside": set_aside.append}
+        more: dict[str, object] = {"name": split} if format == "conll" else {"on_set_aside": set_aside.append}
         documents[split] = list(read_documents(file, format, **{**more, **options.options}))
     types = sorted({mention.type for own in documents.values() for document in own for mention in document.mentions})
     if not types:
