@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from hf_bionerkd.corpora.pubmed import PubMedRecord as PubMedRecord
     from hf_bionerkd.corpora.pubmed import parse_pmid as parse_pmid
     from hf_bionerkd.corpora.pubmed import read_pubmed as read_pubmed
+    from hf_bionerkd.corpora.pubmed_updates import PubMedUpdates as PubMedUpdates
+    from hf_bionerkd.corpora.pubmed_updates import read_pubmed_updates as read_pubmed_updates
     from hf_bionerkd.corpora.pubtator import read_pubtator as read_pubtator
     from hf_bionerkd.corpora.pubtator import write_pubtator as write_pubtator
     from hf_bionerkd.corpora.pubtator_bulk import BulkRow as BulkRow
@@ -56,6 +58,7 @@ __getattr__, __dir__, __all__ = attach(
         "MeshHeading": "pubmed",
         "MeshTerm": "pubmed",
         "PubMedRecord": "pubmed",
+        "PubMedUpdates": "pubmed_updates",
         "Section": "articles",
         "SplitOverlap": "statistics",
         "assign_documents": "sentence_documents",
@@ -73,6 +76,7 @@ __getattr__, __dir__, __all__ = attach(
         "read_lines": "files",
         "read_objects": "json_objects",
         "read_pubmed": "pubmed",
+        "read_pubmed_updates": "pubmed_updates",
         "read_pubtator": "pubtator",
         "read_search_answers": "pubtator_search",
         "split_overlap": "statistics",

@@ -32,8 +32,9 @@ _TAG = re.compile(r"O|[BIESLU]-\S+|[BI]")
 
 
 def _read_conll(path: str | os.PathLike[str], *, name: str | None = None, **options: Any) -> Iterator[Document]:
-    # Sentences are named after the file unless the caller has a name.
-    return read_conll(path, name=name or Path(path).name.partition(".")[0] or "sentence", **options)
+    # Sentences are named after the file, and the scheme is found, unless the caller says otherwise.
+    name = name or Path(path).name.partition(".")[0] or "sentence"
+    return read_conll(path, name=name, **{"scheme": None, **options})
 
 
 def _read_pubmed(path: str | os.PathLike[str], **options: Any) -> Iterator[Document]:
@@ -64,7 +65,8 @@ def read_documents(path: str | os.PathLike[str], format: str | None = None, **op
         path (`str` or `PathLike`): The file, plain or ``.gz``, or the folder.
         format (`str`, *optional*): One of `FORMATS`; by default :func:`find_format` finds it.
         options: What the reader of the format takes: for all ``counts``, for those with mentions ``on_set_aside``,
-            ``default_scheme`` and ``source``, for CoNLL ``scheme`` and ``name``, by default the file's.
+            ``default_scheme`` and ``source``, for CoNLL ``tag_column``, ``scheme`` (by default
+            found) and ``name`` (by default the file's).
 
     Returns:
         One :class:`Document` per document, abstract or, from CoNLL, sentence.

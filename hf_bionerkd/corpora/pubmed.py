@@ -10,7 +10,8 @@ line breaks and runs of blanks within text     one blank
 a structured abstract                          ``LABEL: text`` of each section, as PubMed and PubTator print it
 abstracts in other languages                   ignored
 no title, no abstract                          kept as empty
-the same PMID twice (versions, updates)        two records; the later one in the newer file is the valid one
+the same PMID twice (versions, updates)        two records; :mod:`hf_bionerkd.corpora.pubmed_updates` gives the newest
+                                               one, and applies lists of withdrawn PMIDs
 a record without PMID, a file of other XML     error that names the file and the line
 entities, NUL, half a file, another encoding   as :mod:`hf_bionerkd.corpora.xml_elements` says
 =============================================  ========================================================================

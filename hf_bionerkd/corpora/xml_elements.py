@@ -15,6 +15,8 @@ an entity that the DTD would declare           error: DTDs are not fetched, so i
 a ``DOCTYPE``                                  ignored
 an encoding other than UTF-8                   read where the file's first line names it
 another root element than expected             error
+files appended to each other                   read one after another where each begins with ``<?xml``; else an error
+                                               that names the line in which the second one begins
 half a file, damaged XML, a NUL                error that names the file and the line, after the whole elements before
 =============================================  ========================================================================
 
@@ -24,12 +26,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from lxml import etree
 
 from hf_bionerkd.corpora.files import CorpusError, open_binary
+from hf_bionerkd.corpora.xml_documents import XMLDocuments
 
+_LONGEST_BEGINNING = 1 << 24  # bytes before the first element, which memory holds
 # What keeps a file from reaching outside itself or growing beyond its size; `huge_tree` would lift libxml2's limits.
 _SAFE: dict[str, Any] = {
     "resolve_entities": False,
@@ -59,20 +63,25 @@ def read_elements(path: str | os.PathLike[str], root: str, tags: Collection[str]
         >>> for article in read_elements("pubmed.xml.gz", "PubmedArticleSet", ["PubmedArticle"]):  # doctest: +SKIP
         ...     print(article.findtext("MedlineCitation/PMID"))
     """
-    # First look at the beginning alone: a file that declares entities is refused before one is met.
     with open_binary(path) as stream:
-        _, first = next(_events(stream, path, events=("start",)))
-        _check_beginning(first, root, path)
-    # Then read the file, emptying each element once the caller has asked for the next.
-    with open_binary(path) as stream:
-        for _, element in _events(stream, path, events=("end",), tag=list(tags)):
-            _refuse_entities(element, path)
-            yield element
-            element.clear()
-            # An empty element stays in its parent; a large file of them would still fill the memory.
-            parent = element.getparent()
-            while parent is not None and parent[0] is not element:
-                del parent[0]
+        documents = XMLDocuments(stream)
+        while documents.begin_next():
+            # First look at the beginning alone: a file that declares entities is refused before one is met.
+            beginning = _Recorded(documents, path)
+            _, first = next(_events(beginning, path, documents, events=("start",)))
+            _check_beginning(first, root, path)
+            # Then read it, emptying each element once the caller has asked for the next.
+            whole = _Replayed(beginning.content, documents)
+            for _, element in _events(whole, path, documents, events=("end",), tag=list(tags)):
+                _refuse_entities(element, path, documents.lines_before)
+                if documents.lines_before:
+                    cast(Any, element).sourceline = _line(element) + documents.lines_before
+                yield element
+                element.clear()
+                # An empty element stays in its parent; a large file of them would still fill the memory.
+                parent = element.getparent()
+                while parent is not None and parent[0] is not element:
+                    del parent[0]
 
 
 def root_of(path: str | os.PathLike[str]) -> str:
@@ -82,21 +91,70 @@ def root_of(path: str | os.PathLike[str]) -> str:
         CorpusError: The file does not begin as XML.
     """
     with open_binary(path) as stream:
-        _, first = next(_events(stream, path, events=("start",)))
+        documents = XMLDocuments(stream)
+        documents.begin_next()
+        _, first = next(_events(_Recorded(documents, path), path, documents, events=("start",)))
         return str(first.tag)
 
 
-def _events(stream: BinaryIO, path: str | os.PathLike[str], **options: Any) -> Iterator[tuple[Any, etree._Element]]:
-    events: Any = etree.iterparse(stream, **options, **_SAFE)
+class _Recorded:
+    """A stream that keeps what was read of it."""
+
+    def __init__(self, stream: XMLDocuments, path: str | os.PathLike[str]) -> None:
+        self._stream, self._path = stream, path
+        self.content = b""
+
+    def read(self, size: int) -> bytes:
+        if len(self.content) > _LONGEST_BEGINNING:
+            raise CorpusError(
+                f"{self._path}: no element begins within {_LONGEST_BEGINNING >> 20} MiB; is this XML of records?"
+            )
+        content = self._stream.read(size)
+        self.content += content
+        return content
+
+
+class _Replayed:
+    """A stream that gives what was read of another one, and then goes on with it."""
+
+    def __init__(self, content: bytes, stream: XMLDocuments) -> None:
+        self._content, self._stream = content, stream
+
+    def read(self, size: int) -> bytes:
+        content, self._content = self._content, b""
+        return content or self._stream.read(size)
+
+
+class _Watched:
+    """A stream that ends where its parser has met an error: fed with more, it would forget it and begin anew."""
+
+    def __init__(self, stream: _Recorded | _Replayed) -> None:
+        self._stream = stream
+        self.events: Any = None
+
+    def read(self, size: int) -> bytes:
+        log = self.events.error_log if self.events is not None else ()
+        if any(entry.level_name != "WARNING" and entry.domain_name == "PARSER" for entry in log):
+            return b""
+        return self._stream.read(size)
+
+
+def _events(
+    stream: _Recorded | _Replayed, path: str | os.PathLike[str], documents: XMLDocuments, **options: Any
+) -> Iterator[tuple[Any, etree._Element]]:
+    watched = _Watched(stream)
+    events = watched.events = etree.iterparse(cast(BinaryIO, watched), **options, **_SAFE)
     try:
         yield from events
     except etree.XMLSyntaxError as error:
         # What iterparse raises may only say that it has no element to give; its log knows why.
         first = next(iter(events.error_log), None)
-        line, message = (first.line, first.message) if first is not None else (error.lineno, error.msg)
+        line, message = (first.line, first.message) if first is not None else (error.lineno or 0, error.msg)
+        advice = "The file is empty, cut off or damaged; fetch it again."
+        if "Extra content" in str(message):
+            advice = "A second document begins here, as where files were appended to each other: cut the file there."
         raise CorpusError(
-            f"{path}:{line}: not well-formed XML: {str(message).strip()}. The file is empty, cut off or damaged; "
-            "fetch it again."
+            f"{path}:{documents.lines_before + line}: not well-formed XML: {str(message).strip()}. {advice}"
         ) from None
 
 
@@ -113,9 +171,13 @@ def _check_beginning(first: etree._Element, root: str, path: str | os.PathLike[s
         raise CorpusError(f"{path}: the outermost element is <{first.tag}>, not <{root}>; is this another format?")
 
 
-def _refuse_entities(element: etree._Element, path: str | os.PathLike[str]) -> None:
+def _line(element: etree._Element) -> int:
+    return cast(int, element.sourceline or 0)
+
+
+def _refuse_entities(element: etree._Element, path: str | os.PathLike[str], lines_before: int) -> None:
     for entity in element.iter(etree.Entity):
         raise CorpusError(
-            f"{path}:{entity.sourceline}: {entity.text} stands for text that only the file's DTD knows, and DTDs are "
-            "not read. Replace it by the character itself."
+            f"{path}:{lines_before + _line(entity)}: {entity.text} stands for text that only the file's DTD knows, "
+            "and DTDs are not read. Replace it by the character itself."
         )

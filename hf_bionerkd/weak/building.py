@@ -29,6 +29,7 @@ from hf_bionerkd.weak.resources import (
     make_leak_finder,
     open_associations,
     open_bulk_annotations,
+    pubmed_records,
     read_abstracts,
 )
 from hf_bionerkd.weak.sentences import document_sentences
@@ -149,8 +150,9 @@ class WeakCorpus:
 
     def _clean_abstracts(self, leaks: LeakFinder) -> Iterator[tuple[Document, tuple[str, ...], AbstractSource]]:
         """Yield each abstract that no gold standard holds, the types that its annotator has labelled, its source."""
+        records = pubmed_records(self.config, self.config.abstracts, self.counts)
         for source in self.config.abstracts:
-            for document in read_abstracts(self.config, source, self.counts, self.set_aside.append):
+            for document in read_abstracts(self.config, source, self.counts, self.set_aside.append, records):
                 self.counts["abstracts_read"] += 1
                 if not document.words:
                     self.counts["abstracts_left_out_without_text"] += 1

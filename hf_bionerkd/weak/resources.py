@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -13,11 +13,11 @@ from typing import Any
 from hf_bionerkd.corpora import (
     Article,
     PubMedRecord,
+    PubMedUpdates,
     read_articles,
     read_bioc,
     read_bulk_rows,
     read_conll,
-    read_pubmed,
     read_pubtator,
 )
 from hf_bionerkd.corpora.concepts import PUBTATOR_SCHEMES
@@ -108,15 +108,49 @@ def make_leak_finder(config: WeakConfig) -> LeakFinder:
     return finder
 
 
+def pubmed_records(
+    config: WeakConfig, sources: Iterable[AbstractSource | AssociationSource], counts: Counter[str]
+) -> dict[str, Iterator[PubMedRecord]]:
+    """Return the valid records of each PubMed file among some sources, of which later ones update earlier ones.
+
+    Args:
+        config (`WeakConfig`): The configuration.
+        sources (`Iterable[AbstractSource | AssociationSource]`): The sources, whatever their formats.
+        counts (`Counter`): Receives ``records_replaced`` and ``records_deleted`` while the records are read.
+    """
+    files = list(dict.fromkeys(source.file for source in sources if source.format == "pubmed"))
+    updates = PubMedUpdates([config.path(file) for file in files])
+    return {file: _valid(updates, index, counts) for index, file in enumerate(files)}
+
+
+def _valid(updates: PubMedUpdates, index: int, counts: Counter[str]) -> Iterator[PubMedRecord]:
+    own: Counter[str] = Counter()
+    yield from updates.records(index, counts=own)
+    counts.update({key: own[key] for key in ("records_replaced", "records_deleted") if own[key]})
+
+
 def read_abstracts(
-    config: WeakConfig, source: AbstractSource, counts: Counter[str], set_aside: SetAside
+    config: WeakConfig,
+    source: AbstractSource,
+    counts: Counter[str],
+    set_aside: SetAside,
+    records: Mapping[str, Iterable[PubMedRecord]],
 ) -> Iterator[Document]:
-    """Stream the abstracts of one file; mentions that cannot be kept go to `set_aside`."""
+    """Stream the abstracts of one file.
+
+    Args:
+        config (`WeakConfig`): The configuration.
+        source (`AbstractSource`): The file.
+        counts (`Counter`): Receives what the reader counts.
+        set_aside (`Callable`): Takes mentions and rows that cannot be kept.
+        records (`Mapping[str, Iterable[PubMedRecord]]`): The valid records of each PubMed file, by
+            :func:`pubmed_records`.
+    """
     path = config.path(source.file)
     if source.format == "articles":
         return (article.document() for article in read_articles(path))
     if source.format == "pubmed":
-        return (record.document() for record in read_pubmed(path))
+        return (record.document() for record in records[source.file])
     read = read_pubtator if source.format == "pubtator" else read_bioc
     # Annotated files: their mentions may become labels, and provenance says that they were given.
     origin = f"pubtator:{source.format}/given"
@@ -142,20 +176,23 @@ def open_associations(config: WeakConfig, folder: Path, counts: Counter[str]) ->
     path = folder / "associations.parquet"
     if read_identity(path) != identity:
         own: Counter[str] = Counter()
-        rows = chain.from_iterable(_read_associations(config, source, own) for source in config.associations)
+        records = pubmed_records(config, config.associations, own)
+        rows = chain.from_iterable(_read_associations(config, source, own, records) for source in config.associations)
         write_associations(path, rows, identity, counts=own, memory_mb=config.memory_mb)
     counts.update(read_counts(path))
     return Associations(path, memory_mb=config.memory_mb)
 
 
-def _read_associations(config: WeakConfig, source: AssociationSource, counts: Counter[str]) -> Iterator[Association]:
+def _read_associations(
+    config: WeakConfig, source: AssociationSource, counts: Counter[str], records: Mapping[str, Iterable[PubMedRecord]]
+) -> Iterator[Association]:
     path = config.path(source.file)
     if source.format == "ctd":
         return read_ctd_associations(path, source.columns, inferred=source.inferred, counts=counts)
     if source.format == "rgd":
         return read_rgd_associations(path, counts=counts)
     articles: Iterable[Article | PubMedRecord] = (
-        read_articles(path) if source.format == "articles" else read_pubmed(path)
+        read_articles(path) if source.format == "articles" else records[source.file]
     )
     # PubMed's XML has the identifiers of headings; articles in JSON have names, which the descriptors resolve.
     headings = None

@@ -76,12 +76,108 @@ def test_sentences_get_text_ids_and_mentions(tmp_path):
         ("BIO", "B I B O", ["a b", "c"]),
         ("IO", "I I O I", ["a b", "d"]),
         ("IOBES", "B E S O", ["a b", "c"]),
+        ("BILOU", "B L U O", ["a b", "c"]),
+        ("BILOU", "B I I L", ["a b c d"]),
+        ("BILOU", "U U O U", ["a", "b", "d"]),
     ],
 )
 def test_schemes(tmp_path, scheme, tags, mentions):
     rows = [f"{w} {t if t == 'O' else t + '-X'}" for w, t in zip("abcd", tags.split(), strict=True)]
     (sentence,) = read(put(tmp_path / "a.txt", "\n".join(rows)), scheme=scheme)
     assert [m.text for m in sentence.mentions] == mentions
+
+
+@pytest.mark.parametrize("scheme", ["BIO", "IOBES", "BILOU"])
+def test_the_scheme_is_found_from_the_prefixes_of_all_tags(tmp_path, scheme):
+    tags = {"BIO": "B I O B", "IOBES": "B E O S", "BILOU": "B L O U"}[scheme]
+    rows = [f"{w} {t if t == 'O' else t + '-X'}" for w, t in zip("abcd", tags.split(), strict=True)]
+    path = put(tmp_path / "a.txt", "x O\n\n" * 300 + "\n".join(rows))
+    for option in (scheme, None):
+        assert [m.text for m in read(path, scheme=option)[-1].mentions] == ["a b", "d"]
+
+
+def test_a_tag_of_another_scheme_is_an_error_that_names_it(tmp_path):
+    path = put(tmp_path / "bad.tsv", "a\tO\nb\tU-X\n")
+    with pytest.raises(CorpusError, match=r"bad\.tsv:2: tag 'U-X' does not belong to the scheme BIO.* perhaps BILOU"):
+        read(path)
+    with pytest.raises(CorpusError, match="unknown tag scheme 'BMES': use one of BIO, IO, IOBES, BILOU"):
+        read(path, scheme="BMES")
+    path = put(tmp_path / "bad.tsv", "a\tE-X\nb\tU-X\n")
+    with pytest.raises(CorpusError, match=r"bad\.tsv:1: tag 'E-X' does not belong to the scheme BIO"):
+        read(path, scheme=None)
+
+
+def test_tags_without_a_type_have_the_one_that_is_given(tmp_path):
+    path = put(tmp_path / "a.tsv", "a\tB\nb\tI\nc\tB-Gene\n")
+    (sentence,) = read(path, type="Disease")
+    assert tags_of(sentence) == [("Disease", "a b"), ("Gene", "c")]
+    with pytest.raises(CorpusError, match=r"a\.tsv:1: tag 'B' does not belong .* names no type: give `type`"):
+        read(path)
+
+
+def test_the_columns_of_word_and_tag_can_be_named(tmp_path):
+    path = put(
+        tmp_path / "a.txt", "Lidocaine B-Chemical -\ninduced O +\n\ncardiac B-Disease +\nasystole I-Disease -\n"
+    )
+    for column in (1, -2):
+        documents = read(path, tag_column=column)
+        assert [tags_of(d) for d in documents] == [[("Chemical", "Lidocaine")], [("Disease", "cardiac asystole")]]
+    message = r"a\.txt:1: tag '-' does not belong .* The tags seem to stand in another column: give tag_column=1"
+    with pytest.raises(CorpusError, match=message):
+        read(path)
+    with pytest.raises(CorpusError, match=r"a\.txt:1: tag_column=3, but .* has the columns 0 to 2"):
+        read(path, tag_column=3)
+    path = put(tmp_path / "b.txt", "NN O gout\nVB O hurts\n")
+    assert [d.tokens for d in read(path, word_column=-1, tag_column=1)] == [["gout", "hurts"]]
+    # A first column of numbers that does not count them is the word's.
+    path = put(tmp_path / "c.txt", "50 CD O\n60 CD O\n")
+    assert [d.tokens for d in read(path)] == [["50", "60"]]
+
+
+def test_comments_are_counted_and_their_ids_kept(tmp_path):
+    content = (
+        "# doc_id = 354896\n# sent_id = 1\n# text = Gout\nGout\tS-D\n\nAche\tO\n\n"
+        "# newdoc id = 9\nPain\tO\n# note = within\n#\tO\n#1\tS-D\n"
+    )
+    counts = Counter()
+    documents = read(put(tmp_path / "a.conll", content), scheme="IOBES", counts=counts)
+    assert [d.tokens for d in documents] == [["Gout"], ["Ache"], ["Pain", "#", "#1"]]
+    assert [d.metadata for d in documents] == [
+        {"document_id": "354896", "sentence_id": "1"},
+        {"document_id": "354896"},
+        {"document_id": "9"},
+    ]
+    assert +counts == Counter(comments=5)
+
+
+def test_rows_of_the_word_hash_are_rows(tmp_path):
+    first, second = read(put(tmp_path / "a.conll", "# O\nAspirin B-C\n\n#1 O\n# B-C\ngout I-C\n"))
+    assert (first.tokens, second.tokens) == (["#", "Aspirin"], ["#1", "#", "gout"])
+    assert [tags_of(d) for d in (first, second)] == [[("C", "Aspirin")], [("C", "# gout")]]
+    # In the middle of a sentence a row with too many columns is damaged and no comment.
+    with pytest.raises(CorpusError, match=r"a\.conll:2: '# x O' has 3 columns"):
+        read(put(tmp_path / "a.conll", "a O\n# x O\n"))
+
+
+@pytest.mark.parametrize("row", [b"b\tNN\tO", b"b", b"\tO", b"b\tE-X", b"\xff\tO", b"b\0\tO"])
+@pytest.mark.parametrize("before", [0, 300])
+def test_the_sentence_of_a_damaged_row_is_set_aside_and_the_others_are_read(tmp_path, row, before):
+    path = put(tmp_path / "a.tsv", b"x\tO\n\n" * before + b"a\tO\n\nc\tO\n" + row + b"\nd\tO\n\ne\tB-X\n")
+    counts, aside = Counter(), []
+    documents = read(path, counts=counts, on_set_aside=aside.append)
+    assert [d.text for d in documents[before:]] == ["a", "e"]
+    assert +counts == Counter(rows_set_aside=1, sentences_set_aside=1)
+    assert [(entry["file"], entry["line"]) for entry in aside] == [("a.tsv", 2 * before + 4)]
+    with pytest.raises(CorpusError, match=rf"a\.tsv:{2 * before + 4}: "):
+        read(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_another_encoding_is_named(tmp_path, encoding):
+    path = put(tmp_path / "a.tsv", "Gout\tB-Disease\nhurts\tO\n".encode(encoding))
+    for aside in (None, [].append):
+        with pytest.raises(CorpusError, match=r"a\.tsv:1: .*UTF-(16|32).* Convert it to UTF-8 first"):
+            read(path, on_set_aside=aside)
 
 
 def test_types_are_renamed_then_kept(tmp_path):
@@ -101,8 +197,27 @@ def test_types_are_renamed_then_kept(tmp_path):
         "a O\nb   B-X\n\nc O\n",
         "a\tNN\t_\tO\nb\tNN\t_\tB-X\n\nc\tNN\t_\tO\n",
         "a NN  O\nb NN B-X \n\nc VB\tO\n",
+        "a\tO \nb\tB-X\t\n\nc\tO  \t\n",
+        "a\tO\rb\tB-X\r\rc\tO\r",
+        "# text = a b\n# sent_id = B-1\na\tO\nb\tB-X\n\n# newpar\nc\tO\n",
+        "1\ta\tO\n2\tb\tB-X\n\n1\tc\tO\n",
+        "0 a O\n1 b B-X\n\n2 c O\n",
+        "# global.columns = ID FORM NER\n1 a O\n2 b B-X\n\n# sent = 2\n1 c O\n",
     ],
-    ids=["crlf", "bom", "blank-lines", "blank-separated", "four-columns", "three-columns-by-blanks"],
+    ids=[
+        "crlf",
+        "bom",
+        "blank-lines",
+        "blank-separated",
+        "four-columns",
+        "three-columns-by-blanks",
+        "trailing-blanks",
+        "lone-cr",
+        "comments",
+        "index",
+        "index-of-file",
+        "both",
+    ],
 )
 def test_variants_of_one_file_read_the_same(tmp_path, content):
     documents = read(put(tmp_path / "a.tsv", content))
@@ -154,7 +269,6 @@ def test_pain_11_white_space_and_zero_width_words_are_kept(tmp_path):
         ("a\tO\nb\tE-X\n", r"bad\.tsv:2: tag 'E-X' does not belong to the scheme BIO, whose tags are O, B-<type>"),
         ("a\tO\nb\tB\n", r"bad\.tsv:2: tag 'B' does not belong"),
         ("a\tB-\n", r"bad\.tsv:1: tag 'B-' does not belong"),
-        ("a\tO\t\n", r"bad\.tsv:1: tag '' does not belong"),
         ("a\tO\n\tO\n", r"bad\.tsv:2: .*empty word"),
         ("a\tO\nb\0\tO\n", r"bad\.tsv:2: .*NUL"),
         (b"a\tO\n\xff\tO\n", r"bad\.tsv:2: byte 1 of the line \(0xff\) is not UTF-8"),

@@ -1,11 +1,14 @@
 import gzip
+import io
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from hf_bionerkd.corpora import xml_elements
 from hf_bionerkd.corpora.files import CorpusError
+from hf_bionerkd.corpora.xml_documents import XMLDocuments
 from hf_bionerkd.corpora.xml_elements import read_elements
 
 LAUGHS = (
@@ -119,3 +122,62 @@ def test_elements_before_the_damage_are_given(tmp_path):
     assert next(stream).text == "0"
     with pytest.raises(CorpusError, match=r"bad\.xml\.gz: the gzip stream is cut off or damaged"):
         list(stream)
+
+
+DECLARED = "<?xml version='1.0' encoding='UTF-8'?>\n"
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.lists(st.text("ab é<?>\n", max_size=20), max_size=4), min_size=1, max_size=4),
+    st.sampled_from(["", "\n", "\r\n \t"]),
+    st.integers(1, 40),
+)
+def test_documents_that_are_appended_to_each_other_are_read_one_after_another(tmp_path_factory, files, between, size):
+    documents = []
+    for contents in files:
+        root = etree.Element("r")
+        for content in contents:
+            etree.SubElement(root, "a").text = content
+        documents.append(DECLARED.encode() + etree.tostring(root, encoding="utf-8") + between.encode())
+    path = put(tmp_path_factory.mktemp("xml") / "a.xml", b"".join(documents))
+    assert texts(path) == [content for contents in files for content in contents]
+    # However the file is cut into what is read at once, the documents are the same.
+    stream = XMLDocuments(io.BytesIO(b"".join(documents)))
+    found = []
+    while stream.begin_next():
+        found.append(b"".join(iter(lambda: stream.read(size), b"")))
+    assert found == documents
+
+
+def test_lines_count_on_through_documents_and_each_is_checked(tmp_path):
+    path = put(tmp_path / "a.xml", f"{DECLARED}<r>\n<a>1</a>\n</r>\n{DECLARED}<r>\n\n<a>2</a></r>")
+    assert [element.sourceline for element in read_elements(path, "r", ["a"])] == [3, 8]
+    for damage, message in (
+        ("<r><a></r>", r"a\.xml:3: not well-formed XML"),
+        ("<s/>", r"a\.xml: the outermost element is <s>, not <r>"),
+        (f"{LAUGHS}<r><a>&a9;</a></r>", r"a\.xml: the file declares the entities a0"),
+        ("<!DOCTYPE r SYSTEM 'x.dtd'><r>\n<a>&alpha;</a></r>", r"a\.xml:4: &alpha; stands for text"),
+    ):
+        elements = read_elements(put(path, f"{DECLARED}<r><a>1</a></r>\n{DECLARED[:-1]}{damage}"), "r", ["a"])
+        assert next(elements).text == "1"
+        with pytest.raises(CorpusError, match=message):
+            list(elements)
+
+
+def test_a_document_appended_without_a_declaration_is_an_error_that_names_its_line(tmp_path):
+    path = put(tmp_path / "a.xml", "<r>\n<a>1</a>\n</r>\n<r><a>2</a></r>")
+    with pytest.raises(CorpusError, match=r"a\.xml:4: .*A second document begins here"):
+        texts(path)
+
+
+def test_what_looks_like_a_declaration_within_a_document_is_text(tmp_path):
+    content = "<r><a><![CDATA[see <?xml version='1.0'?>]]></a><!-- <?xml version='1.0'?> --><?xml-stylesheet x?></r>"
+    assert texts(put(tmp_path / "a.xml", content)) == ["see <?xml version='1.0'?>"]
+
+
+def test_a_beginning_without_an_element_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(xml_elements, "_LONGEST_BEGINNING", 1 << 16)
+    path = put(tmp_path / "a.xml.gz", gzip.compress(b"<!--" + b"x" * (1 << 22) + b"--><r><a>1</a></r>"))
+    with pytest.raises(CorpusError, match=r"a\.xml\.gz: no element begins within"):
+        texts(path)

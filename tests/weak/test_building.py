@@ -187,6 +187,30 @@ def test_passages_of_one_article_all_enter_and_only_equal_texts_are_copies(tmp_p
     assert counts["abstracts_left_out_as_repeated"] == 2
 
 
+def test_pubmed_updates_replace_and_withdraw_abstracts_of_the_baseline(tmp_path):
+    path = write_world(tmp_path)
+
+    def record(pmid, text):
+        article = (
+            f"<Article><ArticleTitle>T{pmid}.</ArticleTitle><Abstract><AbstractText>{text}</AbstractText></Abstract>"
+        )
+        return (
+            f"<PubmedArticle><MedlineCitation><PMID>{pmid}</PMID>{article}</Article></MedlineCitation></PubmedArticle>"
+        )
+
+    files = {
+        "base.xml": record(101, "OLD gout.") + record(102, "Withdrawn gout."),
+        "update.xml": record(101, "NEW gout.") + "<DeleteCitation><PMID>102</PMID></DeleteCitation>",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(f"<PubmedArticleSet>{content}</PubmedArticleSet>")
+    sources = [{"file": name, "format": "pubmed"} for name in files]
+    sentences, counts, _ = read(path, abstracts=sources)
+    assert [s.text for s in sentences] == ["T101.", "NEW gout."]
+    assert (counts["records_replaced"], counts["records_deleted"]) == (1, 1)
+    assert counts["abstracts_left_out_as_repeated"] == 0
+
+
 def test_of_two_annotators_of_one_abstract_the_first_counts_and_what_is_lost_is_counted(tmp_path):
     path = write_world(tmp_path)
     texts = "101|t|Levodopa and dyskinesia.\n101|a|\n"
