@@ -2,6 +2,7 @@
 
     python recipes/bench_weak_corpus.py                                   # 5,000, 20,000 and all abstracts
     python recipes/bench_weak_corpus.py --sizes 500 1000                  # a quick look
+    python recipes/bench_weak_corpus.py --start                           # what a build begins with: made, and kept
     python recipes/bench_weak_corpus.py --gold                            # weak labels of BC5CDR's train and dev sets
     python recipes/bench_weak_corpus.py --sentences                       # agreement with BC5CDR, and speed
 
@@ -9,18 +10,21 @@ The first builds CDWC over every abstract of the configuration (no association r
 and card, once per size, each in a fresh process. It prints the cost of the start (gold standards, dictionary, joined
 tables), the abstracts per second after it, those with it, and the peak resident set: of a process that only labels,
 and of the one that writes the corpus, where the builder keeps 16 bytes per row. Seconds are of the processor (all
-threads together), which other programs disturb least.
+threads together), which other programs disturb least. Nothing is kept between these builds.
 
-The second labels BC5CDR's training and development abstracts (never its test abstracts) as if they were unlabelled and
+The second measures the start alone, up to the first sentence: without a folder to keep dictionary, gold standards and
+associations in, with an empty one, and with that one again.
+
+The third labels BC5CDR's training and development abstracts (never its test abstracts) as if they were unlabelled and
 scores both views against their gold mentions: exact span and type. The configuration's lexicon was chosen on the
 training set. These abstracts are in CTD but have no MeSH headings, so the recall of the view "accuracy" is that of CTD
 only.
 
-The third compares our sentences with those of the BC5CDR corpus (its CoNLL edition's, on the PubTator edition's
+The fourth compares our sentences with those of the BC5CDR corpus (its CoNLL edition's, on the PubTator edition's
 text), and with those of pysbd and syntok where these are installed, in alternating turns. A cut is right where it
 falls between the same two letters or digits.
 
-All three need the real corpora below $BIONERKD_CORPORA.
+All four need the real corpora below $BIONERKD_CORPORA.
 """
 
 from __future__ import annotations
@@ -50,12 +54,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default=str(CONFIG), help="YAML file of the weak corpus")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="abstracts (more than there are: all)")
+    parser.add_argument(
+        "--start", action="store_true", help="measure the start, with and without what is kept, instead"
+    )
     parser.add_argument("--gold", action="store_true", help="score weak labels on BC5CDR's train and dev instead")
     parser.add_argument("--sentences", action="store_true", help="compare sentence splitters instead")
     parser.add_argument("--abstracts", type=int, default=200, help="abstracts per turn and splitter (default: 200)")
     parser.add_argument("--turns", type=int, default=3, help="alternating turns per splitter (default: 3)")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--labels", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--cache", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if not os.environ.get("BIONERKD_CORPORA"):
         parser.exit(1, "set BIONERKD_CORPORA to the folder of the real corpora\n")
@@ -63,8 +71,10 @@ def main() -> None:
         compare_splitters(arguments.abstracts, arguments.turns)
     elif arguments.gold:
         score_labels(arguments.config)
+    elif arguments.start:
+        compare_starts(arguments.config, arguments.turns)
     elif arguments.one:
-        print(json.dumps((label if arguments.labels else build)(arguments.config, arguments.one)))
+        print(json.dumps((label if arguments.labels else build)(arguments.config, arguments.one, arguments.cache)))
     else:
         for size in arguments.sizes:
             report(arguments.config, size)
@@ -85,6 +95,21 @@ def report(config: str, size: int) -> None:
     )
 
 
+def compare_starts(config: str, turns: int) -> None:
+    """Print the seconds up to the first sentence, in alternating turns of three builds."""
+    seconds: dict[str, list[float]] = {"nothing kept": [], "first build": [], "second build": []}
+    command = [sys.executable, str(HERE), "--config", config, "--one", "1"]
+    for _ in range(turns):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, measured in seconds.items():
+                cache = [] if name == "nothing kept" else ["--cache", folder]
+                measured.append(run([*command, *cache])["start"])
+    for name, measured in seconds.items():
+        print(f"start, {name:13} {statistics.median(measured):5.1f} s ({min(measured):.1f} to {max(measured):.1f})")
+    ratios = [before / after for before, after in zip(seconds["nothing kept"], seconds["second build"], strict=True)]
+    print(f"ratio of nothing kept to the second build: {statistics.median(ratios):.1f}")
+
+
 def run(command: list[str]) -> dict[str, float]:
     """Run a child process of this script; return what it measured."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -94,18 +119,18 @@ def run(command: list[str]) -> dict[str, float]:
     return measured
 
 
-def label(config: str, size: int) -> dict[str, float]:
+def label(config: str, size: int, cache: str | None) -> dict[str, float]:
     """Label one size without keeping the sentences."""
     from hf_bionerkd.weak.building import WeakCorpus
     from hf_bionerkd.weak.settings import load_weak_config
 
-    with WeakCorpus(load_weak_config(config, limit=size, require_association=False)) as corpus:
+    with WeakCorpus(load_weak_config(config, limit=size, require_association=False, cache=cache)) as corpus:
         for _ in corpus.sentences("coverage"):
             pass
     return {"memory": peak()}
 
 
-def build(config: str, size: int) -> dict[str, float]:
+def build(config: str, size: int, cache: str | None) -> dict[str, float]:
     """Build CDWC of one size into a temporary folder."""
     from hf_bionerkd.data.builders import build_corpus
     from hf_bionerkd.data.corpus_card import load_card
@@ -125,7 +150,7 @@ def build(config: str, size: int) -> dict[str, float]:
             yield sentence
 
     card, _ = load_card(HERE.parents[1] / "dataset_scripts" / "cdwc" / "card.yaml")
-    settings = load_weak_config(config, limit=size, require_association=False)
+    settings = load_weak_config(config, limit=size, require_association=False, cache=cache)
     with tempfile.TemporaryDirectory() as folder, WeakCorpus(settings) as corpus:
         splits = {"train": counted(corpus.sentences("coverage"))}
         build_corpus(Path(folder) / "cdwc", splits, settings.types, card, corpus.sources, set_aside=corpus.set_aside)
@@ -151,7 +176,7 @@ def score_labels(config: str) -> None:
         gold = {d.id: {(m.start, m.end, m.type) for m in d.mentions} for d in read_pubtator(path_of(file))}
         # `given: False` has the gold mentions of the file ignored, as if it were unlabelled text.
         source = {"file": file, "format": "pubtator", "given": False}
-        settings = load_weak_config(config, abstracts=[source], leave_out=[])
+        settings = load_weak_config(config, abstracts=[source], leave_out=[], cache=None)
         scorers = {view: EntityScorer(settings.types) for view in ("coverage", "accuracy")}
         with WeakCorpus(settings) as corpus:
             for labels in corpus.abstracts():

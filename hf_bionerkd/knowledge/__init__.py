@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hf_bionerkd.knowledge.bulk_annotations import find_mentions as find_mentions
     from hf_bionerkd.knowledge.bulk_annotations import write_bulk_annotations as write_bulk_annotations
     from hf_bionerkd.knowledge.ctd import read_ctd_table as read_ctd_table
+    from hf_bionerkd.knowledge.entry_tables import entry_table as entry_table
+    from hf_bionerkd.knowledge.entry_tables import table_entries as table_entries
     from hf_bionerkd.knowledge.identifiers import Alternatives as Alternatives
     from hf_bionerkd.knowledge.identifiers import IdentifierError as IdentifierError
     from hf_bionerkd.knowledge.identifiers import normalise as normalise
@@ -69,6 +71,7 @@ __getattr__, __dir__, __all__ = attach(
         "Match": "matching",
         "Matcher": "matching",
         "PmidTable": "pmid_tables",
+        "entry_table": "entry_tables",
         "find_definitions": "abbreviations",
         "find_mentions": "bulk_annotations",
         "fold_name": "spelling",
@@ -94,6 +97,7 @@ __getattr__, __dir__, __all__ = attach(
         "read_terms": "vocabularies",
         "read_tree_numbers": "vocabularies",
         "strip_accents": "spelling",
+        "table_entries": "entry_tables",
         "write_associations": "associations",
         "write_bulk_annotations": "bulk_annotations",
         "write_pmid_table": "pmid_tables",

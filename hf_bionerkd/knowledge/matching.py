@@ -43,7 +43,8 @@ class Matcher:
     """The matcher for the names of a lexicon.
 
     Args:
-        lexicon (`Lexicon`): The names; later additions to it are not seen.
+        lexicon (`Lexicon` or `Iterable[tuple[str, Entry]]`): The names, or the entries of a lexicon; later additions
+            to it are not seen.
         source (`str`, *optional*, defaults to `"dictionary"`): How the provenance of a mention begins. The rest names
             the vocabulary and the rule: ``dictionary:medic/word``.
         abbreviations (`bool`, *optional*, defaults to `True`): Whether abbreviations that a text defines mean what
@@ -63,10 +64,15 @@ class Matcher:
         [("Parkinson's disease", 'dictionary:medic/word')]
     """
 
-    def __init__(self, lexicon: Lexicon, source: str = "dictionary", abbreviations: bool = True) -> None:
+    def __init__(
+        self,
+        lexicon: Lexicon | Iterable[tuple[str, Entry]],
+        source: str = "dictionary",
+        abbreviations: bool = True,
+    ) -> None:
         patterns: list[str] = []
         self._entries: list[Entry] = []
-        for name, entry in lexicon.entries():
+        for name, entry in lexicon.entries() if isinstance(lexicon, Lexicon) else lexicon:
             patterns.append(f"{SEPARATOR}{name}{SEPARATOR}")
             self._entries.append(entry)
         if not patterns:

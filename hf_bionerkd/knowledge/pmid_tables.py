@@ -109,9 +109,9 @@ def _read_metadata(path: str | os.PathLike[str], key: str) -> dict[str, Any] | N
         return None
     try:
         encoded = (pq.read_metadata(path).metadata or {}).get(key.encode())
-    except pa.ArrowInvalid:  # no Parquet, or half of one: as good as no table
+        value = json.loads(encoded) if encoded else None
+    except (OSError, ValueError):  # no Parquet, half of one, or a damaged one: as good as no table
         return None
-    value = json.loads(encoded) if encoded else None
     return value if isinstance(value, dict) else None
 
 

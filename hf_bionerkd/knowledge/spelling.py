@@ -33,6 +33,7 @@ _DROPPED = frozenset("-‐‑‒–—−") | _APOSTROPHES
 # Letters that Unicode does not take apart; the last is an apostrophe that counts as a letter.
 _LATIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ß": "ss", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 _LETTER_APOSTROPHE = "ʼ"
+_SURROGATES = re.compile("[\ud800-\udfff]")  # halves of characters, which nothing but Python takes for text
 # British spellings and their American ones, within a word.
 _SPELLINGS = (("ae", "e"), ("oe", "e"), ("tumour", "tumor"), ("sulph", "sulf"), ("leuco", "leuko"))
 # Endings whose s is no plural: -ss, -us, -os; -as, but for -ias and -mas ("carcinomas"); -is.
@@ -64,7 +65,8 @@ def _fold(word: str) -> str:
     if not folded.isascii():
         # The compatible form also makes one of signs that look alike, such as the micro sign and the letter mu.
         plain = strip_accents(unicodedata.normalize("NFKD", folded)).strip()
-        folded = GREEK.get(plain, plain.replace(_LETTER_APOSTROPHE, "").translate(_LATIN))
+        plain = _SURROGATES.sub("\ufffd", plain.replace(_LETTER_APOSTROPHE, ""))
+        folded = GREEK.get(plain, plain.translate(_LATIN))
     if len(folded) > 4:
         for british, american in _SPELLINGS:
             folded = folded.replace(british, american)

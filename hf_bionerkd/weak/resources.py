@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from hf_bionerkd.corpora import (
 from hf_bionerkd.corpora.concepts import PUBTATOR_SCHEMES
 from hf_bionerkd.corpora.mentions import SetAside
 from hf_bionerkd.documents import Document
-from hf_bionerkd.io import file_sha256
 from hf_bionerkd.knowledge import (
     Alternatives,
     Association,
@@ -32,6 +30,7 @@ from hf_bionerkd.knowledge import (
     ConceptNames,
     Lexicon,
     Matcher,
+    entry_table,
     heading_ids,
     mesh_associations,
     normalise,
@@ -45,12 +44,20 @@ from hf_bionerkd.knowledge import (
     read_rgd_associations,
     read_terms,
     read_tree_numbers,
+    table_entries,
     write_associations,
     write_bulk_annotations,
 )
 from hf_bionerkd.weak.labelling import Labeller
 from hf_bionerkd.weak.leakage import LeakFinder
-from hf_bionerkd.weak.settings import AbstractSource, AssociationSource, VocabularySource, WeakConfig
+from hf_bionerkd.weak.settings import (
+    AbstractSource,
+    AssociationSource,
+    LexiconConfig,
+    VocabularySource,
+    WeakConfig,
+)
+from hf_bionerkd.weak.start_cache import identity_of, is_whole, kept_table, mark_whole
 
 
 def make_labeller(config: WeakConfig, counts: Counter[str]) -> Labeller:
@@ -59,9 +66,26 @@ def make_labeller(config: WeakConfig, counts: Counter[str]) -> Labeller:
 
 
 def _matcher(config: WeakConfig) -> Matcher | None:
+    """Make the matcher from the dictionary's names, which the configuration's folder may have."""
     settings = config.lexicon
     if settings is None:
         return None
+    files = [*(source.file for source in settings.vocabularies), settings.tree_numbers]
+    # Whether a text's own abbreviations count is no property of the names.
+    details = [list(config.types), asdict(replace(settings, abbreviations=True))]
+    entries = kept_table(
+        _kept(config, "lexicon"),
+        lambda: identity_of(config, "lexicon", [file for file in files if file], details),
+        lambda: entry_table(_lexicon(config, settings).entries()),
+    )
+    return Matcher(table_entries(entries), abbreviations=settings.abbreviations)
+
+
+def _kept(config: WeakConfig, name: str) -> Path | None:
+    return Path(config.cache) / f"{name}.arrow" if config.cache is not None else None
+
+
+def _lexicon(config: WeakConfig, settings: LexiconConfig) -> Lexicon:
     lexicon = Lexicon(settings.order or config.types, settings.rules)
     # The configuration's own names come first: the first source of a name is the one that provenance states.
     for type_, names in settings.names.items():
@@ -72,7 +96,7 @@ def _matcher(config: WeakConfig) -> Matcher | None:
         if source.branches is not None:
             concepts = source.branches.select(concepts, positions)
         lexicon.add(source.type, source.name, concepts, source.acronyms)
-    return Matcher(lexicon, abbreviations=settings.abbreviations)
+    return lexicon
 
 
 def _vocabulary(source: VocabularySource, path: Path) -> Iterator[ConceptNames]:
@@ -92,7 +116,21 @@ def _alternatives(config: WeakConfig) -> Alternatives:
 
 
 def make_leak_finder(config: WeakConfig) -> LeakFinder:
-    """Make the finder of leaks with the configuration's gold standards."""
+    """Make the finder of leaks with the configuration's gold standards, which its folder may have."""
+    table = kept_table(
+        _kept(config, "gold"),
+        lambda: identity_of(
+            config,
+            "gold",
+            [source.file for source in config.leave_out],
+            [config.min_gold_sentence, [asdict(source) for source in config.leave_out]],
+        ),
+        lambda: _read_gold(config).table(),
+    )
+    return LeakFinder.from_table(table, config.min_gold_sentence)
+
+
+def _read_gold(config: WeakConfig) -> LeakFinder:
     # CoNLL has sentences of no known document; the other formats have documents with PMIDs.
     finder = LeakFinder(config.min_gold_sentence)
     for source in config.leave_out:
@@ -172,13 +210,14 @@ def open_associations(config: WeakConfig, folder: Path, counts: Counter[str]) ->
         return None
     files = [source.file for source in config.associations] + ([config.descriptors] if config.descriptors else [])
     # A table of the same files, read in the same way, is used again.
-    identity = _identity(config, "associations", files, [asdict(source) for source in config.associations])
+    identity = identity_of(config, "associations", files, [asdict(source) for source in config.associations])
     path = folder / "associations.parquet"
-    if read_identity(path) != identity:
+    if not is_whole(path) or read_identity(path) != identity:
         own: Counter[str] = Counter()
         records = pubmed_records(config, config.associations, own)
         rows = chain.from_iterable(_read_associations(config, source, own, records) for source in config.associations)
         write_associations(path, rows, identity, counts=own, memory_mb=config.memory_mb)
+        mark_whole(path)
     counts.update(read_counts(path))
     return Associations(path, memory_mb=config.memory_mb)
 
@@ -214,22 +253,15 @@ def open_bulk_annotations(
     files = [source.file for source in config.bulk_annotations]
     details = [list(config.types), [asdict(source) for source in config.bulk_annotations]]
     # The table holds only rows of the corpus' types, so these are part of what it is.
-    identity = _identity(config, "bulk annotations", files, details)
+    identity = identity_of(config, "bulk annotations", files, details)
     path = folder / "bulk_annotations.parquet"
-    if read_identity(path) != identity:
+    if not is_whole(path) or read_identity(path) != identity:
         own: Counter[str] = Counter()
         rows = chain.from_iterable(
             read_bulk_rows(config.path(source.file), type=source.type, counts=own, on_set_aside=set_aside)
             for source in config.bulk_annotations
         )
         write_bulk_annotations(path, rows, config.types, identity, counts=own, memory_mb=config.memory_mb)
+        mark_whole(path)
     counts.update({f"bulk_{name}": number for name, number in read_counts(path).items()})
     return BulkAnnotations(path, memory_mb=config.memory_mb)
-
-
-def _identity(config: WeakConfig, kind: str, files: list[str], details: Any) -> dict[str, Any]:
-    """Return what makes two tables the same: the contents of the files and how they are read."""
-    contents = {file: file_sha256(config.path(file)) for file in files}
-    # By way of JSON, as the table will state it: tuples become lists.
-    identity: dict[str, Any] = json.loads(json.dumps({"kind": kind, "files": contents, "details": details}))
-    return identity

@@ -171,8 +171,9 @@ class WeakConfig:
             makes a document a gold one.
         memory_mb (`int`, *optional*, defaults to 512): The memory that the joins may use, in MB; beyond that they work
             on disk.
-        cache (`str`, *optional*): Folder to keep the joined tables in, relative to the working folder; by default they
-            are made anew each time. A table is made anew when its sources have changed.
+        cache (`str`, *optional*): Folder to keep the dictionary, the gold standards and the joined tables in, relative
+            to the working folder; by default they are made anew each time. What is kept is made anew when its sources,
+            its settings or this package's code have changed, and when it is damaged.
         root (`str`, *optional*): Folder that relative paths are below, in place of ``$BIONERKD_CORPORA``.
     """
 

@@ -1,5 +1,6 @@
 import pytest
 
+from hf_bionerkd.knowledge.entry_tables import entry_table, table_entries
 from hf_bionerkd.knowledge.identifiers import normalise
 from hf_bionerkd.knowledge.lexicon import Lexicon, LexiconRules
 from hf_bionerkd.knowledge.vocabularies import ConceptNames
@@ -106,3 +107,14 @@ def test_impossible_settings_are_refused():
         Lexicon(["Gene", "Gene"])
     with pytest.raises(ValueError, match="type 'Gene' of the names of x is not one of the lexicon's"):
         Lexicon(["Disease"]).add("Gene", "x", [])
+
+
+def test_entries_come_back_from_their_table():
+    lexicon = Lexicon(["Disease", "Chemical"])
+    lexicon.add(
+        "Chemical", "chemicals", [concept("D000001", "α-Methyldopa", "LSD", "NaCl"), concept("D000002", "Lsd")]
+    )
+    lexicon.add("Disease", "terms", [concept("D000163", "aids", cased=False), concept("D000163", "gout", cased=False)])
+    entries = list(lexicon.entries())
+    assert list(table_entries(entry_table(entries))) == entries and len(entries) > 3
+    assert list(table_entries(entry_table([]))) == []

@@ -124,6 +124,11 @@ def test_time_is_linear():
     assert time.process_time() - begin < 5
 
 
+def test_half_a_character_is_no_name_and_no_error():
+    assert [found[0] for found in find("aspirin \ud800 aspirin\udfff", NAMES)] == ["aspirin"] * 2
+    assert find("\ud800", {"Disease": ["Gout \ud800 fever"]}) == []
+
+
 def test_text_without_names_or_words():
     assert find("nothing here", NAMES) == find("", NAMES) == find(" - ' ", NAMES) == []
 

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from weak_material import ARTICLES, write_world
+from weak_material import ARTICLES, CONFIG, write_world
 
 from hf_bionerkd.corpora.articles import read_articles
 from hf_bionerkd.corpora.bioc import read_bioc
@@ -241,16 +241,57 @@ def test_given_labels_come_first_and_misplaced_ones_are_repaired_or_set_aside(tm
     assert [entry["text"] for entry in aside if "text" in entry] == ["nowhere"]
 
 
-def test_joined_tables_are_kept_until_their_sources_change(tmp_path, monkeypatch):
+KEPT = ["associations.parquet", "bulk_annotations.parquet", "gold.arrow", "lexicon.arrow"]
+MARKS = ["associations.parquet.sha256", "bulk_annotations.parquet.sha256"]
+
+
+def test_the_start_is_kept_until_a_source_changes(tmp_path, monkeypatch):
     path, cache = write_world(tmp_path / "world"), tmp_path / "cache"
+    fresh, first_counts, aside = read(path)
     first, counts, _ = read(path, cache=str(cache))
-    assert sorted(entry.name for entry in cache.iterdir()) == ["associations.parquet", "bulk_annotations.parquet"]
-    written = {entry: entry.stat().st_mtime_ns for entry in cache.iterdir()}
-    assert read(path, cache=str(cache))[:2] == (first, counts) and counts["ctd_rows"] == 2 and counts["bulk_rows"] == 1
-    assert {entry: entry.stat().st_mtime_ns for entry in cache.iterdir()} == written
+    assert first == fresh and sorted(entry.name for entry in cache.iterdir()) == sorted(KEPT + MARKS)
+    written = {entry: entry.stat().st_mtime_ns for entry in map(cache.joinpath, KEPT)}
+    assert read(path, cache=str(cache)) == (fresh, first_counts, aside)
+    assert counts["ctd_rows"] == 2 and counts["bulk_rows"] == 1
+    assert {entry: entry.stat().st_mtime_ns for entry in written} == written
+
+    def changed():
+        return sorted(entry.name for entry, time in written.items() if entry.stat().st_mtime_ns != time)
+
     with open(tmp_path / "world" / "ctd.tsv", "a") as handle:
         handle.write("D000493\tMESH:D006073\t103\n")
     assert {s.id[:2] for s in read(path, cache=str(cache))[0]} == {"a1", "a2", "a3", "a9"}
+    assert changed() == KEPT[:1]
+    with open(tmp_path / "world" / "medic.txt", "a") as handle:
+        handle.write("D009325||Nausea|Years of gout\n")
+    with open(tmp_path / "world" / "gold.txt", "a") as handle:
+        handle.write("101|t|Another title.\n101|a|Another abstract.\n\n")
+    assert "a1" not in {s.id[:2] for s in read(path, cache=str(cache))[0]}
+    assert changed() == ["associations.parquet", "gold.arrow", "lexicon.arrow"]
+
+
+def test_the_start_is_made_anew_where_settings_or_code_change(tmp_path, monkeypatch):
+    path, cache = write_world(tmp_path / "world"), tmp_path / "cache"
+    read(path, cache=str(cache))
+    stopped = read(write_world(tmp_path / "world", lexicon={**CONFIG["lexicon"], "rules": {"stop": ["gout"]}}))[0]
+    assert mentions(read(path, cache=str(cache))[0]) == mentions(stopped) != COVERAGE
+    before = (cache / "gold.arrow").read_bytes()
+    monkeypatch.setattr("hf_bionerkd.weak.start_cache.code_version", lambda: "another")
+    read(path, cache=str(cache))
+    assert (cache / "gold.arrow").read_bytes() != before
+
+
+@pytest.mark.parametrize("name", ["gold.arrow", "lexicon.arrow", "associations.parquet"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_a_damaged_part_of_the_start_is_made_anew(tmp_path, name, damage):
+    path, cache = write_world(tmp_path / "world"), tmp_path / "cache"
+    right = read(path, cache=str(cache))[0]
+    content = (cache / name).read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes(255 - byte for byte in content[middle : middle + 40]) + content[middle + 40 :]
+    (cache / name).write_bytes({"cut": content[:middle], "flipped": flipped, "empty": b""}[damage])
+    assert read(path, cache=str(cache))[0] == right
+    assert (cache / name).read_bytes() == content
 
 
 def test_a_damaged_source_is_an_error_that_names_it(tmp_path):

@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,3 +102,26 @@ def test_a_sentence_is_found_exactly_where_its_letters_begin_a_word(before, sent
 
 def test_texts_with_the_same_letters_have_one_key():
     assert text_key("IL - 2 binds.") == text_key("il-2 (binds)") != text_key("IL-2 bind")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_hide_no_gold_sentence(form):
+    finder = LeakFinder()
+    gold = "Sjögren's syndrome and Ménière's disease were seen in one of all patients."
+    finder.add_sentences("gold", [Document("1", gold)])
+    for other in (unicodedata.normalize(form, gold), "Sjogren's syndrome and Meniere's disease " + gold[40:]):
+        assert finder.find(Document("x", f"We looked. {other} So it was.")).gold_id == "1"
+        assert finder.is_gold_sentence(other)
+
+
+def test_a_finder_from_a_table_finds_the_same():
+    finder = LeakFinder()
+    texts = [f"Gold sentence number {number} is so long that no other one is like it, é." for number in range(20)]
+    finder.add_sentences("sentences", [Document(str(number), text) for number, text in enumerate(texts[:10])])
+    finder.add_documents("documents", [Document("0099", " ".join(texts[10:12]), metadata={"document_id": "099"})])
+    again = LeakFinder.from_table(finder.table())
+    assert len(again) == len(finder)
+    others = [Document(f"x{number}", f"So. {text}") for number, text in enumerate(texts)] + [Document("99", "No.")]
+    assert [again.find(other) for other in others] == [finder.find(other) for other in others]
+    assert len({again.find(other) for other in others}) == 13  # ten, the document, its PMID, and none
+    assert not len(LeakFinder.from_table(LeakFinder().table()))
