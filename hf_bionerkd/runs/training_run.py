@@ -23,6 +23,7 @@ from hf_bionerkd.training import (
     MultiTeacherTrainer,
     TokenClassificationTrainer,
     WindowSettings,
+    asked_by_corpus,
     launched_processes,
 )
 from hf_bionerkd.training.checkpoints import drop_unusable, find_resumption
@@ -157,14 +158,16 @@ def taggers_of(
 def measure(
     job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str, split: str = "test"
 ) -> Metrics:
-    """Score a trained model on a split under its default tag and, where it has tags, under each corpus's own.
+    """Score a trained model on a split under ``<all>`` and, where it has that tag, under each corpus's own as well.
 
-    The latter scores bear the name that :func:`corpus_tags` returns. Processes share the sentences.
+    The latter scores bear the name that :func:`corpus_tags` returns. A model without ``<all>`` is asked about each
+    corpus under that corpus's tag alone. Processes share the sentences.
     """
     evaluator = MentionEvaluator.of(job.corpora, split, job.space)
     taggers = taggers_of(job, model, tokenizer)
     processes = launched_processes()
-    metrics = evaluator(name, taggers[job.tags.default or ""], processes=processes, bootstrap=BOOTSTRAP)
+    asked = asked_by_corpus(taggers, job.tags, evaluator.corpora)
+    metrics = evaluator(name, asked, processes=processes, bootstrap=BOOTSTRAP)
     if job.tags.neutral:
         own = [taggers[corpus.name] for corpus in job.corpora]
         metrics += evaluator(corpus_tags(name), own, processes=processes, bootstrap=BOOTSTRAP)

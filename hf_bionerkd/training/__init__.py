@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .epoch_lines import show_epochs as show_epochs
     from .epoch_order import EpochOrder as EpochOrder
     from .evaluator import MentionEvaluator as MentionEvaluator
+    from .evaluator import asked_by_corpus as asked_by_corpus
     from .launch import default_device as default_device
     from .launch import launched_processes as launched_processes
     from .preparation import WindowSettings as WindowSettings
@@ -38,6 +39,7 @@ __getattr__, __dir__, __all__ = attach(
         "WindowCollator": "training_windows",
         "WindowSettings": "preparation",
         "add_adapters": "student",
+        "asked_by_corpus": "evaluator",
         "default_device": "launch",
         "launched_processes": "launch",
         "load_student": "student",

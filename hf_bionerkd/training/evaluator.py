@@ -10,6 +10,7 @@ import numpy as np
 from hf_bionerkd.data.corpus import Corpus
 from hf_bionerkd.data.features import MASKED, decode_tags
 from hf_bionerkd.data.joining import join_corpora
+from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.evaluation.entities import Counts, EntityScores, average, count_spans
 from hf_bionerkd.evaluation.metric import EntityF1
 from hf_bionerkd.evaluation.report import Metrics, Result, averaged_as
@@ -174,6 +175,21 @@ def _results(
         total = Counts(*map(int, own.sum(axis=0)))
         # Where there is nothing to find there is no F1, and so no interval of it.
         yield Result(model, corpus, kind, total, f1_interval(own, bootstrap) if bootstrap and total.support else None)
+
+
+def asked_by_corpus(
+    taggers: Mapping[str, SpanTagger], tags: TagPairs, corpora: Sequence[tuple[str, Sequence[str]]]
+) -> list[SpanTagger]:
+    """Return how a model is asked about each corpus: under ``<all>`` or, where there is no such tag, the corpus's own.
+
+    Args:
+        taggers (`Mapping[str, SpanTagger]`): One per tag of the model, from :meth:`WordTagger.by_tag`.
+        tags (`TagPairs`): Its tags. A corpus that has none is asked about under the default one.
+        corpora (`Sequence[tuple[str, Sequence[str]]]`): Name and types of each corpus, as of a
+            :class:`MentionEvaluator`.
+    """
+    default = taggers[tags.default or ""]
+    return [default if tags.neutral else taggers.get(name, default) for name, _ in corpora]
 
 
 def trainer_metrics(results: Sequence[Result], prefix: str) -> dict[str, float]:

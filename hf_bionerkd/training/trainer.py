@@ -15,7 +15,7 @@ from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses.mixture import Mixture, mixture_of
 from hf_bionerkd.teachers.columns import ColumnSource
-from hf_bionerkd.training.evaluator import MentionEvaluator, trainer_metrics
+from hf_bionerkd.training.evaluator import MentionEvaluator, asked_by_corpus, trainer_metrics
 from hf_bionerkd.training.finite_losses import stop_at_non_finite_loss
 from hf_bionerkd.training.preparation import (
     WindowSettings,
@@ -125,7 +125,7 @@ class TokenClassificationTrainer(StudentTrainer):
             )
         if prepared is not None:
             check_columns(self.mixture, prepared)
-        # Evaluation asks the student under its default tags, as its users will.
+        # Evaluation asks the student under its neutral tag, as its users will, or under each corpus's own.
         has_validation = any("validation" in corpus.splits for corpus in self.eval_corpora)
         self.evaluator = MentionEvaluator.of(self.eval_corpora, "validation", self.space) if has_validation else None
         if args.load_best_model_at_end and self.evaluator is not None and not self.evaluator.has_mentions:
@@ -144,7 +144,7 @@ class TokenClassificationTrainer(StudentTrainer):
             processing_class=tokenizer,
             **kwargs,
         )
-        self.tagger = self.make_taggers(student, tokenizer, args.per_device_eval_batch_size)[tags.default or ""]
+        self.taggers = self.make_taggers(student, tokenizer, args.per_device_eval_batch_size)
         if self.args.n_gpu > 1:
             raise ValueError(
                 f"{self.args.n_gpu} GPUs in one process: start with `accelerate launch` (one process per GPU), see "
@@ -156,6 +156,11 @@ class TokenClassificationTrainer(StudentTrainer):
         self.loss_is_scaled_for_ga = True
         self._logged_parts: dict[str, torch.Tensor] = {}
         self._steps_since_log = 0
+
+    @property
+    def tagger(self) -> WordTagger:
+        """The student under its default tag, as the published tokenizer asks it."""
+        return self.taggers[self.tags.default or ""]
 
     # What subclasses choose otherwise.
 
@@ -262,7 +267,7 @@ class TokenClassificationTrainer(StudentTrainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
-        """Score the student's mentions.
+        """Score the student's mentions, each corpus under ``<all>`` or, without that tag, under its own.
 
         Args:
             eval_dataset (`Sequence[Corpus]` or `str`, *optional*): Corpora whose validation split is scored (test
@@ -298,7 +303,8 @@ class TokenClassificationTrainer(StudentTrainer):
                 "`eval_dataset=[corpus]`, or set eval_strategy to 'no'"
             )
         with self.compute_loss_context_manager():
-            results = evaluator("model", self.tagger, processes=self.processes).strict
+            asked = asked_by_corpus(self.taggers, self.tags, evaluator.corpora)
+            results = evaluator("model", asked, processes=self.processes).strict
         # What follows is what a stock Trainer does with metrics: log them and tell its callbacks.
         metrics = trainer_metrics(results, metric_key_prefix)
         self.log(metrics)

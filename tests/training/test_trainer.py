@@ -12,8 +12,11 @@ from hf_bionerkd.labels import tags_to_spans
 from hf_bionerkd.losses.terms import StudentOutputs
 from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import ConfigError, EncodingConfig
+from hf_bionerkd.runs.loading import make_tags
+from hf_bionerkd.runs.training_run import measure
 from hf_bionerkd.training.checkpoints import last_checkpoint
 from hf_bionerkd.training.epoch_order import EpochOrder
+from hf_bionerkd.training.evaluator import MentionEvaluator
 from hf_bionerkd.training.trainer import TokenClassificationTrainer
 from hf_bionerkd.training.training_windows import IGNORED
 
@@ -288,3 +291,36 @@ def test_a_validation_without_a_mention_is_refused_before_training(corpora, tmp_
         tiny.make_trainer(tiny.make_job(outside, choosing), tmp_path)
     tiny.make_trainer(tiny.make_job([corpora[0], *outside[1:]], choosing), tmp_path)
     tiny.make_trainer(tiny.make_job(outside, {"eval_strategy": "no", "load_best_model_at_end": False}), tmp_path)
+
+
+def test_a_model_without_a_neutral_tag_is_scored_under_each_corpus_s_own(corpora, tmp_path):
+    """On validation, by which epochs are chosen, and on test; a model with `<all>` is scored under that first."""
+    for neutral in (False, True):
+        tags = make_tags("corpus", corpora, neutral=neutral, end_tag=True)
+        job = tiny.make_job(corpora, {"eval_strategy": "epoch"}, tags=tags)
+        trainer = tiny.make_trainer(job, tmp_path)
+        with torch.no_grad():  # what it says depends on the tag
+            trainer.student.classifier.weight.mul_(60)
+            for name, weight in trainer.student.named_parameters():
+                if "attention" in name and weight.dim() == 2:
+                    weight.mul_(12)
+            trainer.student.get_input_embeddings().weight[
+                trainer.processing_class.convert_tokens_to_ids(tags.tokens)
+            ] *= 30
+        taggers = trainer.make_taggers(trainer.student, trainer.processing_class)
+        for split, prefix in (("validation", "eval"), ("test", "test")):
+            evaluator = MentionEvaluator.of(corpora, split, job.space)
+            own = evaluator("model", [taggers[corpus.name] for corpus in corpora])
+            under = {name: evaluator("model", tagger) for name, tagger in taggers.items()}
+            assert own.strict != under[corpora[0].name].strict
+            expected = under["all"] if neutral else own
+            metrics = trainer.evaluate(split, metric_key_prefix=prefix)
+            for result in expected.strict:
+                assert metrics[f"{prefix}_{result.corpus}_{result.type}_f1"] == pytest.approx(result.counts.f1)
+            measured = measure(job, trainer.student, trainer.processing_class, "model", split)
+            assert [row.counts for row in measured.of("model").strict] == [row.counts for row in expected.strict]
+        # Another corpus has no tag of its own.
+        other = replace(corpora[0], name="other")
+        found = trainer.evaluate([other])["eval_f1"]
+        asked = MentionEvaluator.of([other], "validation", job.space)("model", taggers[tags.default]).strict
+        assert found == pytest.approx(sum(row.counts.f1 for row in asked) / len(asked))

@@ -75,7 +75,7 @@ def test_a_student_has_nothing_to_learn_from_itself(corpora, tmp_path, output_la
     job.sources = [tiny.random_targets(corpora, job.space)]
     itself = tiny.make_word_trainer(job, tmp_path / "teacher", output_layer)
     other = gradient_of_kd(job, tmp_path / "other", output_layer)
-    outputs = itself.tagger.outputs(rows["tokens"])
+    outputs = itself.taggers[""].outputs(rows["tokens"])
     job.sources = [tiny.listed_targets([np.exp(own.log_probs) for own in outputs])]
     assert gradient_of_kd(job, tmp_path / "student", output_layer) < 1e-6 < 1e-3 < other
 
