@@ -144,25 +144,24 @@ def output_layer_of(config: PretrainedConfig) -> SoftmaxOutputs:
 
 
 class TypeMapping:
-    """A model's outputs as BIO over other names of its types, some of which may be left out.
+    """A model's outputs as BIO over other names of its types, some of which may be left out or share a name.
 
     Args:
         layer (`SoftmaxOutputs`): What the model's own outputs mean.
-        types (`Mapping[str, str]`): The model's type to the name it gets; types left out are read as ``O``.
+        types (`Mapping[str, str]`): The model's type to the name it gets; types left out are read as ``O``. Types of
+            one name become one: their probabilities add up, ``B`` with ``B`` and ``I`` with ``I``.
 
     Raises:
-        LabelError: A type that the model does not know, or two types mapped to one name.
+        LabelError: A type that the model does not know, or an empty name.
     """
 
     def __init__(self, layer: SoftmaxOutputs, types: Mapping[str, str]) -> None:
         unknown = sorted(set(types) - set(layer.types))
         if unknown:
             raise LabelError(f"`types` names {unknown}, but its labels hold the types {list(layer.types)}")
-        if len(set(types.values())) != len(types):
-            raise LabelError(f"two of its types are mapped to one student type in {dict(types)}")
         self.layer = layer
         self.types = {kind: types[kind] for kind in layer.types if kind in types}
-        self.space = LabelSpace(tuple(self.types.values()))
+        self.space = LabelSpace(tuple(dict.fromkeys(self.types.values())))
 
     def outputs(self, own: WordOutputs) -> WordOutputs:
         """Turn one sentence's outputs into BIO over the new names, labels as in `space`."""
@@ -199,7 +198,7 @@ class TypeMapping:
         """Turn one sentence's log probabilities.
 
         IOBES: B = B + S, I = I + E. IO has no B: a word begins a mention of its type to the degree that the word
-        before it is not inside one. Types that are not asked for are added to ``O``.
+        before it is not inside one. Types of one name are added up; those that are not asked for are added to ``O``.
 
         Args:
             own (`np.ndarray`): (words, own labels), in the model's own label order.
@@ -209,7 +208,7 @@ class TypeMapping:
         """
         # The model's order of labels becomes the label space's, so that ids can be looked up; O comes last.
         ordered = own[:, list(self.layer.order)].astype(np.float64)
-        columns: list[np.ndarray] = []
+        parts: dict[str, list[np.ndarray]] = {label: [] for label in self.space.labels[:-1]}
         rest = [ordered[:, -1]]
         for kind in self.layer.types:
             ids = self.layer.space.ids_of(kind)
@@ -222,10 +221,11 @@ class TypeMapping:
                 begin, inside = _split_io(ordered[:, ids["I"]])
             # A type that is not asked for is nothing to the student: its mass goes to O.
             if kind in self.types:
-                columns += [begin, inside]
+                parts[f"B-{self.types[kind]}"].append(begin)
+                parts[f"I-{self.types[kind]}"].append(inside)
             else:
                 rest += [begin, inside]
-        columns.append(np.logaddexp.reduce(np.stack(rest), axis=0))
+        columns = [np.logaddexp.reduce(np.stack(each), axis=0) for each in (*parts.values(), rest)]
         return np.maximum(np.stack(columns, axis=1), FLOOR).astype(np.float32)
 
 

@@ -6,10 +6,12 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hf_bionerkd.runs.config import ConfigError
+from hf_bionerkd.runs.config import ConfigError, CorpusConfig, FinetuneConfig, RunConfig, TeacherConfig
+from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.training_checks import check_metric, check_optimizer, check_trackers
 
 # What the run itself decides; giving them under `training:` would contradict the rest of the file.
 _OWNED = {
@@ -47,8 +49,8 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
         seed (`int`): The seed of the model and of the order of the data.
 
     Raises:
-        ConfigError: An unknown name (with the nearest known one), a name that the run decides, a wrong value, or
-            values that contradict one another.
+        ConfigError: An unknown name (with the nearest known one), a name that the run decides, a wrong value, values
+            that contradict one another, or a tracker or an optimiser whose package is not installed.
     """
     import torch
     from transformers import TrainingArguments
@@ -79,11 +81,39 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
         merged["load_best_model_at_end"] = False
     # What the values say together is checked by `TrainingArguments` itself.
     try:
-        return TrainingArguments(
+        args = TrainingArguments(
             output_dir=output_dir, seed=seed, data_seed=seed, remove_unused_columns=False, **merged
         )
-    except ValueError as error:
-        raise ConfigError(f"`training`: {error}") from None
+    except Exception as error:  # whatever wrong values raise there, such as an AttributeError
+        raise ConfigError(f"`training`: {' '.join(str(error).split())}") from None
+    check_trackers(args)
+    check_optimizer(args)
+    return args
+
+
+def check_training(config: RunConfig, scored: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Check all sections of training arguments of a run, those of teachers that are to be trained among them.
+
+    Args:
+        config (`RunConfig`): The run.
+        scored (`Mapping[str, Sequence[str]]`, *optional*): Name and types of the corpora that epochs are scored on,
+            once they are loaded; without them names of metrics are checked as far as the configuration says.
+
+    Raises:
+        ConfigError: See :func:`training_arguments` and :mod:`~hf_bionerkd.runs.training_checks`.
+    """
+    sections = [section for _, section in config.sections()]
+    corpora = [section for section in sections if isinstance(section, CorpusConfig)]
+    known: Mapping[str, Sequence[str] | None] = scored or dict.fromkeys(corpus.name for corpus in corpora)
+    for section in config.training_sections():
+        check_metric(training_arguments(section, output_dir=config.output_dir, seed=config.seed), known)
+    # Teachers that are to be trained first have configurations of their own.
+    for teacher in sections if scored is None else ():
+        if isinstance(teacher, TeacherConfig) and teacher.finetune:
+            try:
+                check_training(load_config(FinetuneConfig, teacher.finetune))
+            except ConfigError as error:
+                raise ConfigError(f"teacher {teacher.name!r} of {teacher.finetune}: {error}") from None
 
 
 def _coerce(name: str, value: Any) -> Any:

@@ -33,6 +33,7 @@ def cache_teachers(config: DistillConfig) -> CacheResult:
     Raises:
         ConfigError, LabelError, HubError: As :func:`hf_bionerkd.runs.distill.distill`.
     """
+    from hf_bionerkd.runs.arguments import check_training
     from hf_bionerkd.runs.distill import STUDENT, losses_of
     from hf_bionerkd.runs.loading import load_corpora
     from hf_bionerkd.runs.run import Run
@@ -41,6 +42,7 @@ def cache_teachers(config: DistillConfig) -> CacheResult:
     from hf_bionerkd.runs.terminal import Stages
     from hf_bionerkd.training.launch import launched_processes
 
+    check_training(config)
     config = dataclasses.replace(config, teacher_outputs=dataclasses.replace(config.teacher_outputs, mode="cached"))
     pinned, _ = pin_sources(config, config.output_dir)
     # The folder is not claimed: the run itself is opened by `distill`.

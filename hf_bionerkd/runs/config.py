@@ -237,8 +237,8 @@ class TeacherConfig(Section):
         finetune (`str`, *optional*): Instead of `path`: configuration of `recipes/finetune.py` that makes the teacher.
             It is trained unless its output folder holds the finished run.
         revision (`str`, *optional*): Branch, tag or commit on the Hub, where `path` names none.
-        types (`dict`, *optional*): The student's name for each type of the teacher; types left out are read as ``O``.
-            By default all types under their own names.
+        types (`dict`, *optional*): The student's name for each type of the teacher; types left out are read as ``O``,
+            and those of one name become one type. By default all types under their own names.
         weight (`float`, *optional*, defaults to 1.0): Share of the teacher under `aggregation.combine: weights`.
         max_length (`int`, *optional*): Longest input in pieces; by default as long as the model allows.
         overlap (`int`, *optional*): Pieces that neighbouring windows share; a quarter of the room by default.

@@ -15,7 +15,7 @@ from hf_bionerkd.hub import HumanCard
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import Processes
 from hf_bionerkd.runs import RunConfig, pin_sources
-from hf_bionerkd.runs.arguments import training_arguments
+from hf_bionerkd.runs.arguments import check_training
 from hf_bionerkd.runs.folder import DONE_FILE, State, claim_run, finish, publish, read_run
 from hf_bionerkd.runs.loading import check_splits, label_space, load_corpora, make_tags
 from hf_bionerkd.training import launched_processes
@@ -79,8 +79,7 @@ class Run(Generic[C]):
         """
         # What needs no corpus is checked first.
         folder = Path(config.output_dir)
-        for section in config.training_sections():
-            training_arguments(section, output_dir=str(folder), seed=config.seed)  # a mistake there shows at once
+        check_training(config)
         human = before(config) or HumanCard()
         # Sources and corpora, and what the kind of run makes of them.
         pinned, resolved = pin_sources(config, folder)
@@ -95,6 +94,8 @@ class Run(Generic[C]):
     def space(self, types: list[str]) -> LabelSpace:
         """Check that the corpora can be trained on, and return their label space in the order asked for."""
         check_splits(self.corpora, self.config.training)
+        scored = {corpus.name: corpus.types for corpus in self.corpora if "validation" in corpus.splits}
+        check_training(self.config, scored)
         return label_space(types, self.corpora)
 
     def tags(self, *, neutral: bool, mode: Any, end_tag: bool) -> TagPairs:

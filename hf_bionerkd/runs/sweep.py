@@ -20,9 +20,11 @@ from typing import Any
 
 from hf_bionerkd.io import write_json
 from hf_bionerkd.runs.command import make_parser, run_command
-from hf_bionerkd.runs.config import ConfigError
+from hf_bionerkd.runs.config import ConfigError, CorpusConfig
 from hf_bionerkd.runs.config_loading import load_config
 from hf_bionerkd.runs.jobs import YAML_JOBS
+from hf_bionerkd.runs.shipped import shipped
+from hf_bionerkd.yaml_files import read_yaml
 
 SWEEP_FILE = "sweep.json"
 STUDENT = {"distill": "student", "finetune": ""}  # which folder of a run holds the model that is compared
@@ -94,8 +96,8 @@ def sweep(config: SweepConfig) -> SweepResult:
     """Run the configuration once per value, then compare; ``sweep.json`` is written into its folder.
 
     Raises:
-        ConfigError: A value is named twice or does not fit; known before anything runs. Or a run left no scores on
-            validation.
+        ConfigError: A value is named twice or does not fit, or no corpus has a validation split; known before
+            anything is trained.
     """
     run, config_class = YAML_JOBS[config.recipe].load()
     folder = Path(load_config(config_class, config.config, config.overrides).output_dir)
@@ -104,6 +106,8 @@ def sweep(config: SweepConfig) -> SweepResult:
     configs = {
         value: load_config(config_class, config.config, overrides_of(config, folder, value)) for value in config.values
     }
+    for own in configs.values():
+        check_selection(own)
     runs = []
     for value, own in configs.items():
         print(f"\n== {config.key}={value} ==", flush=True)
@@ -114,6 +118,48 @@ def sweep(config: SweepConfig) -> SweepResult:
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / SWEEP_FILE, result.as_dict())
     return result
+
+
+def check_selection(config: Any) -> None:
+    """Make sure that a run will leave scores on validation, without which a sweep has nothing to choose by.
+
+    A run that evaluates epochs on validation refuses by itself where it has none. For others a corpus that is to be
+    built is looked up in the card of its script, and built if that does not say.
+
+    Raises:
+        ConfigError: None of the corpora has a validation split.
+    """
+    if config.training.get("eval_strategy", "epoch") not in ("no", False):
+        return
+    declared = [declared_splits(corpus) for corpus in config.corpora]
+    if any("validation" in (splits or ()) for splits in declared):
+        return
+    if any(splits is None for splits in declared):
+        from hf_bionerkd.runs.loading import load_corpora
+
+        if any("validation" in corpus.splits for corpus in load_corpora(config.corpora)):
+            return
+    names = [corpus.name for corpus in config.corpora]
+    raise ConfigError(
+        f"none of the corpora {names} has a validation split, and a sweep chooses by it; name one in a corpus's "
+        "`splits: {validation: …}`, or draw one with `hold_out: 0.1`"
+    )
+
+
+def declared_splits(corpus: CorpusConfig) -> set[str] | None:
+    """Return the splits that a corpus which is to be built will have, as far as the configuration says."""
+    if corpus.hold_out:
+        return {"validation"}
+    if corpus.build is None or Path(corpus.path).exists():
+        return None
+    card = shipped(corpus.build.script).parent / "card.yaml"
+    said = read_yaml(card) if card.is_file() else None
+    build = said.get("build") if isinstance(said, dict) else None
+    splits = (build.get("splits") or build.get("expected")) if isinstance(build, dict) else None
+    if not isinstance(splits, dict):
+        return None
+    own = {name: split for split, name in corpus.splits.items()}
+    return {own.get(name, name) for name in splits}
 
 
 def overrides_of(config: SweepConfig, folder: Path, value: str) -> list[str]:

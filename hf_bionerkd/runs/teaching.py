@@ -201,4 +201,5 @@ def _planned(config: TeacherConfig, recipe: FinetuneConfig) -> TeacherTypes:
             f"teacher {config.name!r} of {config.finetune}: `types` names {unknown}, but its corpora annotate "
             f"{list(own)}"
         )
-    return TeacherTypes(config.name, tuple(mapping[kind] for kind in own if kind in mapping), config.weight)
+    covered = dict.fromkeys(mapping[kind] for kind in own if kind in mapping)  # two may share a name
+    return TeacherTypes(config.name, tuple(covered), config.weight)

@@ -36,7 +36,7 @@ class Teacher:
             the Hub.
         name (`str`, *optional*): How the run calls it; by default the last part of `path`.
         types (`Mapping[str, str]`, *optional*): The teacher's type to the student's type. Types left out are read as
-            ``O``. By default every type under its own name.
+            ``O``; the probabilities of types that share a name add up. By default every type under its own name.
         weight (`float`, *optional*, defaults to 1.0): Its share where several teachers cover one type and are
             combined by weights.
         revision (`str`, *optional*): Branch, tag or commit on the Hub, when `path` does not say.

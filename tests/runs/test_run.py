@@ -68,7 +68,7 @@ def test_everything_is_checked_in_order_before_the_folder_is_claimed(configured,
 
         monkeypatch.setattr(lifecycle, name, recorded)
 
-    for name in ("training_arguments", "pin_sources", "load_corpora", "claim_run"):
+    for name in ("check_training", "pin_sources", "load_corpora", "claim_run"):
         record(name, getattr(lifecycle, name))
 
     def before(config):
@@ -81,7 +81,8 @@ def test_everything_is_checked_in_order_before_the_folder_is_claimed(configured,
         return run.space([]), run.tags(neutral=True, mode="corpus", end_tag=True)
 
     run = Run.open(configured(), before=before, prepare=prepare)
-    names = ["training_arguments", "before", "pin_sources", "load_corpora", "prepare", "claim_run"]
+    # The training is checked once more when the corpora's types are known.
+    names = ["check_training", "before", "pin_sources", "load_corpora", "prepare", "check_training", "claim_run"]
     assert steps == [(name, False) for name in names]
     space, tags = run.plan
     assert space.types == ("Gene",) and tags.names == ("gene", "all")

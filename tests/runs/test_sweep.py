@@ -102,6 +102,33 @@ def test_mistakes_are_found_before_anything_runs(runs, options):
     assert not runs
 
 
+def corpus_without_validation(folder, **entry):
+    path = tiny.write_corpus(folder, "c", ("Gene",), {"train": 4, "test": 4})
+    return f"corpora={yaml.safe_dump([{'name': 'c', 'path': path, **entry}], default_flow_style=True)}"
+
+
+def test_a_sweep_that_could_not_choose_is_refused_before_anything_runs(runs, options, tmp_path):
+    unselected = "training.eval_strategy='no'"
+    with pytest.raises(ConfigError, match=r"none of the corpora \['c'\] has a validation split.*hold_out"):
+        sweep(options("0.1", "0.3", overrides=[unselected, corpus_without_validation(tmp_path / "a")]))
+    assert not runs
+    drawn = corpus_without_validation(tmp_path / "b", hold_out=0.5)
+    assert sweep(options("0.1", "0.3", overrides=[unselected, drawn])).best.value == "0.3"
+
+
+def test_a_corpus_that_is_to_be_built_is_not_built_to_learn_its_splits(runs, options, tmp_path):
+    script = tmp_path / "build.py"
+    script.write_text("raise SystemExit('it was built')")
+    corpora = [{"name": "c", "path": str(tmp_path / "none"), "build": {"script": str(script), "output": "none"}}]
+    overrides = ["training.eval_strategy='no'", f"corpora={yaml.safe_dump(corpora, default_flow_style=True)}"]
+    card = tmp_path / "card.yaml"
+    card.write_text("build: {splits: {train: a.tsv, test: b.tsv}}")
+    with pytest.raises(ConfigError, match="validation split"):
+        sweep(options("0.1", overrides=overrides))
+    card.write_text("build: {expected: {train: {}, test: {}, dev: {}}}")
+    assert sweep(options("0.1", overrides=[*overrides, "corpora.0.splits={validation: dev}"])).best.value == "0.1"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(finetune, "FinetuneResult"), reason="needs a fine-tuning that returns its report")
 def test_real_runs_are_compared_and_not_repeated(tmp_path, capsys):

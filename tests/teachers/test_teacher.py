@@ -10,7 +10,8 @@ from fresh import run_fresh
 from loopback_hub import TOKENS
 from loopback_upload import upload
 
-from hf_bionerkd.labels import LabelError, spans_to_tags
+from hf_bionerkd.labels import LabelError, LabelSpace, spans_to_tags
+from hf_bionerkd.teachers.aggregation import Aggregator
 from hf_bionerkd.teachers.teacher import Teacher
 
 BOTH = ("Disease", "Gene")
@@ -116,17 +117,44 @@ def test_a_teacher_with_another_tokenizer_speaks_of_the_same_words_pain_3(tmp_pa
         (["B-Gene", "I-Gene"], {}, ["'t'", "no 'O'"]),
         (["O", "B-Gene", "I-Gene"], {"types": {"Genes": "Gene"}}, ["'t'", "['Genes']", "['Gene']"]),
         (["O", "B-Drug", "I-Drug"], {}, ["'t'", "['Drug']", "['Disease', 'Gene']", "`types:`"]),
-        (
-            ["O", "B-Gene", "I-Gene", "B-Disease", "I-Disease"],
-            {"types": {"Gene": "Gene", "Disease": "Gene"}},
-            ["'t'", "one student type"],
-        ),
     ],
 )
 def test_labels_that_do_not_fit_are_named(make, labels, spec, words):
     with pytest.raises(LabelError) as error:
         make(labels, **spec)
     assert all(word in str(error.value) for word in words), error.value
+
+
+def test_types_of_one_name_add_up(tmp_path):
+    """B with B and I with I; what else the teacher knows goes to O."""
+    labels = ("O", "B-DNA", "I-DNA", "B-protein", "I-protein", "B-cell", "I-cell")
+    path = tiny.save_teacher(tmp_path / "jnlpba", labels)
+    types = {"protein": "Gene", "DNA": "Gene"}
+    teacher = Teacher(path, name="t", types=types, student_types=("Gene", "Disease"))
+    assert teacher.types == ("Gene",) and teacher.covers.types == ("Gene",)
+    assert teacher.space.labels == ("B-Gene", "I-Gene", "O")
+    sentences = tiny.tokens(6)
+    own = teacher.tagger.log_probs(sentences)
+    for found, values in zip(teacher.outputs(sentences), own, strict=True):
+        p = np.exp(values)
+        expected = np.stack([p[:, 1] + p[:, 3], p[:, 2] + p[:, 4], p[:, 0] + p[:, 5] + p[:, 6]], axis=1)
+        np.testing.assert_allclose(np.exp(found.log_probs), expected, atol=1e-6)
+    tags = "B-DNA I-DNA B-protein O B-cell I-cell I-protein I-protein".split()
+    mapped = teacher.mapping.tags(np.array([labels.index(tag) for tag in tags]))
+    assert [teacher.space.labels[tag] for tag in mapped] == "B-Gene I-Gene B-Gene O O O I-Gene I-Gene".split()
+    # It teaches beside a teacher of another type, and the sum is what the target has.
+    aggregate = Aggregator(LabelSpace(("Gene",)), [teacher.covers])
+    targets, _ = aggregate([np.concatenate(teacher.log_probs(sentences))])
+    every = np.exp(np.concatenate(own))
+    np.testing.assert_allclose(targets[:, 0], every[:, 1] + every[:, 3], atol=1e-5)
+
+
+def test_io_types_of_one_name_add_up_and_keep_their_borders(make):
+    teacher = make(["I-DNA", "O", "I-protein"], types={"DNA": "Gene", "protein": "Gene"})
+    mapped = teacher.mapping.tags(np.array([0, 0, 2, 2, 1, 2]))
+    assert [teacher.space.labels[tag] for tag in mapped] == "B-Gene I-Gene B-Gene I-Gene O B-Gene".split()
+    for found in teacher.log_probs(tiny.tokens(4)):
+        np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, atol=1e-5)
 
 
 def test_a_path_that_is_neither_folder_nor_hub_id():
