@@ -26,6 +26,7 @@ _BEGINNING = 1 << 20  # of a file, in which a line must end
 # thousandth of its length even if it repeats one letter.
 LONGEST_LINE = 1 << 25
 LONGEST_TEXT = 1 << 26
+_LONGEST_MESSAGE = 2000
 _UNPACKED_FREELY = 1 << 27
 _MOST_TIMES = 200
 # How files of other encodings begin; where they lack the mark, every other byte of English text is a NUL.
@@ -36,7 +37,14 @@ OnDamaged = Callable[[int, str, str], None]
 
 
 class CorpusError(ValueError):
-    """A corpus file that cannot be read as what it claims to be, or a document that its format cannot hold."""
+    """A corpus file that cannot be read as what it claims to be, or a document that its format cannot hold.
+
+    What a damaged file holds may be long: the middle of a message of more than 2,000 characters is left out.
+    """
+
+    def __init__(self, message: str) -> None:
+        shown = message if len(message) <= _LONGEST_MESSAGE else f"{message[:1200]} … {message[-600:]}"
+        super().__init__(shown)
 
 
 def read_lines(path: str | os.PathLike[str], on_damaged: OnDamaged | None = None) -> Iterator[tuple[int, str]]:

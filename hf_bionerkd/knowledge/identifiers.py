@@ -35,6 +35,8 @@ _FORMS: dict[str, re.Pattern[str]] = {
     "RGD": re.compile(r"\d+"),
     "UMLS": re.compile(r"C\d{7}"),
 }
+# GNormPlus states the species of a gene beside its number.
+_OF_GENE = re.compile(r"\s*\((?:tax|species|homoid|homologene)[^()]*\)", re.IGNORECASE)
 # Other names of these vocabularies, in capitals, as corpora and knowledge bases write them.
 _OTHER_NAMES = {
     "CELLOSAURUS": "CVCL",
@@ -62,7 +64,8 @@ def normalise(concept: str | ConceptRef, default_scheme: str = "") -> ConceptRef
     """Read an identifier in any of its usual spellings.
 
     Args:
-        concept (`str` or `ConceptRef`): ``"MESH:D003620"``, ``"D003620"``, ``"omim:125853"``, ``"DO:DOID:0050700"``.
+        concept (`str` or `ConceptRef`): ``"MESH:D003620"``, ``"D003620"``, ``"omim:125853"``, ``"DO:DOID:0050700"``,
+            and as taggers print them, ``"OMIM_604121"`` or ``"22339(Tax:10090)"``.
         default_scheme (`str`, *optional*): Vocabulary of an identifier that names none; without it only MeSH is
             recognised, by the form of its identifiers.
 
@@ -81,12 +84,16 @@ def normalise(concept: str | ConceptRef, default_scheme: str = "") -> ConceptRef
 
 @lru_cache(maxsize=1 << 16)  # a table of associations repeats some ten thousand identifiers in millions of rows
 def _normalise(text: str, default_scheme: str) -> ConceptRef:
-    named, colon, identifier = text.strip().partition(":")
+    named, colon, identifier = _OF_GENE.sub("", text).strip().removeprefix("*").partition(":")
     if not colon:
         named, identifier = "", named
     identifier = identifier.strip()
     if ":" in identifier:  # as CTD writes "DO:DOID:0050700"
         named, _, identifier = identifier.rpartition(":")
+    # As taggers write "OMIM_604121", and Cellosaurus "CVCL_0030", also after another vocabulary.
+    prefix, underscore, rest = identifier.partition("_")
+    if underscore and prefix.upper() in _SCHEMES and _FORMS[_SCHEMES[prefix.upper()]].fullmatch(rest.upper()):
+        named, identifier = prefix, rest
     # The vocabulary: the one named, else the caller's, else MeSH where the identifier has its form.
     if named or default_scheme:
         scheme = _SCHEMES.get((named or default_scheme).strip().upper())
