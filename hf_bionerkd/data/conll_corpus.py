@@ -1,16 +1,20 @@
-"""Build a corpus that is published as CoNLL columns, one file per split, from what its ``card.yaml`` says."""
+"""Build a corpus that is published as one file per split, as CoNLL columns or in PubTator's, BioC's or brat's format.
+
+What it is made of stands in its ``card.yaml``.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hf_bionerkd.corpora.conll import read_conll
+from hf_bionerkd.corpora.formats import read_documents
 from hf_bionerkd.corpora.pubtator import read_pubtator
 from hf_bionerkd.corpora.sentence_documents import assign_documents
 from hf_bionerkd.data.build_script import BuildScript, Built
@@ -24,14 +28,18 @@ CORPORA_VARIABLE = "BIONERKD_CORPORA"
 
 @dataclass(frozen=True)
 class ConllSource:
-    """The ``build`` section of the card of a CoNLL corpus.
+    """The ``build`` section of the card of a corpus of one file per split.
 
     Args:
         folder (`str`): The corpus' folder below the one that ``$BIONERKD_CORPORA`` names.
         types (`list[str]`): Types that the corpus annotates, in label order, under our names.
         splits (`dict[str, str]`): Our split name to the file's name.
         rename (`dict[str, str]`, *optional*): Type in the files to our type; see :func:`read_conll`.
-        scheme (`str`, *optional*, defaults to `"BIO"`): Tag scheme of the files.
+        keep_types (`list[str]`, *optional*): Our types to keep of files with more of them; `types` where it is empty
+            and the files have none but these.
+        format (`str`, *optional*, defaults to `"conll"`): `"conll"`, `"pubtator"`, `"bioc"` or `"brat"`; a row is then
+            a whole document.
+        scheme (`str`, *optional*, defaults to `"BIO"`): Tag scheme of CoNLL files.
         documents (`dict[str, str]`, *optional*): Our split name to a PubTator file of the whole documents, below the
             folder that ``$BIONERKD_CORPORA`` names: where it is there, sentences get their ``document_id``.
         expected (`dict[str, dict[str, int]]`, *optional*): Documented counts; see :func:`build_corpus`.
@@ -41,6 +49,8 @@ class ConllSource:
     types: list[str]
     splits: dict[str, str]
     rename: dict[str, str] = field(default_factory=dict)
+    keep_types: list[str] = field(default_factory=list)
+    format: str = "conll"
     scheme: Scheme = "BIO"
     documents: dict[str, str] = field(default_factory=dict)
     expected: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -78,9 +88,9 @@ def build_conll_corpus(
     folder = _source_folder(card, conll, source)
     files = {split: folder / name for split, name in conll.splits.items()}
     counts: Counter[str] = Counter()
+    set_aside: list[Mapping[str, object]] = []
     splits: dict[str, Iterator[Document]] = {
-        split: read_conll(path, name=f"{card.name}-{split}", scheme=conll.scheme, rename=conll.rename, counts=counts)
-        for split, path in files.items()
+        split: _documents(path, f"{card.name}-{split}", conll, counts, set_aside) for split, path in files.items()
     }
     whole = _document_files(conll)
     for split, path in whole.items():
@@ -91,11 +101,38 @@ def build_conll_corpus(
         conll.types,
         card,
         [*files.values(), *whole.values()],
-        settings={"splits": conll.splits, "rename": conll.rename, "scheme": conll.scheme},
+        settings={
+            "splits": conll.splits,
+            "rename": conll.rename,
+            "scheme": conll.scheme,
+            **({"keep_types": conll.keep_types} if conll.keep_types else {}),
+            **({"format": conll.format} if conll.format != "conll" else {}),
+        },
+        set_aside=set_aside,
         counts=counts,
         expected=conll.expected if check_counts else None,
         overwrite=overwrite,
     )
+
+
+def _documents(
+    path: Path, name: str, conll: ConllSource, counts: Counter[str], set_aside: list[Mapping[str, object]]
+) -> Iterator[Document]:
+    """Stream the documents of one file, with the types that the corpus annotates; each row knows its document."""
+    if conll.format == "conll":
+        kept = conll.keep_types or None
+        for sentence in read_conll(
+            path, name=name, scheme=conll.scheme, rename=conll.rename, keep_types=kept, counts=counts
+        ):
+            number = sentence.metadata.get("document_number")
+            known = {"document_id": f"{name}-document-{number}"} if number else {}
+            yield replace(sentence, metadata={**sentence.metadata, **known})
+        return
+    for document in read_documents(path, conll.format, counts=counts, on_set_aside=set_aside.append):
+        renamed = tuple(replace(m, type=conll.rename.get(m.type, m.type)) for m in document.mentions)
+        mentions = tuple(m for m in renamed if not conll.keep_types or m.type in conll.keep_types)
+        counts["mentions_of_other_types"] += len(renamed) - len(mentions)
+        yield replace(document, mentions=mentions, metadata={"document_id": document.id, **document.metadata})
 
 
 def _document_files(conll: ConllSource) -> dict[str, Path]:
@@ -123,7 +160,7 @@ def _source_folder(card: CorpusCard, conll: ConllSource, source: str | os.PathLi
 
 
 class ConllScript(BuildScript):
-    """The build script of a CoNLL corpus; all that is its own stands in its ``card.yaml``."""
+    """The build script of a corpus of one file per split; all that is its own stands in its ``card.yaml``."""
 
     def build(
         self, output_dir: str | os.PathLike[str], source: str | os.PathLike[str] | None = None, **options: Any

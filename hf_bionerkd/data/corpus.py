@@ -123,7 +123,7 @@ def load_corpus(
     where = f"corpus {name!r} at {path or 'memory'}"
     if isinstance(source, str | os.PathLike):
         names = list((splits or {}).values())
-        opened = open_corpus(path, revision, where, names, FormatOptions(format, format_options or {}))
+        opened = open_corpus(path, revision, where, names, FormatOptions(format, format_options or {}, type))
     else:
         rows_by_split = {"train": source} if isinstance(source, Dataset) else source
         opened = OpenedCorpus({split: [rows] for split, rows in rows_by_split.items()})

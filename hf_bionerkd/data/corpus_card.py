@@ -13,6 +13,7 @@ from typing import Any
 from huggingface_hub import DatasetCardData
 
 from hf_bionerkd.corpora.statistics import CorpusStatistics, SplitOverlap, split_overlap
+from hf_bionerkd.hub.human_card import CardError as CardError
 from hf_bionerkd.hub.human_card import check_keys, read_mapping, texts
 from hf_bionerkd.io import write_text
 
@@ -21,35 +22,54 @@ _SOURCES = {
     "gold": "as the makers of the corpus published it",
     "human": "annotated by people",
 }
+# What every card states, with an example.
+_NEEDED = {"name": "my-corpus", "license": "cc-by-4.0", "source_url": "https://example.org/my-corpus"}
 _SIZES = {"n<1K": 1_000, "1K<n<10K": 10_000, "10K<n<100K": 100_000, "100K<n<1M": 1_000_000, "1M<n<10M": 10_000_000}
 Manifest = Mapping[str, Any]  # read from JSON: numbers, texts, lists and mappings side by side
 
 
 @dataclass(frozen=True)
 class CorpusCard:
-    """The facts that a person states about a corpus.
+    """The facts that a person states about a corpus: at least its name, its licence and where its files are from.
 
     Args:
         name (`str`): Name of the corpus; it is also the corpus tag that models see.
-        pretty_name (`str`): Title of the card.
-        description (`str`): What was annotated, by whom, in which texts; Markdown.
+        pretty_name (`str`, *optional*): Title of the card; the name by default.
+        description (`str`, *optional*): What was annotated, by whom, in which texts; Markdown.
         license (`str`): Licence identifier as the Hub writes it, such as ``cc-by-4.0``.
-        homepage (`str`): Address where the corpus is described.
+        homepage (`str`, *optional*): Address where the corpus is described; `source_url` by default.
         source_url (`str`): Address where the files are published that the corpus was built from.
-        citation (`str`): BibTeX of the corpus and of the edition used.
+        citation (`str`, *optional*): BibTeX of the corpus and of the edition used.
         language (`str`, *optional*, defaults to `"en"`): Language code.
         tags (`tuple[str, ...]`, *optional*): Tags beside those that every corpus gets.
+
+    Raises:
+        CardError: Name, licence or source is missing.
+
+    Example:
+        >>> CorpusCard("mine", license="cc-by-4.0", source_url="https://example.org/mine").pretty_name
+        'mine'
     """
 
     name: str
-    pretty_name: str
-    description: str
-    license: str
-    homepage: str
-    source_url: str
-    citation: str
+    pretty_name: str = ""
+    description: str = ""
+    license: str = ""
+    homepage: str = ""
+    source_url: str = ""
+    citation: str = ""
     language: str = "en"
     tags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        missing = [key for key in _NEEDED if not getattr(self, key)]
+        if missing:
+            raise CardError(
+                f"key {missing[0]!r} is missing; the card of a corpus needs at least {', '.join(_NEEDED)}, as in "
+                f"`{missing[0]}: {_NEEDED[missing[0]]}`"
+            )
+        object.__setattr__(self, "pretty_name", self.pretty_name or self.name)
+        object.__setattr__(self, "homepage", self.homepage or self.source_url)
 
 
 def load_card(path: str | os.PathLike[str]) -> tuple[CorpusCard, dict[str, Any]]:
@@ -61,8 +81,11 @@ def load_card(path: str | os.PathLike[str]) -> tuple[CorpusCard, dict[str, Any]]
     """
     values = read_mapping(path)
     build = values.pop("build", None) or {}
-    check_keys(CorpusCard, values, path)
-    return CorpusCard(**texts(CorpusCard, values, path)), build
+    check_keys(CorpusCard, {"name": "", **values}, path)
+    try:
+        return CorpusCard(**{"name": "", **texts(CorpusCard, values, path)}), build
+    except CardError as error:
+        raise CardError(f"{path}: {error}") from None
 
 
 def render_readme(
@@ -85,7 +108,7 @@ def render_readme(
     """
     # In the order in which a reader decides: what it is, how to load it, how much there is, how far to trust it.
     sections = [
-        f"# {card.pretty_name}\n\n{card.description}",
+        f"# {card.pretty_name}\n\n{card.description}".rstrip(),
         f"Annotated types: {', '.join(f'`{name}`' for name in types)}. Whatever else the text mentions is not "
         "annotated: `O` says no more than that a word is none of these.",
         _usage_section(card.name),
@@ -96,7 +119,7 @@ def render_readme(
         _columns_section(manifest),
         _sources_section(card, manifest),
         f"## Licence\n\n`{card.license}`",
-        f"## Citation\n\n```bibtex\n{card.citation}\n```",
+        f"## Citation\n\n```bibtex\n{card.citation}\n```" if card.citation else "",
     ]
     body = "\n\n".join(section for section in sections if section)
     return f"---\n{_metadata(card, types, statistics, manifest).to_yaml()}\n---\n\n{body}\n"

@@ -36,10 +36,12 @@ class FormatOptions:
     Args:
         format (`str`, *optional*): One of `FORMATS`; by default found by how the files begin.
         options (`Mapping[str, object]`, *optional*): What the format's reader takes, such as ``{scheme: IOBES}``.
+        type (`str`, *optional*): Type of tags of CoNLL that name none.
     """
 
     format: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
+    type: str | None = None
 
 
 def split_files(path: Path, names: Iterable[str]) -> dict[str, Path]:
@@ -104,6 +106,8 @@ def read_splits(files: Mapping[str, Path], format: str, options: FormatOptions, 
     set_aside: list[Mapping[str, object]] = []
     for split, file in files.items():
         more: dict[str, object] = {"name": split} if format == "conll" else {"on_set_aside": set_aside.append}
+        if options.type and format == "conll":
+            more["type"] = options.type
         documents[split] = list(read_documents(file, format, **{**more, **options.options}))
     types = sorted({mention.type for own in documents.values() for document in own for mention in document.mentions})
     if not types:

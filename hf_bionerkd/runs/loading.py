@@ -115,14 +115,15 @@ def check_splits(corpora: Sequence[Corpus], training: Mapping[str, Any]) -> None
     """
     if not any("train" in corpus.splits for corpus in corpora):
         raise ConfigError(f"none of the corpora {[corpus.name for corpus in corpora]} is trained on (train: false)")
-    needed = {"test": "measured on test"}
+    needed = {"test": ("measured on test", "hold_out_test: 0.1")}
     if training.get("eval_strategy", "epoch") not in ("no", False):
-        needed["validation"] = "selected on validation (training.eval_strategy: 'no' keeps the last epoch instead)"
-    for split, what in needed.items():
+        selected = "selected on validation (training.eval_strategy: 'no' keeps the last epoch instead)"
+        needed["validation"] = (selected, "hold_out: 0.1")
+    for split, (what, line) in needed.items():
         if not any(split in corpus.splits for corpus in corpora):
             raise ConfigError(
                 f"none of the corpora {[corpus.name for corpus in corpora]} has a {split} split, and models are "
-                f"{what}; name one in a corpus's `splits: {{{split}: …}}`"
+                f"{what}; name one in a corpus's `splits: {{{split}: …}}`, or draw one with `{line}` there"
             )
 
 

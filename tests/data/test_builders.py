@@ -384,6 +384,26 @@ def test_conll_corpus_is_built_from_its_card(tmp_path, conll, monkeypatch):
     assert "| mentions from ill formed tags | 1 |" in (tmp_path / "a" / "README.md").read_text()
 
 
+def test_one_type_is_picked_out_of_files_with_more(tmp_path, conll):
+    (conll / "train.tsv").write_text("IL-2\tB-GENE\nin\tO\nHeLa\tB-CELL\n")
+    with pytest.raises(CorpusContractError, match=r"mentions types \['CELL'\]"):
+        build_conll_corpus(write_card(tmp_path, CONLL), tmp_path / "a", conll)
+    card = write_card(tmp_path, {**CONLL, "keep_types": ["Gene"], "expected": {}})
+    assert build_conll_corpus(card, tmp_path / "a", conll) == "built"
+    rows = load_dataset(str(tmp_path / "a"), split="train")
+    assert [mention["type"] for mention in rows[0]["mentions"]] == ["Gene"]
+    assert "| mentions of other types | 1 |" in (tmp_path / "a" / "README.md").read_text()
+
+
+def test_a_corpus_in_pubtator_s_format_is_built_of_whole_documents(tmp_path, conll):
+    text = "7|t|IL-2 in HeLa.\n7|a|x.\n7\t0\t4\tIL-2\tGENE\t1\n7\t8\t12\tHeLa\tCELL\t2\n"
+    (conll / "all.txt").write_text(text)
+    build = {**CONLL, "format": "pubtator", "splits": {"train": "all.txt"}, "keep_types": ["Gene"], "expected": {}}
+    assert build_conll_corpus(write_card(tmp_path, build), tmp_path / "a", conll) == "built"
+    row = load_dataset(str(tmp_path / "a"), split="train")[0]
+    assert (row["id"], row["document_id"], [mention["text"] for mention in row["mentions"]]) == ("7", "7", ["IL-2"])
+
+
 def test_conll_corpus_says_where_its_source_is_published(tmp_path, conll, monkeypatch):
     card = write_card(tmp_path, CONLL)
     monkeypatch.delenv("BIONERKD_CORPORA", raising=False)

@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from hf_bionerkd.corpora.statistics import corpus_statistics
-from hf_bionerkd.data.corpus_card import CorpusCard, name_corpus, render_readme
+from hf_bionerkd.data.corpus_card import CardError, CorpusCard, load_card, name_corpus, render_readme
 from hf_bionerkd.documents import Document, Mention
 
 CARD = CorpusCard("toy", "Toy corpus", "What it is.", "cc-by-4.0", "https://h.org", "https://s.org", "@misc{toy}")
@@ -29,6 +29,21 @@ def manifest(splits, **changes):
 def render(splits, card=CARD, types=TYPES):
     statistics = {split: corpus_statistics(documents) for split, documents in splits.items()}
     return render_readme(card, types, statistics, manifest(splits))
+
+
+def test_a_card_needs_a_name_a_licence_and_a_source_alone(tmp_path):
+    path = tmp_path / "card.yaml"
+    path.write_text("name: toy\nlicense: mit\nsource_url: https://s.org/toy\n")
+    card, _ = load_card(path)
+    assert card == CorpusCard("toy", "toy", "", "mit", "https://s.org/toy", "https://s.org/toy", "")
+    text = render({"train": [document(1, "", (0, 4, "Gene", "gold"))]}, card)
+    assert text.partition("---\n\n")[2].startswith("# toy\n\nAnnotated types: ") and "Citation" not in text
+    for key in ("name", "license", "source_url"):
+        path.write_text("".join(f"{other}: x\n" for other in ("name", "license", "source_url") if other != key))
+        with pytest.raises(
+            CardError, match=rf"card.yaml: key '{key}' is missing; .* name, license, source_url, as in"
+        ):
+            load_card(path)
 
 
 GENE, GOUT = (0, 4, "Gene", "gold"), (9, 13, "Disease", "gold")

@@ -37,6 +37,14 @@ def test_a_folder_of_conll_files_is_a_corpus(tmp_path, names):
     assert corpus.splits["test"]["id"][0] == "test-000001"
 
 
+def test_conll_without_types_gets_the_one_that_is_given(tmp_path):
+    (tmp_path / "own.tsv").write_text("IL-2\tB\nreceptor\tI\nbinds\tO\n")
+    corpus = load_corpus(str(tmp_path / "own.tsv"), "Toy", type="Gene")
+    assert corpus.types == ("Gene",) and len(mentions(corpus)[0]) == 4
+    with pytest.raises(CorpusError, match=r"corpus 'Toy' at .*own.tsv:1: .*type"):
+        load_corpus(str(tmp_path / "own.tsv"), "Toy")
+
+
 def test_splits_may_name_files(tmp_path):
     for name in ("a.tsv", "b.tsv", "c.tsv"):
         (tmp_path / name).write_text(CONLL)

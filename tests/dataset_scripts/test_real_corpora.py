@@ -49,12 +49,15 @@ BUILDS = {
     "bc5cdr": ("BC5CDR", ("Chemical", "Disease")),
     "bc5cdr_chem": ("BC5CDR-chem", ("Chemical",)),
     "bc2gm": ("BC2GM", ("Gene",)),
+    "bc5cdr_disease": ("BC5CDR-disease", ("Disease",)),
+    "jnlpba": ("JNLPBA", ("Protein", "DNA", "RNA", "CellType", "CellLine")),
+    "linnaeus": ("linnaeus", ("Species",)),
 }
 
 pytestmark = pytest.mark.corpora
 
 
-@pytest.mark.parametrize("corpus", sorted(set(CONLL) - {name for name, _ in BUILDS.values()}))  # those are built below
+@pytest.mark.parametrize("corpus", ["JNLPBA"])  # the others' words are theirs alike, and are counted below
 def test_conll_corpora_have_their_documented_counts(corpora_dir, corpus):
     for split, documented in zip(FILES, CONLL[corpus], strict=True):
         counts, sentences, mentions = Counter(), 0, 0
@@ -155,3 +158,12 @@ def test_command_line_prints_what_it_did_and_fails_clearly(corpora_dir, tmp_path
         main()
     assert "mentions types ['Species'], but the corpus annotates ['Disease']" in str(exit_.value)  # and exit code 1
     assert not (tmp_path / "other").exists()
+
+
+def test_species_800_is_built_of_whole_abstracts_with_their_pmids(corpora_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("BIONERKD_CORPORA", str(corpora_dir))
+    assert build_module("species800").build(tmp_path / "out") == "built"
+    dataset = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    counts = {split: (len(rows), sum(map(len, rows["mentions"]))) for split, rows in dataset.items()}
+    assert counts == {"train": (639, 3053), "test": (160, 739)}
+    assert dataset["train"]["document_id"][0] == dataset["train"]["id"][0] == "21241331"

@@ -1,0 +1,15 @@
+"""Build BC5CDR-disease as Parquet with a card, so that `load_dataset` loads it.
+
+Commands, where the folder holds train.tsv, devel.tsv and test.tsv:
+
+    python dataset_scripts/bc5cdr_disease/build.py --source <folder> --output data/bc5cdr_disease
+    python dataset_scripts/bc5cdr_disease/build.py --source <folder> --output data/bc5cdr_disease --push ORG/BC5CDR
+"""
+
+from hf_bionerkd.data.conll_corpus import ConllScript
+
+script = ConllScript(__file__, __doc__)
+build, main = script.build, script.main
+
+if __name__ == "__main__":
+    main()
