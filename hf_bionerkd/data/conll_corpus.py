@@ -126,7 +126,7 @@ def _documents(
         ):
             number = sentence.metadata.get("document_number")
             known = {"document_id": f"{name}-document-{number}"} if number else {}
-            yield replace(sentence, metadata={**sentence.metadata, **known})
+            yield replace(sentence, metadata={**known, **sentence.metadata})
         return
     for document in read_documents(path, conll.format, counts=counts, on_set_aside=set_aside.append):
         renamed = tuple(replace(m, type=conll.rename.get(m.type, m.type)) for m in document.mentions)

@@ -105,9 +105,10 @@ def read_splits(files: Mapping[str, Path], format: str, options: FormatOptions, 
     documents: dict[str, list[Document]] = {}
     set_aside: list[Mapping[str, object]] = []
     for split, file in files.items():
-        more: dict[str, object] = {"name": split} if format == "conll" else {"on_set_aside": set_aside.append}
-        if options.type and format == "conll":
-            more["type"] = options.type
+        more: dict[str, object] = {"on_set_aside": set_aside.append}
+        if format == "conll":
+            # A row that cannot be read is an error here, since people can mend their own files.
+            more = {"name": split, "scheme": None, "type": options.type}
         documents[split] = list(read_documents(file, format, **{**more, **options.options}))
     types = sorted({mention.type for own in documents.values() for document in own for mention in document.mentions})
     if not types:

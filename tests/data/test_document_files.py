@@ -45,6 +45,13 @@ def test_conll_without_types_gets_the_one_that_is_given(tmp_path):
         load_corpus(str(tmp_path / "own.tsv"), "Toy")
 
 
+def test_the_scheme_of_conll_is_found(tmp_path):
+    (tmp_path / "own.tsv").write_text("# doc_id = 7\nIL\tB-Gene\n2\tL-Gene\nbinds\tO\nTP53\tU-Gene\n")
+    assert mentions(load_corpus(str(tmp_path / "own.tsv"), "Toy")) == [
+        [("IL", "B-Gene"), ("2", "I-Gene"), ("TP53", "B-Gene")]
+    ]
+
+
 def test_splits_may_name_files(tmp_path):
     for name in ("a.tsv", "b.tsv", "c.tsv"):
         (tmp_path / name).write_text(CONLL)
