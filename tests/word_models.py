@@ -7,7 +7,7 @@ from typing import Any
 import tiny
 import torch
 
-from hf_bionerkd.encoding.encoding import reading_words
+from hf_bionerkd.encoding.word_reading import reading_words
 from hf_bionerkd.encoding.word_vocabulary import build_word_vocabulary
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models import registration

@@ -8,24 +8,19 @@ whose offsets include the space, and words without any piece (white space, zero-
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from hf_bionerkd.documents import split_words
+from hf_bionerkd.encoding.word_reading import EncodingError, check_fast, special_ids, with_prefix_space
+from hf_bionerkd.models.text import without_surrogates
 from hf_bionerkd.models.windows import plan_windows
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
     from transformers import BatchEncoding, PreTrainedTokenizerFast
 
 Subwords = Literal["all", "first"]
-
-# White space separates; runs of letters and digits, and any other single character, are words.
-_WORD_STEPS: list[dict[str, Any]] = [
-    {"type": "WhitespaceSplit"},
-    {"type": "Split", "pattern": {"Regex": r"[\p{L}\p{N}]+|\S"}, "behavior": "Isolated", "invert": False},
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +38,6 @@ class EncodedWindow:
     word_ids: list[int]
     heads: list[bool]
     owned: list[bool]
-
-
-class EncodingError(ValueError):
-    """The settings leave no way to encode text."""
 
 
 class WordEncoder:
@@ -70,10 +61,7 @@ class WordEncoder:
         overlap: int | None = None,
         tag_tokens: int = 0,
     ) -> None:
-        if not getattr(tokenizer, "is_fast", False):
-            raise EncodingError(
-                f"{type(tokenizer).__name__} is not a fast tokenizer; word alignment needs one with a tokenizer.json"
-            )
+        check_fast(tokenizer)
         self.tokenizer = with_prefix_space(tokenizer)
         self.max_length = max_length
         # The text gets the room that special tokens and tags leave; a window of one piece could not overlap.
@@ -106,7 +94,7 @@ class WordEncoder:
     def _encode(self, sentences: Sequence[Sequence[str]], **options: Any) -> BatchEncoding:
         """Tokenize lists of words, without special tokens."""
         return self.tokenizer(
-            [list(words) for words in sentences],
+            [[without_surrogates(word) for word in words] for words in sentences],
             is_split_into_words=True,
             add_special_tokens=False,
             split_special_tokens=True,  # a tag or [SEP] typed in the text stays text
@@ -150,102 +138,19 @@ class WordEncoder:
         return [*bounds, len(heads)]
 
 
-def special_ids(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
-    """Return the ids that a tokenizer puts before and after a text, tag pair included: ``([CLS], [SEP])`` for BERT.
+def check_running_text(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
+    """Make sure that a tokenizer gives a text the pieces that it gives the list of its words.
 
     Raises:
-        EncodingError: The special tokens cannot be told from the text.
+        EncodingError: It does not; the message shows both.
     """
-    # Find a text's own pieces among those that it gets with special tokens.
-    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
-    full = tokenizer("a")["input_ids"]
-    for start in range(len(full) - len(bare) + 1):
-        if bare and full[start : start + len(bare)] == bare:
-            return full[:start], full[start + len(bare) :]
-    raise EncodingError(f"cannot tell the special tokens of {type(tokenizer).__name__} apart from the text: {full}")
-
-
-def with_prefix_space(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
-    """Return a byte-level tokenizer that reads every word as if a space stood before it; leave others unchanged.
-
-    Without it a RoBERTa tokenizer would read the second word of a list as the continuation of the first.
-    """
-    state = json.loads(tokenizer.backend_tokenizer.to_str())
-    steps = _pre_tokenizers(state)
-    byte_level = next((i for i, step in enumerate(steps) if step["type"] == "ByteLevel"), None)
-    if byte_level is None or steps[byte_level]["add_prefix_space"]:
-        return tokenizer
-    if byte_level == 0:
-        steps[byte_level]["add_prefix_space"] = True
-    else:
-        # Behind another splitter the byte level would put a space before each part of a word.
-        before = [state["normalizer"]] if state["normalizer"] else []
-        state["normalizer"] = {"type": "Sequence", "normalizers": [*before, {"type": "Prepend", "prepend": " "}]}
-    return _from_state(tokenizer, state)
-
-
-def reading_words(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
-    """Return a tokenizer that gives running text the pieces that :class:`WordEncoder` gives the text's words.
-
-    Models here learn from lists of words, but the plain pipeline hands over running text. So the tokenizer itself
-    splits as :func:`hf_bionerkd.documents.split_words` does and, where it marks spaces (byte-level, SentencePiece),
-    marks one before every word: ``aspirin-induced`` and the words ``aspirin``, ``-``, ``induced`` become the same
-    pieces, and no offset includes a space.
-
-    Example:
-        ```python
-        >>> reading_words(roberta_tokenizer).tokenize("aspirin-induced")
-        ['Ġaspirin', 'Ġ-', 'Ġinduced']
-        ```
-    """
-    state = json.loads(tokenizer.backend_tokenizer.to_str())
-    steps = _pre_tokenizers(state)
-    if steps[: len(_WORD_STEPS)] == _WORD_STEPS:
-        return tokenizer
-    # Split at words first, then mark a space before each, whatever stood between them in the text.
-    for step in steps:
-        if step["type"] == "ByteLevel":
-            step["add_prefix_space"] = True
-        elif step["type"] == "Metaspace":
-            step["prepend_scheme"] = "always"
-    state["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [*_WORD_STEPS, *steps]}
-    processor = state["post_processor"] or {}
-    for step in (processor, *processor.get("processors", ())):
-        if "trim_offsets" in step:
-            step["trim_offsets"] = False  # the space before a word is not in the text, so there is nothing to trim
-    return _from_state(tokenizer, state)
-
-
-def _pre_tokenizers(state: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the pre-tokenisers of a serialised tokenizer, in order."""
-    node = state["pre_tokenizer"]
-    if node is None:
-        return []
-    return list(node["pretokenizers"]) if node["type"] == "Sequence" else [node]
-
-
-def _from_state(tokenizer: PreTrainedTokenizerFast, state: dict[str, Any]) -> PreTrainedTokenizerFast:
-    """Return a tokenizer with a changed serialised state."""
-    from tokenizers import Tokenizer
-
-    return rebuild(tokenizer, Tokenizer.from_str(json.dumps(state)))
-
-
-def rebuild(tokenizer: PreTrainedTokenizerFast, backend: Tokenizer) -> PreTrainedTokenizerFast:
-    """Return a plain fast tokenizer around `backend` with the special tokens and settings of `tokenizer`."""
-    from transformers import PreTrainedTokenizerFast
-
-    # The plain class keeps whatever backend it is given. With transformers 5.23, model-specific classes rebuild theirs
-    # and lose a changed template or pre-tokeniser; if they kept it, the tokenizer's own class would do.
-    named = ("cls_token", "sep_token", "pad_token", "mask_token", "unk_token", "bos_token", "eos_token")
-    special = {name: str(getattr(tokenizer, name)) for name in named if getattr(tokenizer, name, None) is not None}
-    extra = [token for token in map(str, tokenizer.all_special_tokens) if token not in special.values()]
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        model_max_length=tokenizer.model_max_length,
-        model_input_names=list(tokenizer.model_input_names),
-        padding_side=tokenizer.padding_side,
-        clean_up_tokenization_spaces=False,
-        additional_special_tokens=extra,
-        **special,
-    )
+    pieces = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    whole = WordEncoder(tokenizer, 2 * len(pieces) + len(text) + 8)  # one window, however words are cut
+    windows = whole([[text[start:end] for start, end in split_words(text)]])[0]
+    words = [piece for window in windows for piece in window.input_ids]
+    if words != pieces:
+        raise EncodingError(
+            f"{type(tokenizer).__name__} reads {text!r} as {tokenizer.convert_ids_to_tokens(pieces)}, but its words "
+            f"as {tokenizer.convert_ids_to_tokens(words)}: what a model learns from words would not be what the plain "
+            "pipeline gives it"
+        )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hf_bionerkd.encoding.encoding import reading_words
+from hf_bionerkd.encoding.word_reading import reading_words
 from hf_bionerkd.models.word_pieces import CONTINUATION, PieceTables
 
 if TYPE_CHECKING:

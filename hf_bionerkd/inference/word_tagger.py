@@ -10,11 +10,14 @@ from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.inference.finite import check_finite
 from hf_bionerkd.inference.outputs import SentenceSpans, WordOutputs, output_layer_of
 from hf_bionerkd.inference.plain_pipeline import PiecePlaces, plain_strategy
+from hf_bionerkd.models.positions import longest_input_of
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+USUAL_LENGTH = 512  # pieces read at once where nothing names a smaller number
 
 
 class WordTagger:
@@ -222,9 +225,6 @@ def _check_tags(tokenizer: PreTrainedTokenizerFast, tags: Sequence[str]) -> None
         )
 
 
-def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, most: int = 512) -> int:
+def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, most: int = USUAL_LENGTH) -> int:
     """Return the longest input in pieces that both model and tokenizer take, at most `most`."""
-    positions = getattr(model.config, "max_position_embeddings", None) or most
-    if model.config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        positions -= 2  # their position ids start after the padding id
-    return int(min(positions, tokenizer.model_max_length or most, most))
+    return int(min(longest_input_of(model) or most, tokenizer.model_max_length or most, most))

@@ -10,8 +10,9 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+Head = Literal["softmax", "crf"]
 _HERE = __name__.partition(".")[0]
 
 
@@ -65,6 +66,49 @@ def load_token_classifier(
     return model
 
 
+def load_with_crf(
+    name_or_path: str,
+    tokenizer: Any,
+    id2label: Mapping[int, str],
+    *,
+    head_size: int = 0,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+) -> Any:
+    """Load a published encoder with a new head and a CRF over words (Zhou et al. 2021: BioBERT-CRF).
+
+    A model of this package that labels words keeps its own output layer.
+
+    Args:
+        name_or_path (`str`): Hub id or local folder of an encoder or token classifier, in safetensors.
+        tokenizer (`PreTrainedTokenizerFast`): The tokenizer as it will be used.
+        id2label (`Mapping[int, str]`): The labels.
+        head_size (`int`, *optional*, defaults to 0): Width between two linear layers; 0 stands for one layer.
+        revision (`str`, *optional*): Branch, tag or commit on the Hub.
+        trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository contains.
+
+    Raises:
+        OSError: The model does not exist or has no safetensors weights.
+        ValueError: The encoder is of no architecture that transformers knows, or needs code while
+            `trust_remote_code` is off.
+    """
+    from transformers import AutoConfig
+
+    from .registration import register
+    from .transformer_crf import TransformerCrfForTokenClassification
+
+    register()
+    source = {"revision": revision, "trust_remote_code": trust_remote_code}
+    config = AutoConfig.from_pretrained(name_or_path, **source)
+    if hasattr(config, "output_layer"):
+        return load_token_classifier(name_or_path, id2label, **source)
+    model = TransformerCrfForTokenClassification.from_encoder(
+        name_or_path, tokenizer, id2label, head_size=head_size, **source
+    )
+    carry_code(model)
+    return model
+
+
 def build_token_classifier(
     architecture: Mapping[str, Any], id2label: Mapping[int, str], vocab_size: int, pad_token_id: int
 ) -> Any:
@@ -95,13 +139,21 @@ def build_token_classifier(
     clash = sorted(set(values) & {*decided, "num_labels"})
     if clash:
         raise ValueError(f"leave {clash} out of `architecture`: the tokenizer and the label space decide them")
-    # Configuration classes accept any keyword, so a misspelt value would be ignored without a word.
+    _check_values(model_type, values)
+    if isinstance(encoder := values.get("encoder"), Mapping) and encoder.get("model_type"):
+        _check_values(encoder["model_type"], encoder)
+    config = AutoConfig.for_model(model_type, **values, **decided)
+    return AutoModelForTokenClassification.from_config(config)
+
+
+def _check_values(model_type: str, values: Mapping[str, Any]) -> None:
+    """Refuse misspelt configuration values: configuration classes take any keyword without a word."""
+    from transformers import AutoConfig
+
     known = AutoConfig.for_model(model_type).to_dict()
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ValueError(f"{unknown} are not configuration values of {model_type}; known ones include {sorted(known)}")
-    config = AutoConfig.for_model(model_type, **values, **decided)
-    return AutoModelForTokenClassification.from_config(config)
 
 
 def carry_code(model: Any) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,14 @@ from .word_embedding import WordEmbedding
 from .word_level import EmissionHead, WordLevelModel
 from .word_outputs import WordTaggerOutput
 from .word_pieces import STARTS, UNKNOWN_WORD, PieceLayout, PieceTables, WordReader, lay_out
+
+# What the files beside need in turn: from a local folder transformers 4.57 copies only what this file names itself.
+if TYPE_CHECKING:
+    from .crf import LinearChainCrf as LinearChainCrf
+    from .pipelines import WordTaggingPipeline as WordTaggingPipeline
+    from .positions import longest_input_of as longest_input_of
+    from .text import without_surrogates as without_surrogates
+    from .windows import plan_windows as plan_windows
 
 
 class BiLstmEncoder(nn.Module):

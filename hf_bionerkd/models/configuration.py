@@ -153,14 +153,6 @@ class TransformerCrfConfig(PretrainedConfig):
         """Hidden size of the encoder."""
         return int(self.encoder.hidden_size)
 
-    @property
-    def max_position_embeddings(self) -> int | None:
-        """Longest input of the encoder in pieces, special tokens included; None where there is no bound."""
-        longest = getattr(self.encoder, "max_position_embeddings", None)
-        if longest and self.encoder.model_type in ("roberta", "xlm-roberta", "camembert"):
-            return int(longest) - 2  # their position ids start after the padding id
-        return longest
-
 
 def _check_output_layer(output_layer: str) -> None:
     if output_layer not in get_args(OutputLayer):

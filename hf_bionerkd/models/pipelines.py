@@ -11,6 +11,8 @@ import torch
 from transformers import PreTrainedModel, TokenClassificationPipeline
 from transformers.pipelines.token_classification import AggregationStrategy
 
+from .positions import longest_input_of
+from .text import without_surrogates
 from .windows import plan_windows
 
 
@@ -182,6 +184,7 @@ class WordTaggingPipeline(TokenClassificationPipeline):
     def _cut(self, sentence: str | Sequence[str], is_split_into_words: bool, delimiter: str) -> TextPieces:
         """Tokenize a text, or a list of words, and tell which pieces make up which word."""
         _check_text(sentence, is_split_into_words)
+        sentence = [*map(without_surrogates, sentence)] if is_split_into_words else without_surrogates(sentence)
         # Offsets in a list of words count from each word's start; `starts` turns them into offsets in the text.
         starts: list[int] | None = None
         text = sentence
@@ -226,8 +229,7 @@ class WordTaggingPipeline(TokenClassificationPipeline):
     def _longest_input(self) -> int:
         """Return the longest input in pieces that both tokenizer and model take."""
         most = self.tokenizer.model_max_length
-        own = getattr(self.model.config, "max_position_embeddings", None)
-        return min(most, own) if own else most
+        return min(most, longest_input_of(self.model) or most)
 
     def _pieces(self, pieces: TextPieces, labels: list[str], scores: list[float]) -> Iterator[dict[str, Any]]:
         """Yield one entry per piece that is not white space."""

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModel, AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.configuration_utils import PretrainedConfig
 
 from .configuration import TransformerCrfConfig
 from .word_level import EmissionHead, WordLevelModel
 from .word_outputs import WordTaggerOutput
 from .word_pieces import CONTINUES, SPECIAL, STARTS, lay_out, piece_kinds
+
+# What the files beside need in turn: from a local folder transformers 4.57 copies only what this file names itself.
+if TYPE_CHECKING:
+    from .char_cnn import CharacterCnn as CharacterCnn
+    from .crf import LinearChainCrf as LinearChainCrf
+    from .pipelines import WordTaggingPipeline as WordTaggingPipeline
+    from .positions import longest_input_of as longest_input_of
+    from .text import without_surrogates as without_surrogates
+    from .windows import plan_windows as plan_windows
+
+_DROPOUT = ("hidden_dropout_prob", "classifier_dropout", "dropout", "dropout_rate")  # names in configurations
 
 
 class TransformerCrfForTokenClassification(WordLevelModel):
@@ -41,15 +53,16 @@ class TransformerCrfForTokenClassification(WordLevelModel):
 
     def __init__(self, config: TransformerCrfConfig, encoder: PreTrainedModel | None = None) -> None:
         super().__init__(config)
-        self.encoder = AutoModel.from_config(config.encoder) if encoder is None else encoder
-        self.encoder.config = config.encoder  # one configuration, so that changes reach both
+        self.encoder = _encoder_of(config.encoder) if encoder is None else encoder
+        # One configuration, so that changes reach both; the attention is what the encoder has chosen for itself.
+        attention = self.encoder.config._attn_implementation
+        self.encoder.config = config.encoder
+        config.encoder._attn_implementation_internal = attention
         if getattr(self.encoder, "pooler", None) is not None:
             self.encoder.pooler = None  # it reads [CLS] for sentences, and here its weights would get no gradient
         # Encoders name their dropout rate differently; BERT's is 0.1.
-        rate = config.dropout
-        if rate is None:
-            rate = getattr(config.encoder, "hidden_dropout_prob", getattr(config.encoder, "dropout", 0.1))
-        self.dropout = nn.Dropout(rate)
+        given = [config.dropout, *(getattr(config.encoder, name, None) for name in _DROPOUT)]
+        self.dropout = nn.Dropout(next((rate for rate in given if rate is not None), 0.1))
         self.classifier = EmissionHead(config.hidden_size, config.head_size, config.num_labels)
         self._make_output_layer()
         self.register_buffer("piece_kinds", torch.full((config.vocab_size,), STARTS, dtype=torch.uint8))
@@ -75,12 +88,27 @@ class TransformerCrfForTokenClassification(WordLevelModel):
             revision (`str`, *optional*): Branch, tag or commit on the Hub.
             trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that the repository contains.
             **values: Values of :class:`TransformerCrfConfig`, such as `head_size`.
+
+        Raises:
+            ValueError: The encoder needs code of its own, which would not travel with this model.
         """
-        encoder = AutoModel.from_pretrained(
-            name_or_path, revision=revision, trust_remote_code=trust_remote_code, use_safetensors=True
+        classifier = AutoModelForTokenClassification.from_pretrained(
+            name_or_path,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+            use_safetensors=True,
+            dtype=torch.float32,
         )
+        encoder = classifier.base_model
+        if not type(classifier).__module__.startswith("transformers.") or encoder is classifier:
+            raise ValueError(
+                f"{name_or_path}: a CRF goes on encoders that transformers knows, not on {type(classifier).__name__}, "
+                "whose code would not travel with it; train it with its own head"
+            )
         label2id = {label: index for index, label in id2label.items()}
+        attention = encoder.config._attn_implementation
         config = TransformerCrfConfig(encoder.config, id2label=dict(id2label), label2id=label2id, **values)
+        encoder.config._attn_implementation_internal = attention  # a configuration around it has taken it away
         model = cls(config, encoder)
         # A tokenizer with a tag pair has more pieces than the published encoder has embeddings.
         if len(tokenizer) > config.vocab_size:
@@ -167,3 +195,10 @@ class TransformerCrfForTokenClassification(WordLevelModel):
         return self._output(
             self.dropout(vectors[layout.word_heads]), layout, labels, output_logits, num_items_in_batch
         )
+
+
+def _encoder_of(config: PretrainedConfig) -> PreTrainedModel:
+    """Make the encoder that transformers puts under a token classifier, which of T5 is the encoder alone."""
+    if type(config) in AutoModelForTokenClassification._model_mapping:
+        return AutoModelForTokenClassification.from_config(config).base_model
+    return AutoModel.from_config(config)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .finetune import FinetuneResult as FinetuneResult
     from .loading import label_space as label_space
     from .loading import load_corpora as load_corpora
+    from .model_trial import try_model as try_model
     from .recorrect import RecorrectResult as RecorrectResult
     from .recorrect_config import RecorrectConfig as RecorrectConfig
     from .run import Run as Run
@@ -56,5 +57,6 @@ __getattr__, __dir__, __all__ = attach(
         "load_config": "config_loading",
         "load_corpora": "loading",
         "pin_sources": "sources",
+        "try_model": "model_trial",
     },
 )

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hf_bionerkd.data.corpus import Corpus
-from hf_bionerkd.encoding.encoding import special_ids
 from hf_bionerkd.encoding.tag_pairs import TagPairs
+from hf_bionerkd.encoding.word_reading import special_ids
 from hf_bionerkd.evaluation.report import Metrics
 from hf_bionerkd.hub.cards import CorpusInfo, LossInfo, ModelCardInfo, TeacherInfo
 from hf_bionerkd.hub.human_card import HumanCard

@@ -16,6 +16,7 @@ from hf_bionerkd.losses.terms import TERMS
 from hf_bionerkd.runs.shipped import shipped
 
 BILSTM = "bionerkd_bilstm_crf"  # the model type that reads words, and has a vocabulary of words
+TRANSFORMER_CRF = "bionerkd_transformer_crf"
 DEFAULT_LAM = 0.9
 MAX_SEED = 2**32 - 1  # numpy accepts no larger one
 
@@ -142,6 +143,11 @@ class ModelConfig(Section):
             folder that `recipes/word_vectors.py` made, or a word2vec or fastText file. The model then knows all its
             words, also those that the training text lacks. Words with a sign inside (`IL-2`, `</s>`) are never met,
             since text is cut there; their number is logged.
+        head (`str`, *optional*, defaults to `"softmax"`): What labels the text: `"softmax"` (each piece by itself) or
+            `"crf"` (words, as one sequence; BioBERT-CRF of Zhou et al. 2021). A CRF goes on every encoder that
+            transformers has a token classifier of; a BiLSTM has an `output_layer` in its `architecture` instead.
+        head_size (`int`, *optional*, defaults to 0): With `head: crf`: width between two linear layers with tanh, as
+            in Zhou et al. 2021; 0 stands for one linear layer.
         trust_remote_code (`bool`, *optional*, defaults to `False`): Run code that comes with the repository.
     """
 
@@ -152,6 +158,8 @@ class ModelConfig(Section):
     vocab_size: int = 8000
     lowercase: bool = False
     vectors: str | None = None
+    head: Literal["softmax", "crf"] = "softmax"
+    head_size: int = 0
     trust_remote_code: bool = False
 
     repo_type: ClassVar[Literal["model", "dataset"] | None] = "model"
@@ -161,6 +169,20 @@ class ModelConfig(Section):
             raise ConfigError("a model needs either `path` or `architecture` (from scratch), and not both")
         if self.vectors and self.architecture.get("model_type") != BILSTM:
             raise ConfigError(f"`vectors` are for an architecture with model_type: {BILSTM}")
+        if self.head == "crf" and self.architecture.get("model_type") in (BILSTM, TRANSFORMER_CRF):
+            raise ConfigError(
+                f"`head` is for encoders; {self.architecture['model_type']} has a CRF of its own (`output_layer`, "
+                "`head_size` in `architecture`): leave `head` out"
+            )
+        if self.head_size < 0 or (self.head_size and self.head != "crf"):
+            raise ConfigError(f"`head_size` {self.head_size} is a width from 0 up, and of `head: crf` alone")
+
+    @property
+    def whole_architecture(self) -> dict[str, Any]:
+        """The architecture with its head: under `head: crf` the encoder is a part of it."""
+        if self.head == "softmax":
+            return self.architecture
+        return {"model_type": TRANSFORMER_CRF, "encoder": self.architecture, "head_size": self.head_size}
 
     def check_paths(self, key: str) -> None:
         """See :meth:`Section.check_paths`."""

@@ -103,12 +103,12 @@ def distill(config: DistillConfig) -> DistillResult:
     Source: Moscato et al. 2023 (TaughtNet); Zhou et al. 2021; Han et al. 2023.
     """
     from hf_bionerkd.evaluation import Metrics
-    from hf_bionerkd.runs import Run, Stages, Teaching
+    from hf_bionerkd.runs import Run, Stages
     from hf_bionerkd.runs.folder import DONE_FILE
     from hf_bionerkd.runs.teaching import OUTPUTS
 
     # Everything is checked before anything is written.
-    run = Run.open(config, before=_loss_and_hub, prepare=Teaching.plan)
+    run = Run.open(config, before=_loss_and_hub, prepare=_plan)
     if run.finished:
         return _pushed(run, DistillResult(run.folder, run.metrics(), was_finished=True))
     teaching: Teaching = run.plan
@@ -191,7 +191,7 @@ def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching
     set_seed(config.seed)
     length = int(config.student.architecture.get("max_position_embeddings", 512))
     tokenizer = make_tokenizer(config.student, job.corpora, length)
-    model, tokenizer = make_model(config.student, tokenizer, job.tags, job.space)
+    model, tokenizer = make_model(config.student, tokenizer, job.tags, job.space, job.encoding.max_length)
     callbacks = checkpoint_callbacks(run.asked) if is_student else []
     trainer = train(job, model, tokenizer, checkpoints, resume=True, callbacks=callbacks)
     model = trainer.student
@@ -217,6 +217,15 @@ def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching
         drop_checkpoints(checkpoints)
     run.processes.wait()
     return metrics
+
+
+def _plan(run: Run[DistillConfig]) -> Teaching:
+    """Check the teachers, and try the student: it is made only after the teachers have been trained."""
+    from hf_bionerkd.runs import Teaching, try_model
+
+    teaching, config = Teaching.plan(run), run.config
+    try_model(config, "student", config.student, teaching.space, teaching.tags, config.encoding)
+    return teaching
 
 
 def _loss_and_hub(config: DistillConfig) -> HumanCard:

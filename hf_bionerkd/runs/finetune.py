@@ -79,7 +79,7 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
     set_seed(run.config.seed)
     length = int(run.config.model.architecture.get("max_position_embeddings", 512))
     vocabulary = make_tokenizer(run.config.model, run.corpora, length)
-    model, tokenizer = make_model(run.config.model, vocabulary, tags, space)
+    model, tokenizer = make_model(run.config.model, vocabulary, tags, space, job.encoding.max_length)
     if lora := run.config.lora:
         model = add_adapters(
             model,
@@ -129,9 +129,13 @@ def _may_be_published(config: FinetuneConfig) -> HumanCard:
 
 
 def _labels_and_tags(run: Run[FinetuneConfig]) -> tuple[LabelSpace, TagPairs]:
-    encoding = run.config.encoding
-    space = run.space(run.config.types)
-    return space, run.tags(neutral=False, mode=encoding.tag_pair, end_tag=encoding.end_tag)
+    from hf_bionerkd.runs import try_model
+
+    config, encoding = run.config, run.config.encoding
+    space = run.space(config.types)
+    tags = run.tags(neutral=False, mode=encoding.tag_pair, end_tag=encoding.end_tag)
+    try_model(config, "model", config.model, space, tags, encoding, config.lora)
+    return space, tags
 
 
 def _pushed(run: Run[FinetuneConfig], metrics: Metrics) -> FinetuneResult:

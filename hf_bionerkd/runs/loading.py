@@ -20,10 +20,10 @@ from hf_bionerkd.encoding import (
 )
 from hf_bionerkd.hub import explaining_refusals, model_folder, tokenizer_folder
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.models import build_token_classifier, load_token_classifier
+from hf_bionerkd.models import build_token_classifier
 from hf_bionerkd.runs.config import BILSTM, ConfigError, CorpusConfig, ModelConfig
 from hf_bionerkd.runs.shipped import shipped
-from hf_bionerkd.training.student import with_tags
+from hf_bionerkd.training import load_encoder, pair
 from hf_bionerkd.vectors import open_word_vectors
 
 
@@ -183,27 +183,47 @@ def make_tokenizer(config: ModelConfig, corpora: Sequence[Corpus], max_length: i
     return learn_wordpiece(texts, config.vocab_size, lowercase=config.lowercase, max_length=max_length)
 
 
-def make_model(config: ModelConfig, tokenizer: Any, tags: TagPairs, space: LabelSpace) -> tuple[Any, Any]:
-    """Make the model with a head for `space`, and the tokenizer with the tags.
+def make_model(
+    config: ModelConfig, tokenizer: Any, tags: TagPairs, space: LabelSpace, max_length: int | None = None
+) -> tuple[Any, Any]:
+    """Make the model with a head for `space`, and the tokenizer with the tags: a pair that has been tried.
 
     Seed torch first: a new head, new tag embeddings and a model from scratch are random.
 
+    Args:
+        config (`ModelConfig`): The model.
+        tokenizer (`PreTrainedTokenizerFast` or `WordVocabulary`): From :func:`make_tokenizer`.
+        tags (`TagPairs`): The tags.
+        space (`LabelSpace`): The labels.
+        max_length (`int`, *optional*): Longest input that will be asked for.
+
     Raises:
         FileNotFoundError, HubError, RemoteCodeError: As :func:`check_model`.
+        PairingError, EncodingError: Model and tokenizer do not fit each other.
     """
     if isinstance(tokenizer, WordVocabulary):
-        return _make_word_model(config, tokenizer, tags, space)
-    if config.path:
+        model, tokenizer = _make_word_model(config, tokenizer, space), tokenizer.tokenizer
+    elif config.path:
         # `sources.pin_sources` has put the commit into the configuration: model and tokenizer are of the same one.
         folder, _ = model_folder(config.path, config.revision)
         trust = config.trust_remote_code
         with explaining_refusals(folder, config.path, trust):
-            model = load_token_classifier(str(folder), space.id2label, trust_remote_code=trust)
-        return with_tags(model, tokenizer, tags)
-    # A model from scratch is as large as its vocabulary, tags included.
-    tokenizer = add_tag_tokens(tokenizer, tags)
-    model = build_token_classifier(config.architecture, space.id2label, len(tokenizer), tokenizer.pad_token_id or 0)
-    return with_tags(model, tokenizer, tags)
+            model = load_encoder(
+                folder,
+                space,
+                tokenizer,
+                tags,
+                head=config.head,
+                head_size=config.head_size,
+                trust_remote_code=trust,
+            )
+    else:
+        # A model from scratch is as large as its vocabulary, tags included.
+        tokenizer = add_tag_tokens(tokenizer, tags)
+        model = build_token_classifier(
+            config.whole_architecture, space.id2label, len(tokenizer), tokenizer.pad_token_id or 0
+        )
+    return pair(model, tokenizer, tags, max_length=max_length)
 
 
 def _load_tokenizer(folder: Path, path: str, trust: bool) -> Any:
@@ -216,9 +236,7 @@ def _load_tokenizer(folder: Path, path: str, trust: bool) -> Any:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
 
 
-def _make_word_model(
-    config: ModelConfig, vocabulary: WordVocabulary, tags: TagPairs, space: LabelSpace
-) -> tuple[Any, Any]:
+def _make_word_model(config: ModelConfig, vocabulary: WordVocabulary, space: LabelSpace) -> Any:
     plain = vocabulary.tokenizer
     model = build_token_classifier(config.architecture, space.id2label, len(plain), plain.pad_token_id)
     model.set_vocabulary(vocabulary.tables)
@@ -231,11 +249,7 @@ def _make_word_model(
                 f"`architecture.word_embedding_size` to {vectors.width}"
             )
         model.set_word_vectors(vectors.matrix_for(vocabulary.words))
-    tokenizer = add_tag_tokens(plain, tags)
-    # Not `with_tags`: this model has one embedding per word, not per piece, so it has to grow in any case.
-    model.resize_token_embeddings(len(tokenizer))
-    model.config.bionerkd_tag_pairs = tags.as_config()
-    return model, tokenizer
+    return model
 
 
 def _training_words(corpora: Sequence[Corpus]) -> Iterable[list[str]]:

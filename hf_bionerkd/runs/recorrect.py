@@ -115,10 +115,15 @@ def recorrect(config: RecorrectConfig) -> RecorrectResult:
 
 def _plan(run: Run[RecorrectConfig]) -> Revisions:
     """Check that the corpora go together, before the folder is claimed."""
+    from hf_bionerkd.runs import try_model
+    from hf_bionerkd.runs.loading import make_tags
     from hf_bionerkd.runs.revisions import Revisions
 
     weak, human = run.corpora
-    return Revisions(run.config, weak, human, check_corpora(run.config, weak, human))
+    space = check_corpora(run.config, weak, human)
+    tags = make_tags("none", [human], neutral=False, end_tag=False)
+    try_model(run.config, "model", run.config.model, space, tags, run.config.encoding)
+    return Revisions(run.config, weak, human, space)
 
 
 def _say_nothing(line: str) -> None:

@@ -73,7 +73,9 @@ class TrainedSteps:
         if not (folder / WEAK_MODEL).exists():
             corpora, vocabulary = [self.revision(number), self.held_out], self._vocabulary
             self._seed()
-            model, tokenizer = make_model(self.config.model, vocabulary, self.tags, self.space)
+            model, tokenizer = make_model(
+                self.config.model, vocabulary, self.tags, self.space, self.config.encoding.max_length
+            )
             self._train(corpora, self.config.weak_training, model, tokenizer, folder / WEAK_MODEL)
         self._drop_checkpoints(folder / WEAK_MODEL)
         return self._measure(folder / WEAK_MODEL)
@@ -133,7 +135,9 @@ class TrainedSteps:
     def load(self, folder: Path) -> tuple[Any, Any]:
         """Load a model of this run, and its tokenizer."""
         config = ModelConfig(path=str(folder), trust_remote_code=self.config.model.trust_remote_code)
-        return make_model(config, make_tokenizer(config, (), 0), self.tags, self.space)
+        return make_model(
+            config, make_tokenizer(config, (), 0), self.tags, self.space, self.config.encoding.max_length
+        )
 
     def job(self, corpora: Sequence[Corpus], section: dict[str, Any]) -> Job:
         """Return a training on these corpora."""

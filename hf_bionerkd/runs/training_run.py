@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from hf_bionerkd.data import Corpus
 from hf_bionerkd.encoding import TagPairs
 from hf_bionerkd.evaluation import Bootstrap, Metrics, averaged_as, write_metrics
-from hf_bionerkd.inference import WordTagger, longest_input
+from hf_bionerkd.inference import WordTagger
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses import Mixture, mixture_of
 from hf_bionerkd.runs.arguments import training_arguments
-from hf_bionerkd.runs.config import ConfigError, EncodingConfig
+from hf_bionerkd.runs.config import EncodingConfig
 from hf_bionerkd.runs.folder import VALIDATION_FILE
 from hf_bionerkd.teachers import JOINT_COLUMNS, TEACHER_COLUMNS, ColumnSource, TeacherTypes
 from hf_bionerkd.training import (
@@ -82,13 +82,9 @@ def make_trainer(
     """Make the Trainer of a job, which evaluates on the validation split.
 
     Raises:
-        ConfigError: The model reads fewer pieces than `encoding.max_length`, or a training argument is wrong.
+        ConfigError: A training argument is wrong.
+        ValueError: The model reads fewer pieces than `encoding.max_length`.
     """
-    longest = longest_input(model, tokenizer, job.encoding.max_length)
-    if job.encoding.max_length > longest:
-        raise ConfigError(
-            f"encoding.max_length is {job.encoding.max_length}, but the model reads at most {longest} pieces"
-        )
     args = training_arguments(job.training, output_dir=str(checkpoints), seed=job.seed)
     shared: dict[str, Any] = {
         "train_dataset": job.corpora,

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from hf_bionerkd.lazy import attach
 
 if TYPE_CHECKING:
+    from .adapters import AdapterError as AdapterError
+    from .adapters import adapted_layers as adapted_layers
+    from .adapters import add_adapters as add_adapters
     from .distillation_model import DistillationModel as DistillationModel
     from .distillation_trainer import MultiTeacherTrainer as MultiTeacherTrainer
     from .epoch_lines import EpochLines as EpochLines
@@ -16,8 +19,11 @@ if TYPE_CHECKING:
     from .evaluator import asked_by_corpus as asked_by_corpus
     from .launch import default_device as default_device
     from .launch import launched_processes as launched_processes
+    from .pairing import PairingError as PairingError
+    from .pairing import pair as pair
     from .preparation import WindowSettings as WindowSettings
-    from .student import add_adapters as add_adapters
+    from .preparation import check_length as check_length
+    from .student import load_encoder as load_encoder
     from .student import load_student as load_student
     from .student import save_student as save_student
     from .student_trainer import StudentTrainer as StudentTrainer
@@ -38,8 +44,14 @@ __getattr__, __dir__, __all__ = attach(
         "TrainingWindows": "training_windows",
         "WindowCollator": "training_windows",
         "WindowSettings": "preparation",
-        "add_adapters": "student",
+        "AdapterError": "adapters",
+        "PairingError": "pairing",
+        "adapted_layers": "adapters",
+        "add_adapters": "adapters",
         "asked_by_corpus": "evaluator",
+        "check_length": "preparation",
+        "load_encoder": "student",
+        "pair": "pairing",
         "default_device": "launch",
         "launched_processes": "launch",
         "load_student": "student",

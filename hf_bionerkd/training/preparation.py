@@ -16,7 +16,7 @@ from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.losses.mixture import Mixture
 from hf_bionerkd.teachers.columns import ColumnSource
 from hf_bionerkd.training.distillation_model import DistillationModel
-from hf_bionerkd.training.student import load_student, with_tags
+from hf_bionerkd.training.student import fit_student, load_student
 from hf_bionerkd.training.student_outputs import labels_words
 from hf_bionerkd.training.training_windows import TrainingWindows
 
@@ -68,28 +68,31 @@ def prepare_student(
     tokenizer: PreTrainedTokenizerFast | None,
     space: LabelSpace,
     tags: TagPairs,
+    max_length: int | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """Make a model with a head for the labels, and a tokenizer that knows the tags.
+    """Make a model with a head for the labels, and a tokenizer that knows the tags, as a pair that has been tried.
 
     Args:
         model (`str` or `PreTrainedModel`): Hub id or local folder of an encoder, which is loaded; or a model.
         tokenizer (`PreTrainedTokenizerFast`, *optional*): Of a `model` that is an object.
         space (`LabelSpace`): The labels.
         tags (`TagPairs`): The tags; those that a given tokenizer does not know are added.
+        max_length (`int`, *optional*): Longest input that will be asked for.
 
     Raises:
         LabelError: The labels of a given model are others.
+        PairingError: Model and tokenizer do not fit each other.
         ValueError: There is no model, or it is an object without a tokenizer.
     """
     if model is None:
         raise ValueError("there is no model to train: give a Hub id, a local folder, or a model with its tokenizer")
     # An encoder by name gets head and tags; a model's head is the user's, and only its tags may be added.
     if isinstance(model, str | Path):
-        model, tokenizer = load_student(model, space, tags)
+        model, tokenizer = load_student(model, space, tags, max_length=max_length)
     elif tokenizer is None:
         raise ValueError("a model that is given as an object needs its tokenizer: processing_class=tokenizer")
-    elif set(tags.tokens) - set(tokenizer.get_vocab()):
-        model, tokenizer = with_tags(model, tokenizer, tags)
+    else:
+        model, tokenizer = fit_student(model, tokenizer, tags, max_length)
     id2label: Mapping[int, str] = model.config.id2label
     labels = tuple(id2label[index] for index in range(len(id2label)))
     if labels != space.labels:

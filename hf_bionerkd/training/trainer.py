@@ -105,7 +105,9 @@ class TokenClassificationTrainer(StudentTrainer):
             processing_class = processing_class or prepared.encoder.tokenizer
         self.space = space or label_space_of([*corpora, *self.eval_corpora])
         tags = tags or self.default_tags(corpora)
-        student, tokenizer = prepare_student(model, processing_class, self.space, tags)
+        student, tokenizer = prepare_student(
+            model, processing_class, self.space, tags, self.window_settings.max_length
+        )
         # The loss: its terms get to know the student, and say what the forward pass and the data have to hold.
         self.mixture = loss or self.default_loss(corpora)
         self.reader = StudentReader(student, self.mixture.reads)

@@ -7,14 +7,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from transformers import PreTrainedTokenizerFast
 
 from hf_bionerkd.documents import split_words
-from hf_bionerkd.encoding.encoding import (
-    EncodingError,
-    WordEncoder,
-    reading_words,
-    rebuild,
-    special_ids,
-    with_prefix_space,
-)
+from hf_bionerkd.encoding.encoding import EncodingError, WordEncoder
+from hf_bionerkd.encoding.word_reading import reading_words, rebuild, special_ids, with_prefix_space
 from hf_bionerkd.encoding.wordpiece import learn_wordpiece
 
 WORDS = st.lists(

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_bionerkd.documents import split_words
-from hf_bionerkd.encoding.encoding import WordEncoder, special_ids
+from hf_bionerkd.encoding.encoding import WordEncoder
 from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens, save_tokenizer
+from hf_bionerkd.encoding.word_reading import special_ids
 from hf_bionerkd.encoding.word_vocabulary import STRANGE_LETTER, build_word_vocabulary
 from hf_bionerkd.models.word_pieces import CONTINUES, SPECIAL, STARTS, UNKNOWN_WORD, WordReader, lay_out
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from hf_bionerkd.encoding.encoding import special_ids
+from hf_bionerkd.encoding.word_reading import special_ids
 from hf_bionerkd.encoding.wordpiece import SPECIAL, learn_wordpiece, read_wordpiece
 
 TEXT = [f"gene{number % 17} binds IL-{number % 5} in {number % 7} patients" for number in range(60)]

@@ -195,7 +195,7 @@ def test_a_published_student_s_own_default_tag_is_used(wordpiece, make_bert, tmp
     [
         ("bert", 40, 10**30, 40),
         ("bert", 40, 24, 24),
-        ("roberta", 66, 10**30, 64),  # two positions belong to padding
+        ("roberta", 66, 10**30, 65),  # positions count from behind the padding id, here 0
         ("roberta", 66, 32, 32),
         ("bert", 4096, 10**30, 512),
     ],

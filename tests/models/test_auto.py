@@ -1,10 +1,13 @@
 import importlib
 import itertools
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
 
+from hf_bionerkd.models import auto
 from hf_bionerkd.models.auto import CodeError, build_token_classifier, carry_code, load_token_classifier
 
 TRUST = True  # these tests run code that they have written themselves
@@ -267,3 +270,14 @@ def test_a_head_cannot_be_replaced_where_no_encoder_is_named(own, tmp_path):
     model.save_pretrained(tmp_path / "saved")
     with pytest.raises(ValueError, match="OwnModel names no encoder .*'B-Cell'"):
         load_token_classifier(str(tmp_path / "saved"), {0: "O", 1: "B-Cell", 2: "I-Cell"}, trust_remote_code=TRUST)
+
+
+@pytest.mark.parametrize("entry", ["configuration", "transformer_crf", "bilstm_crf", "pipelines"])
+def test_a_file_of_ours_names_all_that_it_needs_for_transformers_4_to_copy_it(entry):
+    folder = Path(auto.__file__).parent
+
+    def named(module):
+        return set(re.findall(r"^\s*from\s+\.(\S+)\s+import", (folder / f"{module}.py").read_text(), re.MULTILINE))
+
+    needed = named(entry)
+    assert set().union(*map(named, needed)) <= needed

@@ -7,14 +7,16 @@ import tiny
 import torch
 from transformers import AutoModel, AutoModelForTokenClassification
 
-from hf_bionerkd.encoding.encoding import WordEncoder, reading_words
+from hf_bionerkd.encoding.encoding import WordEncoder
 from hf_bionerkd.encoding.tag_pairs import TagPairs, add_tag_tokens
+from hf_bionerkd.encoding.word_reading import reading_words
 from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models import registration
 from hf_bionerkd.models.auto import build_token_classifier, load_token_classifier
 from hf_bionerkd.models.configuration import TransformerCrfConfig
 from hf_bionerkd.models.crf import UNKNOWN
+from hf_bionerkd.models.positions import longest_input_of
 from hf_bionerkd.models.transformer_crf import TransformerCrfForTokenClassification
 
 SPACE = LabelSpace(("Chemical", "Disease"))
@@ -106,7 +108,7 @@ def test_byte_level_tokenizers(tokenizer):
     model = make(bpe, "roberta")
     batch = batch_of(bpe, "aspirin-induced fever")
     assert model(**batch).word_mask.sum() == 4
-    assert model.config.max_position_embeddings == 64  # two of RoBERTa's positions are not for text
+    assert longest_input_of(model) == 64  # two of RoBERTa's positions are not for text
 
 
 def test_the_existing_tagger_reads_it_without_knowing_it(tokenizer):

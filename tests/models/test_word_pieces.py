@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_bionerkd.encoding.encoding import WordEncoder, reading_words
+from hf_bionerkd.encoding.encoding import WordEncoder
+from hf_bionerkd.encoding.word_reading import reading_words
 from hf_bionerkd.models.word_pieces import (
     CONTINUES,
     SPECIAL,

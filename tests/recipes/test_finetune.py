@@ -1,5 +1,7 @@
 import contextlib
 import io
+import json
+import os
 import sys
 from pathlib import Path
 
@@ -8,10 +10,12 @@ import pytest
 import tiny
 import torch
 from datasets import load_dataset
+from fresh import run_fresh
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from hf_bionerkd.data.corpus import load_corpus
 from hf_bionerkd.data.features import row_to_document
+from hf_bionerkd.documents import join_words
 from hf_bionerkd.evaluation.report import read_metrics
 from hf_bionerkd.evaluation.tables import text_table
 from hf_bionerkd.inference.word_tagger import WordTagger
@@ -223,3 +227,65 @@ def test_splits_that_are_missing_are_named_before_training(configured, finetune,
         corpus = {"name": "c", "path": tiny.write_corpus(tmp_path / words[:4], "c", ("Gene",), sizes)}
         with pytest.raises(ConfigError, match=f"none of the corpora .*{words}"):
             finetune(configured(corpora=[corpus], overwrite=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lora", [None, {"r": 2}])
+def test_a_published_encoder_gets_a_crf_from_the_configuration_alone(configured, finetune, tmp_path, lora):
+    """Zhou's BioBERT-CRF: published with its code, which the plain pipeline runs where it is trusted."""
+    tokenizer = tiny.wordpiece()
+    encoder = tiny.build_model(["O", "x"], tokenizer).bert
+    encoder.save_pretrained(tmp_path / "encoder")
+    tokenizer.save_pretrained(tmp_path / "encoder")
+    model = {"path": str(tmp_path / "encoder"), "head": "crf", "head_size": 6}
+    finetune(configured(model=model, encoding={"max_length": 64, "tag_pair": "corpus"}, lora=lora))
+    published = tmp_path / "run"
+    assert {path.name for path in published.glob("*.py")} >= {"transformer_crf.py", "crf.py", "pipelines.py"}
+    model = AutoModelForTokenClassification.from_pretrained(published)
+    tokenizer = AutoTokenizer.from_pretrained(published)
+    assert (type(model).__name__, model.config.head_size) == ("TransformerCrfForTokenClassification", 6)
+    assert not [name for name in model.state_dict() if "lora" in name or "modules_to_save" in name]
+    words = model.get_input_embeddings().weight[: len(encoder.get_input_embeddings().weight)]
+    assert torch.allclose(words, encoder.get_input_embeddings().weight) == (lora is not None)
+    sentences = [words for words in tiny.tokens(8) if words]
+    text = " ".join(sentences[0])
+    program = (
+        "import json, sys\n"
+        "sys.modules['hf_bionerkd'] = None\n"
+        "from transformers import pipeline\n"
+        "options = {'trust_remote_code': True, 'aggregation_strategy': 'first'}\n"
+        "tagger = pipeline('token-classification', sys.argv[1], **options)\n"
+        "print(json.dumps([[e['start'], e['end'], e['entity_group']] for e in tagger(sys.argv[2])]))\n"
+    )
+    done = run_fresh(program, os.environ, tmp_path, str(published), text)
+    _, places = join_words(sentences[0])
+    tagger = WordTagger(model, tokenizer)
+    own = [[places[a][0], places[b - 1][1], kind] for a, b, kind in tagger.spans(sentences[:1])[0].lenient]
+    assert json.loads(done.stdout.splitlines()[-1]) == own
+    # The same model is a teacher, and an encoder to go on from.
+    assert Teacher(str(published), student_types=("Gene",)).kind == "marginal"
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"path": "org/m", "head_size": 4}, "`head_size` 4 is a width from 0 up, and of `head: crf` alone"),
+        ({"path": "org/m", "head": "crf", "head_size": -1}, "`head_size` -1 is a width from 0 up"),
+        ({"path": "org/m", "head": "crv"}, "`model.head` is 'crv'; use one of softmax, crf"),
+        ({"architecture": tiny.WORDS, "head": "crf"}, "bionerkd_bilstm_crf has a CRF of its own"),
+    ],
+)
+def test_heads_that_would_do_nothing_are_refused(configured, model, message):
+    with pytest.raises(ConfigError, match=message):
+        configured(model=model)
+
+
+def test_what_does_not_fit_is_known_before_the_folder_is_claimed(configured, finetune, tmp_path):
+    long = {"max_length": 128, "tag_pair": "none"}
+    for changes, message in (
+        ({"encoding": long}, "model: max_length is 128, but the model reads at most 64 pieces"),
+        ({"lora": {"target_modules": ["q_proj"]}}, r"model: target_modules: BertForTokenClassification has no layers"),
+    ):
+        with pytest.raises(ConfigError, match=message) as error:
+            finetune(configured(**changes))
+        assert "\n" not in str(error.value) and not (tmp_path / "run").exists()

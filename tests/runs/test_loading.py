@@ -21,7 +21,7 @@ from hf_bionerkd.runs.loading import (
     make_tokenizer,
     named_types,
 )
-from hf_bionerkd.training.student import add_adapters
+from hf_bionerkd.training.adapters import AdapterError, add_adapters
 
 SCRIPT = """
 import sys
@@ -192,3 +192,17 @@ def test_adapters_leave_head_and_tags_trainable_and_merge_away():
     merged = adapted.merge_and_unload()
     assert set(merged.state_dict()) == names
     torch.testing.assert_close(merged(**inputs).logits, before, atol=1e-5, rtol=1e-5)
+
+
+def test_layers_that_the_model_lacks_get_no_adapters_and_those_it_has_are_named():
+    model = tiny.build_model(tiny.bio("Gene"), tiny.wordpiece())
+    # peft adapts what it finds and says nothing of the rest.
+    with pytest.raises(AdapterError, match=r"no layers \['q_proj'\]; .*'dense', 'key', 'query', 'value'"):
+        add_adapters(model, r=2, alpha=4, dropout=0.0, target_modules=["query", "q_proj"])
+    adapted = add_adapters(model, r=2, alpha=4, dropout=0.0, target_modules=["query", "output.dense"])
+    names = {name.split(".lora_A")[0] for name, _ in adapted.named_parameters() if "lora_A" in name}
+    assert {name.rpartition("layer.0.")[2] for name in names} == {
+        "attention.self.query",
+        "attention.output.dense",
+        "output.dense",
+    }

@@ -16,8 +16,9 @@ from hf_bionerkd import MultiTeacherTrainer, Teacher, TokenClassificationTrainer
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses.mixture import mixture_of
+from hf_bionerkd.training.adapters import add_adapters
 from hf_bionerkd.training.distillation_model import DistillationModel
-from hf_bionerkd.training.student import add_adapters, load_student
+from hf_bionerkd.training.student import load_student
 from hf_bionerkd.training.student_trainer import TERMS_FILE
 
 KINDS = {"dis": "Disease", "chem": "Chemical", "gene": "Gene"}
