@@ -11,7 +11,8 @@ other keys                                 ignored
 a source whose name says `pretokenised`    text with blanks between its tokens (``( GHS-R ) .``): marked and counted
 no text at all                             kept, and counted
 blank lines, byte-order mark               ignored
-a line that is not such an object          error that names the file and the line, and the column where JSON breaks
+a line that is not such an object          set aside and counted where the caller takes it, else an error that names
+                                           the file and the line, and the column where JSON breaks
 a NUL or half a surrogate pair, also as    error: neither can be written again as text
 ``\u0000``, ``\ud800``
 =========================================  ============================================================================
@@ -28,6 +29,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hf_bionerkd.corpora.files import NO_TEXT, CorpusError, read_lines
+from hf_bionerkd.corpora.mentions import ReaderOptions, SetAside
 from hf_bionerkd.documents import Document, Passage
 from hf_bionerkd.io import atomic_text
 
@@ -96,28 +98,40 @@ class Article:
         return Document(self.id, text, (), (), tuple(passages), known)
 
 
-def read_articles(path: str | os.PathLike[str], *, counts: Counter[str] | None = None) -> Iterator[Article]:
+def read_articles(
+    path: str | os.PathLike[str], *, counts: Counter[str] | None = None, on_set_aside: SetAside | None = None
+) -> Iterator[Article]:
     """Stream the articles of a JSON-lines file; the policies are those of :mod:`hf_bionerkd.corpora.articles`.
 
     Args:
         path (`str` or `PathLike`): The file, plain or ``.gz``.
         counts (`Counter`, *optional*): Receives ``articles``, ``with_pmid``, ``with_mesh``, ``pretokenised`` and
-            ``without_text`` while the file is read.
+            ``without_text`` while the file is read, and ``rows_set_aside``.
+        on_set_aside (`Callable`, *optional*): Called with each line that cannot be read, as a dictionary of ``file,
+            line, row, reason``. Without it such a line is an error.
 
     Raises:
-        CorpusError: A line is not such an object, or the file holds none. The message names the file and the line.
+        CorpusError: A line is not such an object and nobody takes it, or the file holds none. The message names the
+            file and the line.
 
     Example:
         >>> for article in read_articles("abstracts.jsonl.gz"):  # doctest: +SKIP
         ...     print(article.pmid, article.title)
     """
     counts = Counter() if counts is None else counts
+    options = ReaderOptions(path, 0, "", "", counts, on_set_aside)
     empty = True
-    for number, line in read_lines(path):
+    for number, line in read_lines(path, options.set_aside_row if on_set_aside else None):
         if not line.strip():
             continue
         empty = False
-        article = _article(_parse(line, f"{path}:{number}"), f"{path}:{number}")
+        try:
+            article = _article(_parse(line, f"{path}:{number}"), f"{path}:{number}")
+        except CorpusError as error:
+            if on_set_aside is None:
+                raise
+            options.set_aside_row(number, line, str(error))
+            continue
         counts["articles"] += 1
         counts["with_pmid"] += bool(article.pmid)
         counts["with_mesh"] += bool(article.mesh)

@@ -72,15 +72,16 @@ class Columns(NamedTuple):
 
         Args:
             line (`str`): The line.
-            within (`bool`): Whether it stands within a sentence, where only ``# key = value`` is taken for one.
+            within (`bool`): Whether it stands within a sentence, where whatever ends in a tag is a damaged row.
         """
         if not line.startswith("#"):
             return False
         if _VALUE.match(line) and (not self.tabs or "\t" not in line):
             return True
         columns = self.split(line)
-        is_row = len(columns) == self.width and _ANY_TAG.fullmatch(columns[self.tag].strip(" "))
-        return not is_row and (not within or (self.tabs and "\t" not in line))
+        has_width = len(columns) == self.width
+        has_tag = bool(_ANY_TAG.fullmatch(columns[self.tag if has_width else -1].strip(" ")))
+        return not has_tag or not (has_width or within)
 
 
 def split_columns(line: str, tabs: bool) -> list[str]:

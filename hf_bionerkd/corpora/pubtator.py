@@ -225,7 +225,8 @@ def write_pubtator(path: str | os.PathLike[str], documents: Iterable[Document]) 
 
     A document whose passages are a title and an abstract with one blank between them is written so; any other is
     written as a title with an empty abstract, which keeps its offsets. Concept IDs are written with their vocabulary
-    and separated by ``|``; words and the mentions' sources have no place in the format.
+    and separated by ``|``; words, the mentions' sources and the parts of discontinuous mentions have no place in the
+    format.
 
     Args:
         path (`str` or `PathLike`): The file; gzipped where the name ends in ``.gz``.

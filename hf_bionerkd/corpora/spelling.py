@@ -23,7 +23,20 @@ _TABLES = (
 )
 # Letters that Unicode does not take apart, although they are printed so; and quotes, which are printed as others.
 _LETTERS = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "’": "'", "‘": "'", "ʼ": "'", "`": "'"}
+    {
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "ı": "i",
+        "æ": "ae",
+        "œ": "oe",
+        "’": "'",
+        "‘": "'",
+        "ʼ": "'",
+        "′": "'",
+        "`": "'",
+    }
     | {"“": '"', "”": '"', "−": "-", "⁃": "-", "ς": "σ"}
 )
 # Names of Greek letters are up to seven times as long; a text longer than that cannot be the same, and is not folded.

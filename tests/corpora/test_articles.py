@@ -139,3 +139,17 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 700_000
+
+
+@pytest.mark.parametrize(
+    "row", [b"{", b'{"id": 1}', b"[1]", b'{"id": "\xff", "title": "x"}', b'{"id": ' + b"9" * 5000 + b"}"]
+)
+def test_a_damaged_line_is_set_aside_and_the_others_are_read(tmp_path, row):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"id": "1", "title": "Gout"}\n' + row + b'\n{"id": "2", "title": "Pain"}\n')
+    counts, aside = Counter(), []
+    assert [a.id for a in read_articles(path, counts=counts, on_set_aside=aside.append)] == ["1", "2"]
+    assert (counts["articles"], counts["rows_set_aside"]) == (2, 1)
+    assert [(entry["file"], entry["line"]) for entry in aside] == [("a.jsonl", 2)]
+    with pytest.raises(CorpusError, match=r"a\.jsonl:2: "):
+        list(read_articles(path))

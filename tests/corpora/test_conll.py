@@ -154,6 +154,10 @@ def test_rows_of_the_word_hash_are_rows(tmp_path):
     first, second = read(put(tmp_path / "a.conll", "# O\nAspirin B-C\n\n#1 O\n# B-C\ngout I-C\n"))
     assert (first.tokens, second.tokens) == (["#", "Aspirin"], ["#1", "#", "gout"])
     assert [tags_of(d) for d in (first, second)] == [[("C", "Aspirin")], [("C", "# gout")]]
+    counts = Counter()
+    content = "#begin document (x); part 000\na O\n# newpar\nb B-X\n#end document\n"
+    (sentence,) = read(put(tmp_path / "a.conll", content), counts=counts)
+    assert (sentence.tokens, counts["comments"]) == (["a", "b"], 3)
     # In the middle of a sentence a row with too many columns is damaged and no comment.
     with pytest.raises(CorpusError, match=r"a\.conll:2: '# x O' has 3 columns"):
         read(put(tmp_path / "a.conll", "a O\n# x O\n"))

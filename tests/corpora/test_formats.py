@@ -65,11 +65,13 @@ def test_a_folder_and_either_file_of_a_pair_are_brat(brat, name):
         ("# doc_id = 1\n[\tO\nGout\tS-Disease\n", "conll"),
         ("Gout B-Disease -\nhurts O +\n", "conll"),
         ("[ O\nGout B\nhurts I\n", "conll"),
+        (b"\xff\n1|t|x\n", "pubtator"),
     ],
 )
 def test_dialects_are_told_apart(tmp_path, content, format):
-    encoding = "utf-16" if "UTF-16" in content else "utf-8"
-    assert find_format(put(tmp_path / "a", content.encode(encoding))) == format
+    if isinstance(content, str) and "UTF-16" in content:
+        content = content.encode("utf-16")
+    assert find_format(put(tmp_path / "a", content)) == format
 
 
 @pytest.mark.parametrize(

@@ -422,6 +422,7 @@ def test_pain_19_offsets_are_read_in_the_unit_that_fits(tmp_path, unit, measure)
         ("ﬁbrosis", "fibrosis"),
         ("µ-opioid", "mu-opioid"),
         ("5−HT", "5-HT"),
+        ("5′-UTR", "5'-UTR"),
     ],
 )
 def test_another_spelling_at_exact_offsets_is_kept_as_the_text_has_it(tmp_path, text, printed):

@@ -188,7 +188,7 @@ FORMATS = {
     ),
     "bulk_rows": (make_bulk_rows, read_bulk_rows, True),
     "pubmed": (make_pubmed, read_pubmed, False),
-    "articles": (make_articles, read_articles, False),
+    "articles": (make_articles, read_articles, True),
     "search_answers": (make_search_answers, read_search_answers, False),
 }
 
