@@ -11,6 +11,7 @@ from hf_bionerkd.lazy import attach
 
 if TYPE_CHECKING:
     from hf_bionerkd.corpora.conll import read_conll as read_conll
+    from hf_bionerkd.corpora.formats import read_documents as read_documents
     from hf_bionerkd.corpora.pubtator import read_pubtator as read_pubtator
     from hf_bionerkd.data.corpus import Corpus as Corpus
     from hf_bionerkd.data.corpus import load_corpus as load_corpus
@@ -44,6 +45,7 @@ __getattr__, __dir__, _names = attach(
         "WordTagger": "inference.word_tagger",
         "load_corpus": "data.corpus",
         "read_conll": "corpora.conll",
+        "read_documents": "corpora.formats",
         "read_pubtator": "corpora.pubtator",
         "set_default_tag": "encoding.tag_pairs",
     },

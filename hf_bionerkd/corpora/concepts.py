@@ -25,7 +25,7 @@ _SEPARATORS = re.compile(r"[|+,;]")
 _IDENTIFIER = re.compile(r"([^\s:]+:)?[A-Za-z]*_?[0-9]+")
 _NO_CONCEPT = ("", "-", "-1")
 # What GNormPlus states of a gene, and tmVar of a variant, beside its ID.
-_OF_GENE = re.compile(r"\s*\((?:tax|species|homoid|homologene)[^()]*\)", re.IGNORECASE)
+_OF_GENE = re.compile(r"\((?:tax|species|homoid|homologene)[^()]*\)", re.IGNORECASE)
 _OF_VARIANT = re.compile(
     r"\s*(?:VariantGroup|(?:Corresponding)?(?:Gene|Disease|Species|Chemical|CellLine))\s*:.*",
     re.IGNORECASE | re.DOTALL,

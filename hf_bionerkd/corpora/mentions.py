@@ -14,6 +14,8 @@ from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.corpora.spelling import fold_spelling, same_spelling
 
 Span = tuple[int, int]
+_SHOWN = 200  # characters of a text in a reason
+_MOST_PARTS = 100  # of a mention that are looked for in any order; real ones have five at most
 
 SetAside = Callable[[dict[str, Any]], None]
 """A function that is called with each mention, or row, that a reader cannot keep; its keys are the reader's."""
@@ -163,7 +165,7 @@ def _place_parts(text: str, spans: Sequence[Span], printed: str, window: int) ->
     if not printed.strip():
         return spans
     # The usual print: the parts with one blank between them. Then each part may be moved by itself.
-    reason = f"its {len(spans)} locations do not make up its text {printed!r}"
+    reason = f"its {len(spans)} locations do not make up its text {printed!r:.{_SHOWN}}"
     for ordered in (spans, sorted(spans)):
         pieces = _cut(printed, ordered)
         if pieces is None:
@@ -202,6 +204,8 @@ def stands_at(text: str, spans: Sequence[Span], printed: str) -> bool:
 
 def _prints(printed: str, text: str, spans: Sequence[Span], *, whole_words: bool) -> bool:
     """Return whether a print holds the text of all spans, in any order and with anything between them."""
+    if len(spans) > _MOST_PARTS:
+        return False
     pieces = [text[max(start, 0) : max(end, 0)] for start, end in spans]
     if not whole_words and not all(piece in printed for piece in pieces):
         printed, pieces = fold_spelling(printed), [fold_spelling(piece) for piece in pieces]
@@ -254,10 +258,10 @@ def locate(text: str, start: int, end: int, printed: str, window: int) -> tuple[
 
 def out_of_place(text: str, start: int, end: int, printed: str, window: int) -> str:
     """Say, for a mention that :func:`locate` does not find, what stands at its offsets instead."""
-    covered = text[max(start, 0) : max(end, 0)]
+    shown = f"{text[max(start, 0) : max(end, 0)][:_SHOWN]!r}"
     if not printed.strip():
-        return f"its text {printed!r} is blank; at its offsets [{start}, {end}) the text is {covered!r}"
+        return f"its text {printed!r:.{_SHOWN}} is blank; at its offsets [{start}, {end}) the text is {shown}"
     return (
-        f"{printed!r} is not within {window} code points of its offsets [{start}, {end}), where the text is "
-        f"{covered!r}"
+        f"{printed!r:.{_SHOWN}} is not within {window} code points of its offsets [{start}, {end}), where the text is "
+        f"{shown}"
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import BinaryIO
 
-# The declaration that begins a document. Within one it could only stand in a comment or CDATA section.
-_DECLARATION = re.compile(rb"<\?xml\s")
+# The declaration that begins a document, after the tag (or what else ends in >) that ends the one before it. Within a
+# document it could only stand in a comment or CDATA section.
+_NEXT = re.compile(rb">\s*(<\?xml\s)")
+_AT_ONCE = re.compile(rb"\s*(<\?xml\s)")
 _HELD_BACK = 5  # bytes at the end of what is in memory that may begin a declaration
 
 
@@ -45,12 +47,9 @@ class XMLDocuments:
         while not self._ended and len(self._held) <= _HELD_BACK:
             self._fill(size)
         end = len(self._held) if self._ended else len(self._held) - _HELD_BACK
-        for declaration in _DECLARATION.finditer(self._held):
-            before = self._held[: declaration.start()].rstrip()[-1:] or self._last
-            # Only a tag, or what else ends in one of these, stands before a document.
-            if before == b">":
-                end = min(end, declaration.start())
-                break
+        following = _AT_ONCE.match(self._held) if self._last == b">" else None
+        if following := following or _NEXT.search(self._held):
+            end = min(end, following.start(1))
         content, self._held = self._held[:end], self._held[end:]
         self._last = content.rstrip()[-1:] or self._last
         self._lines += content.count(b"\n")

@@ -36,7 +36,7 @@ _FORMS: dict[str, re.Pattern[str]] = {
     "UMLS": re.compile(r"C\d{7}"),
 }
 # GNormPlus states the species of a gene beside its number.
-_OF_GENE = re.compile(r"\s*\((?:tax|species|homoid|homologene)[^()]*\)", re.IGNORECASE)
+_OF_GENE = re.compile(r"\((?:tax|species|homoid|homologene)[^()]*\)", re.IGNORECASE)
 # Other names of these vocabularies, in capitals, as corpora and knowledge bases write them.
 _OTHER_NAMES = {
     "CELLOSAURUS": "CVCL",

@@ -171,6 +171,13 @@ def test_a_document_appended_without_a_declaration_is_an_error_that_names_its_li
         texts(path)
 
 
+def test_a_file_of_declarations_takes_no_time_beyond_its_length():
+    content = b"<r>" + b"x<?xml y?>" * 200_000 + b">  " * 200_000
+    documents = XMLDocuments(io.BytesIO(content))
+    assert documents.begin_next() and b"".join(iter(lambda: documents.read(1 << 15), b"")) == content
+    assert not documents.begin_next()
+
+
 def test_what_looks_like_a_declaration_within_a_document_is_text(tmp_path):
     content = "<r><a><![CDATA[see <?xml version='1.0'?>]]></a><!-- <?xml version='1.0'?> --><?xml-stylesheet x?></r>"
     assert texts(put(tmp_path / "a.xml", content)) == ["see <?xml version='1.0'?>"]

@@ -9,8 +9,6 @@ import signal
 from collections import Counter
 from contextlib import contextmanager
 
-import pytest
-
 from hf_bionerkd.corpora import (
     Article,
     BulkRow,
@@ -225,12 +223,11 @@ def ends_well(read, *arguments, **options):
         return None
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_damaged_files_end_in_documents_or_in_one_clear_error(tmp_path, rounds, format):
-    make, read, takes_set_aside = FORMATS[format]
+def test_damaged_files_end_in_documents_or_in_one_clear_error(tmp_path, rounds):
     outcomes = Counter()
     for rng in rounds():
         path = tmp_path / "file"
+        make, read, takes_set_aside = FORMATS[rng.choice(list(FORMATS))]
         make(rng, path)
         content = damage(rng, path.read_bytes())
         if rng.random() < 0.2:
@@ -249,7 +246,8 @@ def test_damaged_files_end_in_documents_or_in_one_clear_error(tmp_path, rounds, 
             if isinstance(document, Document):
                 document.text.encode()
                 assert all(document.text[m.start : m.end] == m.text != "" for m in document.mentions)
-    assert len(outcomes) == 2, f"nearly all damages have the same end: {outcomes}"
+    # One round that is repeated alone has one end.
+    assert len(outcomes) == 2 or outcomes.total() == 1, f"all damages have the same end: {outcomes}"
 
 
 def test_damaged_files_of_any_format_are_opened_or_refused(tmp_path, rounds):
