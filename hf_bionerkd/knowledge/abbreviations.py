@@ -22,6 +22,7 @@ Source: Schwartz & Hearst 2003, "A simple algorithm for identifying abbreviation
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -113,7 +114,8 @@ def _short_form_before(letters: _Letters, bracket: int, start: int, end: int) ->
 @lru_cache(maxsize=4096)
 def _is_short_form(text: str) -> bool:
     plain = 2 <= len(text) <= _LONGEST_SHORT_FORM and _SHORT_FORM.fullmatch(text) is not None
-    if not plain or "." in text or _NUMERALS.fullmatch(text):
+    # Numerals are also single characters of Unicode.
+    if not plain or "." in text or _NUMERALS.fullmatch(unicodedata.normalize("NFKC", text)):
         return False
     # A mu alone begins units: "μm" is no abbreviation.
     return any(letter.isupper() or (letter in GREEK and letter != "μ") for letter in text)
@@ -172,10 +174,10 @@ class _Letters:
             while begins_word and position > limit and self._in_word(position):
                 position = self._lower.rfind(sign, limit, position)
             best = max(best, position)
-        # The name of a Greek letter counts as a word of its own: "factor alpha" for α.
+        # So does the name of a Greek letter: "factor alpha" for α.
         if name:
             position = self._lower.rfind(name, limit, end)
-            while position >= 0 and not self._is_word(position, position + len(name), limit):
+            while position >= 0 and not self._is_name(position, position + len(name), limit, begins_word):
                 position = self._lower.rfind(name, limit, position)
             best = max(best, position)
         return best
@@ -185,9 +187,11 @@ class _Letters:
         # An accent of its own belongs to the letter before it.
         return before.isalnum() or (not self._ascii and ACCENTS.match(before) is not None)
 
-    def _is_word(self, start: int, end: int, limit: int) -> bool:
-        # A digit may follow: "beta2".
-        return not (start > limit and self._in_word(start)) and not self._lower[end : end + 1].isalpha()
+    def _is_name(self, start: int, end: int, limit: int, begins_word: bool) -> bool:
+        # Small letters make it part of another word ("alphabetic"), but not digits and capitals ("NFkappaB", "beta2").
+        before = self.text[start - 1] if start > limit else ""
+        in_word = bool(before) and (self._in_word(start) if begins_word else before.islower())
+        return not in_word and not self.text[end : end + 1].islower()
 
 
 @lru_cache(maxsize=4096)

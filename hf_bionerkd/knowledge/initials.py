@@ -13,8 +13,8 @@ _VOWEL = re.compile("[aeiouy]")
 _CONSONANTS = re.compile("[^aeiouy]+")
 # The consonants that several together may open a word of English, or one taken from Greek.
 _ONSETS = frozenset(
-    "bl br ch chl chr cl cr dr dw fl fr gh gl gn gr kn kr ph phl phr pl pn pr ps pt qu rh sc sch scl scr sh shr sk sl "
-    "sm sn sp sph spl spr squ st str sw th thr tr tw wh wr".split()
+    "bl br ch chl chr cl cr dl dr dw fl fr gh gl gn gr kl kn kr ph phl phr pl pn pr ps pt rh sc sch scl scr sh shr sk "
+    "sl sm sn sp sph spl spr st str sw th thr tl tr tw wh wr".split()
 )
 # The words of a long name whose initials acronyms leave out.
 _SMALL = frozenset("a an and as at by due for from in of on or the to type with without".split())

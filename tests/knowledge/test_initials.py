@@ -4,7 +4,7 @@ from hf_bionerkd.knowledge.initials import is_initials, reads_as_word
 
 
 @pytest.mark.parametrize(
-    "word", "pain rash gout tumor cysts scars burns cramp palsy urea ulcer sight itch style".split()
+    "word", "pain rash gout tumor cysts scars burns cramp palsy urea ulcer sight itch ankle lymph mumps birth".split()
 )
 def test_words(word):
     assert reads_as_word(word)

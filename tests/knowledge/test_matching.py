@@ -108,7 +108,7 @@ sentences = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(sentences)
 def test_all_definitions_at_once_give_what_one_after_the_other_gives(text):
     words = split_words(text)

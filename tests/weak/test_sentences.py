@@ -3,7 +3,7 @@ import time
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_bionerkd.corpora.conll import read_conll
@@ -86,6 +86,7 @@ words = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(words, max_size=40).map("".join),
     st.lists(st.tuples(st.integers(0, 60), st.integers(1, 10)), max_size=3),
@@ -98,9 +99,14 @@ def test_one_walk_decides_as_a_look_at_each_sentence_does(text, spans):
 @pytest.mark.parametrize("piece", [".", "(A. ", "a. B ", '."', "[ ", ".\n"])
 def test_time_is_linear(piece):
     text = piece * (1_000_000 // len(piece))
+    # The least of some tries, because other programs disturb.
+    assert any(seconds(text) < 2 for _ in range(3))
+
+
+def seconds(text):
     begin = time.process_time()
     split_sentences(text)
-    assert time.process_time() - begin < 2
+    return time.process_time() - begin
 
 
 def test_time_is_linear_in_passages_and_mentions():
