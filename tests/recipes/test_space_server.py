@@ -18,6 +18,9 @@ from limits import AT_ONCE, LARGEST_REQUEST, LONGEST, WAITING
 from programs import Endpoints, usage
 from students import Shelf
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning:gradio", "ignore:.*copy keyword", "ignore:.*no_silent"
+)
 NAME = "find_mentions"
 TEXT = "Aspirin for lung cancer 🧬 in carriers of TP53."
 
