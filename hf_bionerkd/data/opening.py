@@ -12,6 +12,7 @@ from pathlib import Path
 import datasets
 import pyarrow.parquet as pq
 from datasets import Dataset, Features, load_dataset, load_dataset_builder
+from datasets.data_files import EmptyDatasetError
 from datasets.exceptions import DatasetGenerationError
 
 from hf_bionerkd.corpora.files import CorpusError
@@ -98,7 +99,7 @@ def open_corpus(
         if (saved := _saved_files(folder, where)) is not None:
             splits = {split: [_read("arrow", [file], key) for file in files] for split, files in saved.items()}
         else:
-            splits = _load_folder(folder, key)
+            splits = _load_folder(folder, key, where)
     except DatasetGenerationError as error:
         reason = error.__cause__ or error
         raise ValueError(f"{where}: {type(reason).__name__}: {' '.join(str(reason).split())}") from error
@@ -148,10 +149,22 @@ def _cache(key: str) -> str:
     return str(Path(datasets.config.HF_DATASETS_CACHE) / "hf_bionerkd" / key)
 
 
-def _load_folder(folder: Path, key: str) -> dict[str, list[Dataset]]:
-    """Load a folder as `load_dataset` does; files whose schemas name their labels differently become several parts."""
+def _load_folder(folder: Path, key: str, where: str) -> dict[str, list[Dataset]]:
+    """Load a folder as `load_dataset` does; files whose schemas name their labels differently become several parts.
+
+    Raises:
+        ValueError: `datasets` finds no splits in the folder, as where several corpora lie in it.
+    """
     folder = _without_patterns(folder, key)
-    builder = load_dataset_builder(str(folder), cache_dir=_cache(key))
+    try:
+        builder = load_dataset_builder(str(folder), cache_dir=_cache(key))
+    except (ValueError, EmptyDatasetError) as error:
+        inside = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        hint = f" Did you mean one of its folders ({', '.join(inside[:5])})?" if inside else ""
+        raise ValueError(
+            f"{where}: its files are not the splits of one corpus ({' '.join(str(error).split())}).{hint} Files of "
+            "other names are named with `splits: {train: …, test: …}`."
+        ) from error
     files = {str(split): [str(file) for file in names] for split, names in (builder.config.data_files or {}).items()}
     schemas = {file: _label_names(file) for names in files.values() for file in names}
     if len({names for names in schemas.values() if names is not None}) > 1:

@@ -147,10 +147,10 @@ def _known_commit(reference: Reference) -> str | None:
 def _explained(explained: HubError, error: Exception, reference: Reference) -> HubError:
     """Return the error with what the user can do here: correct a path, or use the cache."""
     text = str(explained)
-    if is_missing(error):
-        text += _nor_here(reference)
     # While the Hub cannot be reached, the run can go on with what the cache holds whole.
     commit = _known_commit(reference) if explained.temporary else None
+    if is_missing(error) or (explained.temporary and commit is None):
+        text += _nor_here(reference)
     if commit and (_cached(reference) / "snapshots" / commit).is_dir():
         text += f" The cache holds {reference} at commit {commit}: HF_HUB_OFFLINE=1 makes do with that."
     return HubError(text, temporary=explained.temporary)

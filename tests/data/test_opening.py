@@ -162,3 +162,15 @@ def test_a_folder_without_data_is_named(tmp_path):
     (tmp_path / "notes.md").write_text("x")
     with pytest.raises(FileNotFoundError, match="corpus 'Toy' at .*holds no Parquet, JSON or CSV files"):
         load_corpus(str(tmp_path), "Toy")
+
+
+def test_a_folder_of_several_corpora_is_named_with_the_folders_in_it(tmp_path):
+    """`datasets` takes them for splits in different formats, and names neither corpus nor path."""
+    (tmp_path / "disease").mkdir()
+    (tmp_path / "disease" / "validation.jsonl").write_text('{"tokens": ["a"], "ner_tags": ["O"]}\n')
+    (tmp_path / "gene").mkdir()
+    table(["one"]).to_parquet(str(tmp_path / "gene" / "train.parquet"))
+    with pytest.raises(ValueError, match="corpus 'Toy' at .* not the splits of one corpus") as raised:
+        load_corpus(str(tmp_path), "Toy")
+    assert "one of its folders (disease, gene)" in str(raised.value) and "\n" not in str(raised.value)
+    assert "splits: {train: …, test: …}" in str(raised.value)

@@ -165,3 +165,5 @@ def test_an_unreachable_hub_is_an_error_that_names_the_cache_only_if_that_helps(
     held, other = ask(nowhere, tmp_path, ("model", "org/model@main"), ("model", "org/other"))
     assert "could not be reached" in held[0] and f"holds org/model@main at commit {commit}" in held[0] and held[1]
     assert "could not be reached" in other[0] and "HF_HUB_OFFLINE" not in other[0] and other[1]
+    # A mistyped folder looks like a name on the Hub.
+    assert "no folder 'org/other' here either" in other[0] and "here either" not in held[0] + error
