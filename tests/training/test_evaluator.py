@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tiny
+from datasets import Dataset
 
 from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.evaluation.entities import Counts, score_spans
@@ -209,3 +210,27 @@ def test_a_document_of_20000_words_is_scored(corpora):
     long = rows.map(lambda _: {"tokens": words, "labels": labels})
     (result,) = MentionEvaluator(long, SPACE, named_types(corpora)[:1])("m", guessing).strict
     assert result.counts.support == labels.count(SPACE.label2id["B-Disease"])
+
+
+def test_mentions_that_touch_masked_words_are_neither_right_nor_wrong():
+    space = LabelSpace(("Gene",))
+    begin, inside, outside, masked = 0, 1, 2, -100
+    rows = Dataset.from_dict(
+        {
+            "id": ["x"],
+            "tokens": [list("abcdefg")],
+            "labels": [[begin, outside, masked, begin, masked, inside, begin]],
+            "corpus": [0],
+        }
+    )
+
+    class Tagger:
+        types = ("Gene",)
+
+        def spans(self, sentences):
+            found = [(0, 1, "Gene"), (1, 3, "Gene"), (3, 4, "Gene"), (4, 5, "Gene"), (5, 6, "Gene")]
+            return [SentenceSpans(found, found) for _ in sentences]
+
+    (result,) = MentionEvaluator(rows, space, [("toy", ("Gene",))])("m", Tagger()).strict
+    # (0, 1) is right, (6, 7) missed; of (1, 3) and (4, 5) nobody knows; gold (3, 6) goes on over a masked word.
+    assert (result.counts.tp, result.counts.fp, result.counts.fn) == (1, 2, 1)

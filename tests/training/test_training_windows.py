@@ -292,3 +292,16 @@ def test_only_bio_is_trained_because_the_pipeline_reads_it_pain_12(wordpiece):
     encoder = WordEncoder(wordpiece, 16)
     with pytest.raises(ValueError, match="training labels are BIO, .* not IOBES"):
         TrainingWindows(corpus([["x"]]), encoder, LabelSpace(("Gene",), "IOBES"), CORPORA, NO_TAGS)
+
+
+def test_masked_words_are_learned_in_none_of_their_pieces(wordpiece):
+    rows = Dataset.from_dict(
+        {"id": ["x"], "tokens": [["TP53", "feverasthma", "TP53"]], "labels": [[0, IGNORED, OUTSIDE]], "corpus": [0]}
+    )
+    encoder = WordEncoder(wordpiece, 64)
+    windows = TrainingWindows(rows, encoder, SPACE, CORPORA, NO_TAGS)
+    (window,) = encoder([rows[0]["tokens"]])[0]
+    labels = windows[0]["labels"][len(encoder.prefix) : -len(encoder.suffix)].tolist()
+    masked = [label for label, word in zip(labels, window.word_ids, strict=True) if word == 1]
+    assert len(masked) > 1 and set(masked) == {IGNORED}
+    assert IGNORED not in [label for label, word in zip(labels, window.word_ids, strict=True) if word != 1]
