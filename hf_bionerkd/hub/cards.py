@@ -127,6 +127,7 @@ class ModelCardInfo:
         teachers (`Sequence[TeacherInfo]`, *optional*): Teachers in the configuration's order.
         corpora (`Sequence[CorpusInfo]`, *optional*): Corpora in the configuration's order.
         losses (`Sequence[LossInfo]`, *optional*): Terms of the training loss.
+        aggregation (`Mapping[str, str]`, *optional*): Settings by which several teachers became one target.
         training_arguments (`Mapping[str, object]`, *optional*): Arguments that differ from their defaults.
         parameters (`int`, *optional*): Number of weights.
         megabytes (`float`, *optional*): Size of the weights on disk.
@@ -154,6 +155,7 @@ class ModelCardInfo:
     teachers: Sequence[TeacherInfo] = ()
     corpora: Sequence[CorpusInfo] = ()
     losses: Sequence[LossInfo] = ()
+    aggregation: Mapping[str, str] = field(default_factory=dict)
     training_arguments: Mapping[str, object] = field(default_factory=dict)
     parameters: int | None = None
     megabytes: float | None = None

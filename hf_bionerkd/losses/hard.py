@@ -19,6 +19,11 @@ _EQUATIONS: dict[str, str] = {
     "entities": r"\mathcal{L}_{GT} = -\sum_{t: y_t \neq O} \log S_t(y_t)",
     "partial": r"\mathcal{L}_{GT} = -\sum_t \log \sum_{k \in \mathrm{allowed}(t)} S_t(k)",
 }
+_SOURCES: dict[str, str] = {
+    "all": "eq. 15",
+    "entities": "the public code, which leaves O out of eq. 15",
+    "partial": "in place of eq. 15, whose O denies every type: the marginal likelihood is this project's",
+}
 
 
 class _LabelTerm(LossTerm):
@@ -86,8 +91,11 @@ class GoldLabels(_LabelTerm):
 
     @property
     def citation(self) -> str:  # type: ignore[override]
-        """Source of the term that the student's output layer calls for."""
-        return "Zhou et al. 2021" if self.crf is not None else "Moscato et al. 2023, TaughtNet, eq. 15"
+        """Source of the chosen reading, for the student's output layer."""
+        if self.crf is not None:
+            own = "" if self.outside == "all" else ", with the likelihood of sentences known in part, this project's"
+            return f"Zhou et al. 2021{own}"
+        return f"Moscato et al. 2023, TaughtNet, {_SOURCES[self.outside]}"
 
     @property
     def equation(self) -> str:

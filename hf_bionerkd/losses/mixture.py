@@ -175,7 +175,7 @@ def taughtnet_mixture(lam: float = 0.9, outside: Outside = "partial") -> Mixture
         >>> taughtnet_mixture(0.75).describe()["weights"]
         {'kd': 0.75, 'gold': 0.25}
 
-    Source: Moscato et al. 2023 (TaughtNet), eqs. 13-15.
+    Source: Moscato et al. 2023 (TaughtNet), eqs. 13 and 14, and with `outside="all"` eq. 15.
     """
     if not 0 <= lam <= 1:
         raise ValueError(f"λ is {lam!r}, expected a number from 0 (gold labels only) to 1 (teachers only)")

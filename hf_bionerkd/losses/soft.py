@@ -36,7 +36,13 @@ class SoftCrossEntropy(LossTerm):
 
     name = "kd"
     equation = r"\mathcal{L}_{KD} = -\sum_t \sum_k A_t(k) \log S_t(k)"
-    citation = "Moscato et al. 2023, TaughtNet, eq. 14"
+
+    @property
+    def citation(self) -> str:  # type: ignore[override]
+        """Source of the term, and which distribution of a student with a CRF it reads."""
+        own = "" if self.crf is None else ", with the marginals of the student's CRF"
+        return f"Moscato et al. 2023, TaughtNet, eq. 14{own}"
+
     reads = ("scores", "labels", "joint_targets")
     layout: Layout
     crf: SequenceLayer | None = None
@@ -53,11 +59,6 @@ class SoftCrossEntropy(LossTerm):
             scores = self.crf.marginals(scores, outputs.mask)
             targets = begun_inside(targets, outputs.mask, self.crf, self.layout)
         return self.compute(scores, targets, batch["labels"] != IGNORED)
-
-    def describe(self) -> dict[str, str]:
-        """Return what a card prints about this term."""
-        own = {"student": "marginals of its CRF"} if self.crf is not None else {}
-        return {**super().describe(), **own}
 
     def compute(self, scores: Tensor, targets: Tensor, mask: Tensor) -> LossSum:
         """Add up the cross entropy over the positions where `mask` is true.

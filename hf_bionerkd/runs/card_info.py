@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ def card_info(
     base_model: str | None,
     base_commit: str | None = None,
     teachers: Sequence[TeacherInfo] = (),
+    aggregation: Mapping[str, str] | None = None,
     versions: dict[str, str],
     human: HumanCard | None = None,
 ) -> ModelCardInfo:
@@ -51,6 +52,8 @@ def card_info(
         base_model (`str`, *optional*): The model that it was initialised from, a Hub id or path.
         base_commit (`str`, *optional*): The commit of that model on the Hub.
         teachers (`Sequence[TeacherInfo]`, *optional*): The teachers; their `source` may still be a path.
+        aggregation (`Mapping[str, str]`, *optional*): How they are put together, which the card says where the loss
+            reads their joint distribution.
         versions (`dict[str, str]`): The versions of the software.
         human (`HumanCard`, *optional*): The part of the card that people write.
     """
@@ -69,6 +72,7 @@ def card_info(
         teachers=[_without_path(teacher) for teacher in teachers],
         corpora=[_corpus_info(corpus) for corpus in job.corpora],
         losses=loss_infos(job),
+        aggregation=dict(aggregation or {}) if "joint_targets" in job.loss.reads else {},
         training_arguments=without_paths(job.training),
         parameters=sum(p.numel() for p in model.parameters()),
         megabytes=sum(p.numel() * p.element_size() for p in model.parameters()) / 1e6,

@@ -7,7 +7,7 @@ are what ``--help`` and the reference of keys show (:mod:`~hf_bionerkd.runs.conf
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -18,6 +18,9 @@ from hf_bionerkd.runs.shipped import shipped
 BILSTM = "bionerkd_bilstm_crf"  # the model type that reads words, and has a vocabulary of words
 TRANSFORMER_CRF = "bionerkd_transformer_crf"
 DEFAULT_LAM = 0.9
+DEFAULT_TEMPERATURE = 2.0
+DEFAULT_NEUTRAL_RATE = 0.5
+ROWS_PER_PART = 2048
 MAX_SEED = 2**32 - 1  # numpy accepts no larger one
 
 
@@ -167,7 +170,8 @@ class ModelConfig(Section):
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.architecture):
             raise ConfigError("a model needs either `path` or `architecture` (from scratch), and not both")
-        if self.vectors and self.architecture.get("model_type") != BILSTM:
+        words = self.architecture.get("model_type") == BILSTM
+        if self.vectors and not words:
             raise ConfigError(f"`vectors` are for an architecture with model_type: {BILSTM}")
         if self.head == "crf" and self.architecture.get("model_type") in (BILSTM, TRANSFORMER_CRF):
             raise ConfigError(
@@ -176,6 +180,20 @@ class ModelConfig(Section):
             )
         if self.head_size < 0 or (self.head_size and self.head != "crf"):
             raise ConfigError(f"`head_size` {self.head_size} is a width from 0 up, and of `head: crf` alone")
+        # What would be passed over in silence. (`vocab_size` is a limit, which nothing reaches then.)
+        idle = {"tokenizer": self.tokenizer, "lowercase": self.lowercase}
+        if self.path:
+            _refuse_idle(idle, "a published encoder brings its own tokenizer")
+        elif words:
+            _refuse_idle(
+                idle, f"a model of words ({BILSTM}) makes a vocabulary of all training words as they are written"
+            )
+        elif self.tokenizer and not self.tokenizer.endswith(".txt"):  # of a vocab.txt it says how text is read
+            _refuse_idle({"lowercase": self.lowercase}, f"the tokenizer {self.tokenizer} says how text is read")
+        if not self.path:
+            _refuse_idle({"revision": self.revision}, "only a `path` has revisions")
+            if not self.tokenizer:
+                _refuse_idle({"trust_remote_code": self.trust_remote_code}, "nothing is loaded from a repository")
 
     @property
     def whole_architecture(self) -> dict[str, Any]:
@@ -214,11 +232,14 @@ class EncodingConfig(Section):
     subwords: Literal["all", "first"] = "all"
     tag_pair: Literal["corpus", "type", "both", "none"] = "corpus"
     end_tag: bool = True
-    neutral_tag_rate: float = 0.5
+    neutral_tag_rate: float = DEFAULT_NEUTRAL_RATE
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.neutral_tag_rate <= 1.0:
             raise ConfigError(f"neutral_tag_rate is a share between 0 and 1, not {self.neutral_tag_rate}")
+        if self.tag_pair == "none":
+            idle = {"end_tag": not self.end_tag, "neutral_tag_rate": self.neutral_tag_rate != DEFAULT_NEUTRAL_RATE}
+            _refuse_idle(idle, "tag_pair is none, so there are no tags")
 
 
 @dataclass
@@ -230,6 +251,11 @@ class TeacherEncodingConfig(EncodingConfig):
     """
 
     tag_pair: Literal["corpus", "type", "both", "none"] = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        idle = {"neutral_tag_rate": self.neutral_tag_rate != DEFAULT_NEUTRAL_RATE}
+        _refuse_idle(idle, "only a distilled student has the neutral tag <all>")
 
 
 @dataclass
@@ -284,6 +310,9 @@ class TeacherConfig(Section):
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.finetune):
             raise ConfigError(f"teacher {self.name!r} needs either `path` or `finetune`, and not both")
+        if self.finetune:
+            idle = {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
+            _refuse_idle(idle, f"teacher {self.name!r} is trained here and has no repository")
 
     def check_paths(self, key: str) -> None:
         """See :meth:`Section.check_paths`."""
@@ -332,7 +361,7 @@ class LossConfig(Section):
     alpha: float | None = None
     weights: dict[str, float] = field(default_factory=dict)
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
-    temperature: float = 2.0
+    temperature: float = DEFAULT_TEMPERATURE
     gold_outside: Literal["all", "entities", "partial"] = "partial"
 
     def __post_init__(self) -> None:
@@ -351,6 +380,14 @@ class LossConfig(Section):
             raise ConfigError(f"loss.weights are numbers from 0 up, not all of them 0; not {wrong or self.weights}")
         if not 0.0 < self.temperature < math.inf:
             raise ConfigError(f"loss.temperature is a number above 0, not {self.temperature}")
+        # What no term of the loss would read; one of weight 0 does, as a sweep of weights goes through it.
+        known = ", ".join(self.terms)
+        idle = {
+            "temperature": self.temperature != DEFAULT_TEMPERATURE and "tempered" not in self.terms,
+            "gold_outside": self.gold_outside != "partial" and "gold" not in self.terms,
+            **{f"options.{name}": name not in self.terms for name in self.options},
+        }
+        _refuse_idle(idle, f"the terms of the loss are {known}", "loss.")
 
     @property
     def terms(self) -> dict[str, float]:
@@ -377,7 +414,12 @@ class TeacherOutputsConfig(Section):
 
     mode: Literal["cached", "online"] = "cached"
     cache_dir: str | None = None
-    rows_per_part: int = 2048
+    rows_per_part: int = ROWS_PER_PART
+
+    def __post_init__(self) -> None:
+        if self.mode == "online":
+            idle = {"rows_per_part": self.rows_per_part != ROWS_PER_PART}
+            _refuse_idle(idle, "mode is online, where nothing is cached")
 
 
 @dataclass
@@ -503,7 +545,8 @@ class DistillConfig(RunConfig):
         loss (`LossConfig`, *optional*): The student's loss.
         teacher_outputs (`TeacherOutputsConfig`, *optional*): Where the teachers' outputs come from.
         baselines (`list[str]`, *optional*): Models trained beside the student for the table: `"merged"` (lam 0, gold
-            ``O`` = all; the paper's baseline), `"partial"` (lam 0, gold ``O`` = partial).
+            ``O`` = all; the paper's baseline), `"partial"` (lam 0, gold ``O`` = partial). With tag pairs they see each
+            sentence under its corpus's tag or ``<all>``, as the student does.
         training (`dict`, *optional*): Values of `transformers.TrainingArguments` for student and baselines.
         resume (`bool`, *optional*, defaults to `False`): Continue a killed run.
         push_to_hub (`str`, *optional*): Hub id (``org/name``) that the student is published as.
@@ -521,12 +564,43 @@ class DistillConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if "kd" not in self.loss.terms:
+            idle = {
+                f"aggregation.{key}": value != getattr(AggregationConfig(), key)
+                for key, value in vars(self.aggregation).items()
+            }
+            _refuse_idle(
+                idle, f"only the term kd puts teachers together; the loss's terms are {', '.join(self.loss.terms)}"
+            )
+        if self.aggregation.combine != "weights":
+            idle = {f"teachers.{index}.weight": each.weight != 1.0 for index, each in enumerate(self.teachers)}
+            _refuse_idle(
+                idle, f"aggregation.combine is {self.aggregation.combine}; weights count under combine: weights"
+            )
         workers = self.training.get("dataloader_num_workers")
         if self.teacher_outputs.mode == "online" and workers:
             raise ConfigError(
                 f"teacher_outputs.mode is online, where teachers answer in the training process; that needs "
                 f"training.dataloader_num_workers: 0, not {workers}"
             )
+
+
+def _refuse_idle(given: Mapping[str, Any], why: str, prefix: str = "") -> None:
+    """Refuse options that would do nothing, and would be taken to have done something.
+
+    Args:
+        given (`Mapping[str, Any]`): Name of an option to whether it was given (or its value).
+        why (`str`): Why it does nothing.
+        prefix (`str`, *optional*): What the names stand under.
+
+    Raises:
+        ConfigError: One was given.
+    """
+    names = [f"`{prefix}{name}`" for name, value in given.items() if value]
+    if names:
+        raise ConfigError(
+            f"{' and '.join(names)} would do nothing here: {why}; leave {'it' if len(names) == 1 else 'them'} out"
+        )
 
 
 def no_configuration(path: str | Path) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -210,6 +210,7 @@ def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching
             base_model=config.student.path,
             base_commit=config.student.revision,
             teachers=teaching.infos() if is_student else [],
+            aggregation=asdict(config.aggregation),
             versions=versions(),
             human=human,
         )

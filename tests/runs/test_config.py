@@ -7,10 +7,12 @@ import pytest
 import yaml
 
 from hf_bionerkd.runs.config import (
+    AggregationConfig,
     BuildConfig,
     ConfigError,
     CorpusConfig,
     DistillConfig,
+    EncodingConfig,
     FinetuneConfig,
     HubConfig,
     LossConfig,
@@ -18,6 +20,7 @@ from hf_bionerkd.runs.config import (
     RunConfig,
     TeacherConfig,
     TeacherEncodingConfig,
+    TeacherOutputsConfig,
 )
 from hf_bionerkd.runs.config_loading import load_config, to_dict
 from hf_bionerkd.runs.folder import differences
@@ -157,9 +160,11 @@ def test_paths_that_are_here_or_on_the_hub_pass(tmp_path, monkeypatch):
             CorpusConfig("to build", "no", build=BuildConfig("build.py", "o")),
             CorpusConfig("built", "corpus", build=BuildConfig("no.py", "o")),
         ],
-        student=ModelConfig(tokenizer="vocab.txt", **words),
+        student=ModelConfig(**words),
         teachers=[TeacherConfig("a", "bert-base"), TeacherConfig("b", finetune="teacher.yaml")],
     ).check_paths()
+    pieces = ModelConfig(architecture={"model_type": "bert"}, tokenizer="vocab.txt", lowercase=True)
+    distillation(student=pieces).check_paths()
 
 
 def test_a_wrong_path_is_found_without_the_heavy_libraries():
@@ -230,3 +235,52 @@ def test_runs_of_earlier_versions_are_known_again(tmp_path):
 def test_a_teacher_is_given_no_tag_pair():
     finetune = FinetuneConfig(output_dir="out", corpora=[CORPUS], model=ENCODER)
     assert finetune.encoding == TeacherEncodingConfig() and finetune.encoding.tag_pair == "none"
+
+
+WORDS = {"model_type": "bionerkd_bilstm_crf"}
+BERT = {"model_type": "bert"}
+EXCLUSIVE, WEIGHED = AggregationConfig("exclusive"), AggregationConfig(combine="weights")
+WEIGHTY = TeacherConfig("t", "org/t", weight=0.9)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: ModelConfig(architecture=WORDS, lowercase=True), "`lowercase` would do nothing here: a model of"),
+        (lambda: ModelConfig(architecture=WORDS, tokenizer="t", lowercase=True), "`tokenizer` and `lowercase`.*them"),
+        (lambda: ModelConfig("org/encoder", lowercase=True), "brings its own tokenizer"),
+        (lambda: ModelConfig("org/encoder", tokenizer="org/other"), "`tokenizer`"),
+        (lambda: ModelConfig(architecture=BERT, tokenizer="org/t", lowercase=True), "`lowercase`"),
+        (lambda: ModelConfig(architecture=BERT, revision="main"), "only a `path` has revisions"),
+        (lambda: ModelConfig(architecture=BERT, trust_remote_code=True), "nothing is loaded"),
+        (lambda: EncodingConfig(tag_pair="none", end_tag=False), "`end_tag`.*tag_pair is none"),
+        (lambda: EncodingConfig(tag_pair="none", neutral_tag_rate=0.1), "`neutral_tag_rate`"),
+        (lambda: TeacherEncodingConfig(tag_pair="corpus", neutral_tag_rate=0.1), "only a distilled student"),
+        (lambda: TeacherConfig("t", finetune="a.yaml", revision="main"), "'t' is trained here"),
+        (lambda: LossConfig(temperature=3.0), "`loss.temperature`.*terms of the loss are kd, gold"),
+        (lambda: LossConfig(lam=0.5, temperature=3.0), "`loss.temperature`"),
+        (lambda: LossConfig(weights={"kd": 1.0}, gold_outside="all"), "`loss.gold_outside`"),
+        (lambda: LossConfig(options={"adversarial": {}}), "`loss.options.adversarial`"),
+        (lambda: TeacherOutputsConfig("online", rows_per_part=7), "`rows_per_part`.*online"),
+        (
+            lambda: distillation(loss=LossConfig(alpha=0.5), aggregation=EXCLUSIVE),
+            "`aggregation.method`.*only the term kd",
+        ),
+        (lambda: distillation(loss=LossConfig(weights={"l1": 1}), aggregation=WEIGHED), "`aggregation.combine`"),
+        (lambda: distillation(teachers=[WEIGHTY]), "`teachers.0.weight`.*combine is mean"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(make, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
+def test_options_that_do_something_are_taken():
+    ModelConfig(architecture=BERT, lowercase=True, vocab_size=300)
+    ModelConfig(architecture=BERT, tokenizer="vocab.txt", lowercase=True)
+    ModelConfig(architecture=BERT, tokenizer="org/t", trust_remote_code=True)
+    EncodingConfig(end_tag=False, neutral_tag_rate=0.1)
+    LossConfig(alpha=0.0, temperature=3.0, gold_outside="all")  # one of a sweep's runs
+    LossConfig(weights={"tempered": 0.0, "l1": 1.0}, temperature=3.0)
+    distillation(aggregation=WEIGHED, teachers=[WEIGHTY])
