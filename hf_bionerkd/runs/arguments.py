@@ -85,7 +85,8 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
             output_dir=output_dir, seed=seed, data_seed=seed, remove_unused_columns=False, **merged
         )
     except Exception as error:  # whatever wrong values raise there, such as an AttributeError
-        raise ConfigError(f"`training`: {' '.join(str(error).split())}") from None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"`training`: {reason[:500]}") from None
     check_trackers(args)
     check_optimizer(args)
     return args

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hf_bionerkd.runs.config import ConfigError
+from hf_bionerkd.yaml_files import shown
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -28,10 +29,10 @@ def check_trackers(args: TrainingArguments) -> None:
 
     installed = get_available_reporting_integrations()
     for name in args.report_to:
-        if name not in INTEGRATION_TO_CALLBACK:
+        if not isinstance(name, str) or name not in INTEGRATION_TO_CALLBACK:
             near = difflib.get_close_matches(str(name), INTEGRATION_TO_CALLBACK, n=1)
             hint = f"did you mean {near[0]}?" if near else f"use none, or {', '.join(INTEGRATION_TO_CALLBACK)}"
-            raise ConfigError(f"`training.report_to` names {name!r}, which transformers does not know; {hint}")
+            raise ConfigError(f"`training.report_to` names {shown(name)}, which transformers does not know; {hint}")
         package = _UNLISTED.get(name)
         found = name in installed or (package is not None and importlib.util.find_spec(package) is not None)
         if not found:
@@ -49,8 +50,12 @@ def check_optimizer(args: TrainingArguments) -> None:
     """
     from transformers import Trainer
 
+    if args.optim_args is not None and not isinstance(args.optim_args, str):
+        raise ConfigError(f"`training.optim_args` must be a text such as 'a=1,b=2', not {shown(args.optim_args)}")
     try:
         Trainer.get_optimizer_cls_and_kwargs(args, None)
+    except AttributeError:
+        return  # some look into the model, which comes later
     except (ImportError, ValueError, KeyError, TypeError, NotImplementedError) as error:
         if "pass a" in str(error) and "model" in str(error):
             return  # what it needs besides is there; the model comes later
@@ -84,6 +89,6 @@ def check_metric(args: TrainingArguments, corpora: Mapping[str, Sequence[str] | 
         near = difflib.get_close_matches(name, possible, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise ConfigError(
-            f"`training.metric_for_best_model` is {metric!r}, which no evaluation gives; {hint}Use f1, the macro "
+            f"`training.metric_for_best_model` is {shown(metric)}, which no evaluation gives; {hint}Use f1, the macro "
             f"average, or one of {', '.join(possible[1:10])}{', …' if len(possible) > 10 else ''}"
         )

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from hf_bionerkd.knowledge.lexicon import LexiconRules
 from hf_bionerkd.knowledge.vocabularies import Branches
-from hf_bionerkd.yaml_files import YamlError, read_yaml
+from hf_bionerkd.yaml_files import YamlError, read_yaml, shown
 
 CORPORA_VARIABLE = "BIONERKD_CORPORA"
 
@@ -299,30 +299,34 @@ def _read(expected: Any, value: Any, key: str) -> Any:
     if origin is tuple and isinstance(value, (list, tuple)):
         return tuple(_read(arguments[0], item, f"{key}[{index}]") for index, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
-        return {str(name): _read(arguments[1], item, f"{key}.{name}") for name, item in value.items()}
+        return {
+            str(name): _read(arguments[1], item, f"{key}.{' '.join(str(name).split())[:60]}")
+            for name, item in value.items()
+        }
     if origin is Literal:
         if value in arguments:
             return value
-        raise WeakConfigError(f"key {key!r}: {value!r} is none of {', '.join(map(repr, arguments))}")
+        raise WeakConfigError(f"key {key!r}: {shown(value)} is none of {', '.join(map(repr, arguments))}")
     # A `bool` is an `int` in Python, but not in a configuration.
     if isinstance(expected, type) and isinstance(value, expected) and isinstance(value, bool) == (expected is bool):
         return value
     # Nothing fits: say what was expected in words that a writer of YAML knows.
     expectation = {tuple: "a list", dict: "keys and values"}.get(origin, getattr(expected, "__name__", str(expected)))
-    raise WeakConfigError(f"key {key!r}: expected {expectation}, found {value!r}")
+    raise WeakConfigError(f"key {key!r}: expected {expectation}, found {shown(value)}")
 
 
 def _read_dataclass(expected: type, value: Any, key: str) -> Any:
     if not isinstance(value, dict):
-        raise WeakConfigError(f"key {key!r}: expected keys and values, found {value!r}")
+        raise WeakConfigError(f"key {key!r}: expected keys and values, found {shown(value)}")
     # Unknown keys first: a misspelt key is the likeliest reason for a missing one.
     hints, known = typing.get_type_hints(expected), {entry.name: entry for entry in fields(expected)}
     prefix = f"{key}." if key else ""
     for name in value:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)[0]
+            one_line = " ".join(str(name).split())[:60]
             raise WeakConfigError(
-                f"unknown key '{prefix}{name}'; the nearest known one is {near!r}, of {sorted(known)}"
+                f"unknown key '{prefix}{one_line}'; the nearest known one is {near!r}, of {sorted(known)}"
             )
     for name, entry in known.items():
         if name not in value and entry.default is MISSING and entry.default_factory is MISSING:
