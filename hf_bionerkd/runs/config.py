@@ -572,11 +572,6 @@ class DistillConfig(RunConfig):
             _refuse_idle(
                 idle, f"only the term kd puts teachers together; the loss's terms are {', '.join(self.loss.terms)}"
             )
-        if self.aggregation.combine != "weights":
-            idle = {f"teachers.{index}.weight": each.weight != 1.0 for index, each in enumerate(self.teachers)}
-            _refuse_idle(
-                idle, f"aggregation.combine is {self.aggregation.combine}; weights count under combine: weights"
-            )
         workers = self.training.get("dataloader_num_workers")
         if self.teacher_outputs.mode == "online" and workers:
             raise ConfigError(

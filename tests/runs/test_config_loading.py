@@ -61,7 +61,6 @@ def test_overrides_reach_keys_sections_lists_and_new_keys(load):
         DISTILL,
         "loss.lam=0.5",
         "teachers.1.weight=2",
-        "aggregation.combine=weights",
         "teachers.0={name: v, path: org/v, types: {Drug: Chemical}}",
         "training.num_train_epochs=3",
         "baselines=[merged]",
