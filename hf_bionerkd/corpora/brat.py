@@ -12,9 +12,12 @@ a folder                                    every pair ``a.txt`` and ``a.ann`` i
 a text without annotations beside it        passed over and counted; annotations without a text: error
 fragments (``0 6;19 25``)                   parts of one mention, which is the stretch from the first to the last;
                                             counted
-``N`` rows                                  concept IDs of the mention that they name, separated as in PubTator text
+``N`` rows                                  concept IDs of the mention that they name, separated as in PubTator text;
+                                            those of no mention are counted
 events, relations, attributes, notes        skipped and counted, by what they are (``relations_skipped``, …)
 line breaks in a mention                    brat prints a blank for each: no repair
+``\r\n`` in the text                          counted as two characters or as one (then the text is read with ``\n``),
+                                            whichever fits more mentions; the latter is counted
 offsets, spelling, white space at the ends  as in PubTator text: found out per document, repaired or set aside, counted
 a row that is none of these                 set aside and counted where the caller takes it, else an error that names
                                             the file and the line
@@ -50,7 +53,7 @@ _SKIPPED = {
     "#": "notes_skipped",
 }
 _BOUND = re.compile(r"([^\s]+) ([0-9]{1,9} [0-9]{1,9}(?:;[0-9]{1,9} [0-9]{1,9})*)")
-_REFERENCE = re.compile(r"\S+ (T\S*) (\S.*)")
+_REFERENCE = re.compile(r"\S+ ([TER]\S*) (\S.*)")
 _LINE_BREAKS = re.compile(r"[\r\n]")
 
 
@@ -84,7 +87,8 @@ def read_brat(
         source (`str`, *optional*, defaults to `"gold"`): Recorded as the origin of every mention.
         counts (`Counter`, *optional*): Receives ``mentions_repaired``, ``mentions_set_aside``,
             ``mentions_discontinuous``, ``mentions_spelled_differently``, ``documents_in_bytes``,
-            ``documents_in_utf16``, ``rows_set_aside``, ``texts_without_annotations`` and what is skipped.
+            ``documents_in_utf16``, ``documents_with_folded_line_ends``, ``rows_set_aside``,
+            ``texts_without_annotations``, ``references_to_no_mention`` and what is skipped.
         on_set_aside (`Callable`, *optional*): Called with each mention that cannot be kept, as a dictionary of ``file,
             line, document_id, start, end, text, type, concept_ids, reason``, and with each row that cannot be read, as
             one of ``file, line, row, reason``. Without it either is an error.
@@ -140,6 +144,11 @@ def _document(name: str, path: Path, files: list[Path], options: ReaderOptions) 
         )
         for row in _rows(file, references, own):
             bound.append((row, file))
+    # Programs on Windows may have counted each line end as one character.
+    folded = text.replace("\r\n", "\n")
+    if folded != text and _fitting(folded, bound) > _fitting(text, bound):
+        text = folded
+        options.counts["documents_with_folded_line_ends"] += 1
     measured = MeasuredText(text)
     unit = find_unit(((measured, row.spans, row.printed) for row, _ in bound), options.counts)
     mentions = []
@@ -168,8 +177,15 @@ def _document(name: str, path: Path, files: list[Path], options: ReaderOptions) 
         concepts = tuple(concept for value in identifiers for concept in parse_concepts(value, scheme))
         covered = text[placed.start : placed.end]
         mentions.append(Mention(placed.start, placed.end, row.type, covered, concepts, options.source, placed.parts))
+    # What is said of an event, or of a mention that was set aside as a damaged row, has no place.
+    known = {row.id for row, _ in bound}
+    options.counts["references_to_no_mention"] += sum(len(r) for id_, r in references.items() if id_ not in known)
     options.counts["empty_documents"] += not text.strip()
     return Document(name, text, tuple(mentions), (), (Passage(0, len(text), "text"),), {"document_id": name})
+
+
+def _fitting(text: str, rows: list[tuple[_Bound, Path]]) -> int:
+    return sum(stands_at(text, row.spans, row.printed) for row, _ in rows)
 
 
 def _rows(file: Path, references: dict[str, list[str]], options: ReaderOptions) -> Iterator[_Bound]:
@@ -177,6 +193,7 @@ def _rows(file: Path, references: dict[str, list[str]], options: ReaderOptions) 
         if not line.strip():
             continue
         identifier, *columns = line.split("\t")
+        identifier = identifier.strip()
         if line[0] in _SKIPPED:
             options.counts[_SKIPPED[line[0]]] += 1
         elif line[0] == "T" and len(columns) > 1 and (match := _BOUND.fullmatch(columns[0].strip(" "))):

@@ -37,6 +37,7 @@ class Columns(NamedTuple):
         word (`int`): The place of the word, from 0.
         tag (`int`): The place of the tag.
         hint (`str`): Where else a tag seems to stand, for the error of a row that has none in its place.
+        lone_cr (`bool`): Whether the row that shows the columns holds a lone carriage return.
     """
 
     tabs: bool
@@ -45,6 +46,7 @@ class Columns(NamedTuple):
     word: int
     tag: int
     hint: str
+    lone_cr: bool
 
     def split(self, line: str) -> list[str]:
         """Return the columns of a line; white space at its end makes none."""
@@ -61,7 +63,7 @@ class Columns(NamedTuple):
             raise RowError(
                 f"{line!r} has {len(columns)} columns separated by {'tabs' if self.tabs else 'blanks'}; "
                 + (f"line {self.line} has {self.width}" if self.width > 1 else "expected a word and, last, its tag")
-                + ("; a lone carriage return ends no line beside others" if "\r" in line else "")
+                + ("; a lone carriage return ends no line beside others" if "\r" in line or self.lone_cr else "")
             )
         if not columns[self.word]:
             raise RowError(f"{line!r} has an empty word; give the word or remove the row")
@@ -150,7 +152,7 @@ def find_columns(
         and any(columns[place] != "O" for columns in split)
     ]
     hint = f" The tags seem to stand in another column: give tag_column={others[0]}." if others else ""
-    return Columns(tabs, width, number, word_column % width, tag, hint)
+    return Columns(tabs, width, number, word_column % width, tag, hint, "\r" in first)
 
 
 def _counts_words(lines: Sequence[tuple[int, str]], tabs: bool, width: int) -> bool:

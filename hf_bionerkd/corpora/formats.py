@@ -163,7 +163,8 @@ def _of_json(path: Path, beginning: str) -> str:
 
 def _of_lines(path: Path) -> str:
     first, rows, tagged = "", 0, 0
-    for number, line in read_lines(path, lambda *_: None):  # what is damaged is the reader's business
+    damaged: list[str] = []  # what is damaged is the reader's business, unless nothing is sound
+    for number, line in read_lines(path, lambda _, __, reason: damaged.append(reason)):
         if number > _LINES:
             break
         if not line.strip() or line.startswith("#"):
@@ -177,6 +178,8 @@ def _of_lines(path: Path) -> str:
         tagged += any(_TAG.fullmatch(column.strip()) for column in columns[1:])
     if tagged > _SHARE * rows:
         return "conll"
+    if damaged and not rows:
+        raise CorpusError(f"{path}: no line is text ({damaged[0]})")
     raise CorpusError(
         f"{path}: the format is not known by its beginning {first[:80]!r}; expected one of {', '.join(FORMATS)}. Say "
         "`format` if it is one of them, and check that the file is whole."

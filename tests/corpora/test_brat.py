@@ -66,9 +66,11 @@ def test_fragments_references_and_what_is_skipped(tmp_path):
         "breast and ovarian cancer in BRCA1 carriers",
         "N1\tReference T1 MESH:D001943\tBreast Neoplasms",
         "T1\tDisease 0 6;19 25\tbreast cancer",
-        "T2\tGene 29 34\tBRCA1",
+        "T2 \tGene 29 34\tBRCA1",
         "N2\tReference T2 672\tBRCA1",
         "N3\tReference T2 OMIM_113705\t",
+        "N4\tReference E1 GO:1\tbinding",
+        "N5\tReference T9 GO:1\tbinding",
         "E1\tBinding:T2 Theme:T1",
         "R1\tIn Arg1:T1 Arg2:T2",
         "*\tEquiv T1 T2",
@@ -86,7 +88,7 @@ def test_fragments_references_and_what_is_skipped(tmp_path):
     )
     assert +counts == Counter(
         mentions_discontinuous=1, events_skipped=1, relations_skipped=2, attributes_skipped=2, notes_skipped=1
-    )
+    ) + Counter(references_to_no_mention=2)
 
 
 def test_a_folder_is_read_with_those_below_it_in_order(tmp_path):
@@ -118,6 +120,17 @@ def test_line_breaks_within_mentions_are_printed_as_blanks(tmp_path):
         ("Baz\r\nQux", ()),
     ]
     assert +counts == Counter(mentions_discontinuous=1)
+
+
+@pytest.mark.parametrize(
+    ("offset", "text", "folded"), [(17, "One\r\ntwo\r\nthree\r\ngout", 0), (14, "One\ntwo\nthree\ngout", 1)]
+)
+def test_line_ends_of_two_characters_count_as_the_offsets_say(tmp_path, offset, text, folded):
+    counts = Counter()
+    content = "One\r\ntwo\r\nthree\r\ngout"
+    document = one(tmp_path / "c", content, f"T1\tD {offset} {offset + 4}\tgout", counts=counts)
+    assert document.text == text and [m.text for m in document.mentions] == ["gout"]
+    assert +counts == Counter({"documents_with_folded_line_ends": folded} if folded else {})
 
 
 def test_offsets_in_other_units_near_misses_and_other_spellings(tmp_path):

@@ -269,6 +269,7 @@ def test_pain_11_white_space_and_zero_width_words_are_kept(tmp_path):
         ("a\tO\nb\tNN\tO\n", r"bad\.tsv:2: .*3 columns separated by tabs; line 1 has 2"),
         ("a\tO\n\nb O\n", r"bad\.tsv:3: .*1 columns separated by tabs; line 1 has 2"),
         ("a O\nb NN O\n", r"bad\.tsv:2: .*3 columns separated by blanks; line 1 has 2"),
+        ("a\tO\rb\tO\nc\tO\n", r"bad\.tsv:2: .*2 columns .*line 1 has 3; a lone carriage return ends no line"),
         ("word\n", r"bad\.tsv:1: .*expected a word and, last, its tag"),
         ("a\tO\nb\tE-X\n", r"bad\.tsv:2: tag 'E-X' does not belong to the scheme BIO, whose tags are O, B-<type>"),
         ("a\tO\nb\tB\n", r"bad\.tsv:2: tag 'B' does not belong"),

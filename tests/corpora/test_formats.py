@@ -78,6 +78,7 @@ def test_dialects_are_told_apart(tmp_path, content, format):
     ("content", "message"),
     [
         ("", r"a: the file is empty"),
+        (b"PK\x03\x04\0\0\xff\n\0", r"a: no line is text \(the line holds a NUL byte"),
         ("<html><body>Not found</body></html>", r"a: XML whose outermost element is <html>; known are <collection>"),
         ('{"tokens": ["Gout"], "ner_tags": [1]}', r"a: JSON with the keys ner_tags, tokens; known are BioC"),
         ("Patients took vitamin B-12 daily\nfor a year.\n", r"a: the format is not known by its beginning 'Patients"),
