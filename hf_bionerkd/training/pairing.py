@@ -107,7 +107,7 @@ def _fit_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> 
     padding = padding_of_positions(model)
     if padding is not None and tokenizer.pad_token_id != padding:
         token = tokenizer.convert_ids_to_tokens(padding) if padding < len(tokenizer) else None
-        if token not in tokenizer.all_special_tokens:
+        if padding not in tokenizer.added_tokens_decoder:
             raise PairingError(
                 f"{type(model).__name__} counts positions by the padding id {padding}, which is "
                 f"{'no piece' if token is None else f'the ordinary piece {token!r}'} of a tokenizer that pads with "
