@@ -26,10 +26,28 @@ from hf_bionerkd.hub.secrets import redact
 _OURS = ("hf_bionerkd", "__main__")
 _LAUNCHERS = ("accelerate", "accelerate-launch", "torchrun")
 _LAUNCHING_MODULES = ("accelerate.commands", "torch.distributed.run", "hf_bionerkd.runs.launcher")
-# How torch, CUDA and C++ libraries report a lack of memory where they have no exception of its own for it.
+# How torch, CUDA, C++ libraries and the system report a lack of memory where they have no exception of its own for it.
 _NO_MEMORY = re.compile(
-    r"DefaultCPUAllocator: (?:can't allocate|not enough) memory|CUDA(?: error:)? out of memory|"
-    r"CUBLAS_STATUS_ALLOC_FAILED|Cannot allocate memory|bad allocation|std::bad_alloc"
+    r"DefaultCPUAllocator: (?:can't allocate|not enough) memory|(?:CUDA|HIP)(?: error:)? out of memory|"
+    r"MPS backend out of memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED|Cannot allocate memory|"
+    r"bad allocation|std::bad_alloc|can't start new thread|failed to map segment from shared object|"
+    r"out of shared memory|unable to (?:mmap|allocate shared memory)"
+)
+# How a process shows that one of those it started has been killed, as a system does when its memory runs out.
+_WORKER_KILLED = re.compile(
+    r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) (?:is killed by signal: (?:Killed|Bus error)|exited unexpectedly)|"
+    r"subprocesses has abruptly died|process pool was terminated abruptly"
+)
+# What to lower, by the room in which the memory ran out; of several the first that the error came through.
+_LOWER = {
+    "hf_bionerkd.teachers": "`batch_size` (and `max_length`) of the teachers",
+    "hf_bionerkd.inference": "training.per_device_eval_batch_size",
+    "hf_bionerkd.weak": "`limit`, which leaves out abstracts",
+    "hf_bionerkd.data": "`limit` of the corpus, which leaves out documents",
+}
+_LOWER_IN_TRAINING = (
+    "to train with the same steps: a smaller per_device_train_batch_size and as much more of "
+    "gradient_accumulation_steps"
 )
 _REPEATED = 1.0  # seconds in which a second signal is the same one: sent by the terminal, and by the launcher
 
@@ -95,7 +113,9 @@ def errors_on_one_line() -> Iterator[None]:
     what happens                                          last line on standard error              exit code
     ===================================================== ======================================== =========
     a user's mistake, see :func:`is_users_mistake`        ``error: …``                             1
-    no memory (GPU or not), no space on the disk          ``error: …``, and what to do             1
+    no memory (GPU or not), a worker killed for want of   ``error: …``, and what to lower          1
+    it
+    no space on the disk                                  ``error: …``, and what to do             1
     Ctrl-C                                                ``interrupted. …``, and how to go on     130
     SIGTERM                                               ``interrupted. …``, and how to go on     143
     anything else                                         the traceback: it is a bug               1
@@ -203,18 +223,51 @@ def _is_first_to_report(otherwise: bool) -> bool:
 def _explain(error: BaseException) -> str | None:
     """What to tell the user of an error, on one line; None of a bug."""
     text = re.sub(r"\s*\n\s*", " ", str(error)).strip()
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _NO_MEMORY.search(text):
-        # CUDA's message goes on for half a page about what else is in the memory.
-        sentence = re.split(r"(?<=[a-z\d])\.\s", text, maxsplit=1)[0].rstrip(".") or type(error).__name__
-        return (
-            f"out of memory: {sentence}. Use smaller batches (to train with the same steps: a smaller "
-            "per_device_train_batch_size and as much more of gradient_accumulation_steps) or a shorter "
-            "encoding.max_length, or end other programs on this machine"
-        )
+    for cause in _causes(error):
+        reason = re.sub(r"\s*\n\s*", " ", str(cause)).strip()
+        if _WORKER_KILLED.search(reason):
+            again = f", and continue with: {command_to_resume(_interruptions.resume)}" if _interruptions.resume else ""
+            return (
+                f"out of memory: {_first_sentence(cause, reason)}, as a system ends a process when its memory runs "
+                "out. Use fewer of training.dataloader_num_workers (0 for none), or end other programs on this "
+                f"machine{again}"
+            )
+        if isinstance(cause, MemoryError) or type(cause).__name__ == "OutOfMemoryError" or _NO_MEMORY.search(reason):
+            rooms = [room for room in _LOWER if _came_through(cause, room)]
+            lower = _LOWER[rooms[0]] if rooms else _LOWER_IN_TRAINING
+            return (
+                f"out of memory: {_first_sentence(cause, reason)}. Use smaller batches ({lower}) or a shorter "
+                "encoding.max_length, or end other programs on this machine"
+            )
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in text:
         again = command_to_resume(_interruptions.resume) if _interruptions.resume else "the same command"
         return f"no space is left to write to: {text}. Make room, and continue with: {again}"
     return text if is_users_mistake(error) else None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those it came from, also those during whose handling it was raised."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _first_sentence(error: BaseException, text: str) -> str:
+    """Return the beginning of a message: CUDA's goes on for half a page about what else is in the memory."""
+    return re.split(r"(?<=[a-z\d])\.\s", text, maxsplit=1)[0].rstrip(". ") or type(error).__name__
+
+
+def _came_through(error: BaseException, room: str) -> bool:
+    """Return whether an error was raised below a function of a room of the package."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        module = str(traceback.tb_frame.f_globals.get("__name__", ""))
+        if module == room or module.startswith(f"{room}."):
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def _print_last(line: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_bionerkd.exits import command_to_resume, errors_on_one_line, is_users_mistake
+from hf_bionerkd.exits import can_resume, command_to_resume, errors_on_one_line, is_users_mistake
 from hf_bionerkd.hub.errors import HubError
 
 SECRET = "hf" + "_AbCdEfGhIjKlMnOpQrStUvWxYz01234567"
@@ -107,6 +107,95 @@ def test_torch_without_memory_is_recognised():
 
     with pytest.raises(SystemExit, match="^error: out of memory: .*Use smaller batches.*[^.]$"), errors_on_one_line():
         torch.empty(2**60, dtype=torch.uint8)
+
+
+def failing_in(room, error):
+    """Raise an error from code of a room of the package."""
+    space = {"__name__": f"hf_bionerkd.{room}", "error": error.with_traceback(None)}
+    exec("def fail(): raise error", space)
+    space["fail"]()
+
+
+@pytest.mark.parametrize(
+    ("room", "lower"),
+    [
+        ("training.trainer", "a smaller per_device_train_batch_size and as much more of gradient_accumulation_steps"),
+        ("inference.word_tagger", "training.per_device_eval_batch_size"),
+        ("teachers.teacher", "`batch_size` (and `max_length`) of the teachers"),
+        ("data.corpus", "`limit` of the corpus"),
+        ("dataset", "per_device_train_batch_size"),
+    ],
+)
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 7.00 TiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you"),
+        RuntimeError("HIP out of memory. Tried to allocate 20.00 GiB."),
+        RuntimeError("can't start new thread"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("libx.so: failed to map segment from shared object"),
+    ],
+)
+def test_what_to_lower_depends_on_where_the_memory_ran_out(room, lower, error):
+    with pytest.raises(SystemExit) as stopped, errors_on_one_line():
+        failing_in(room, error)
+    message = str(stopped.value)
+    assert message.startswith("error: out of memory: ") and lower in message and "\n" not in message
+
+
+def test_a_lack_of_memory_is_seen_behind_another_error():
+    with (
+        pytest.raises(SystemExit, match="error: out of memory: Unable to allocate. Use"),
+        errors_on_one_line(),
+    ):
+        try:
+            raise MemoryError("Unable to allocate")
+        except MemoryError as error:
+            raise RuntimeError("the batch could not be made") from error
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DataLoader worker (pid 4711) is killed by signal: Killed. ",
+        "DataLoader worker (pid(s) 4711, 4712) exited unexpectedly",
+        "DataLoader worker (pid 3) is killed by signal: Bus error. It is possible that they are out of memory.",
+        "One of the subprocesses has abruptly died during map operation.",
+    ],
+)
+def test_a_killed_worker_is_one_line_too(text):
+    with pytest.raises(SystemExit) as stopped, errors_on_one_line():
+        can_resume()
+        raise RuntimeError(text)
+    message = str(stopped.value)
+    assert message.startswith(f"error: out of memory: {text[:20]}") and "\n" not in message
+    assert "training.dataloader_num_workers (0 for none)" in message and message.endswith("resume=true")
+
+
+KILLED_WORKER = """
+import os, signal
+import torch
+from hf_bionerkd.exits import errors_on_one_line
+
+class Data(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with errors_on_one_line():
+    for batch in torch.utils.data.DataLoader(Data(), num_workers=1):
+        pass
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_that_the_system_kills_ends_the_program_with_one_line(tmp_path):
+    process = start(tmp_path / "run.py", KILLED_WORKER)
+    _, printed = process.communicate(timeout=300)
+    assert re.fullmatch(r"error: out of memory: DataLoader worker .*dataloader_num_workers.*\n", printed), printed
+    assert process.returncode == 1
 
 
 def test_a_full_disk_says_what_to_do():

@@ -50,7 +50,11 @@ def main() -> NoReturn:
 def _exit_code(code: int) -> int:
     """The exit code that a shell would show; says what a process that was killed could not say itself."""
     if code == -signal.SIGKILL:
-        print("error: the run was killed (SIGKILL), as a system does when its memory runs out", file=sys.stderr)
+        print(
+            "error: the run was killed (SIGKILL), as a system does when its memory runs out: use smaller batches or "
+            "fewer of training.dataloader_num_workers. What was finished is kept; resume=true continues",
+            file=sys.stderr,
+        )
     elif code < 0:
         print(f"error: the run was ended by {signal.Signals(-code).name}", file=sys.stderr)
     return code if code >= 0 else 128 - code
