@@ -11,9 +11,12 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatchcase
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
@@ -21,6 +24,15 @@ from typing import Any, BinaryIO, TextIO, cast
 # torch's writer of archives leaves out why it could not write; whether the disk is full has to be looked up.
 _ARCHIVE_WRITERS = ("inline_container", "PytorchStreamWriter")
 _LITTLE_SPACE = 64 * 2**20
+# The names that `atomic_path` and `atomic_folder` give to what is not finished, and to what it is to replace.
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.(?P<kind>tmp|old)")
+
+
+MAX_DIGITS = 20  # 64-bit numbers have up to 20
+
+
+class JsonFileError(ValueError):
+    """A file that is no JSON, or holds what no file of a run holds; the message names it."""
 
 
 class DiskFullError(RuntimeError):
@@ -87,6 +99,28 @@ def write_json(path: str | os.PathLike[str], values: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path (`str` or `PathLike`): The file, in UTF-8.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        JsonFileError: It is no JSON, or holds a whole number of more than `MAX_DIGITS` digits.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"), parse_int=_whole_number)
+    except (ValueError, RecursionError) as error:
+        raise JsonFileError(f"{os.fspath(path)}: not JSON ({error})") from None
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a whole number of more than {MAX_DIGITS} digits")
+    return int(text)
+
+
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Make a folder that takes its name only when everything in it was written.
@@ -137,6 +171,46 @@ def move_files(staging: Path, folder: Path) -> None:
     for path in sorted(staging.iterdir()):
         os.replace(path, folder / path.name)
     staging.rmdir()
+
+
+def sweep(folder: str | os.PathLike[str], staging: Sequence[str] = (), *, older_than: float = 0.0) -> None:
+    """Delete, at any depth, the temporary files and folders that killed processes have left.
+
+    Those of living processes stay. A folder that was to be replaced just when the process was killed is put back.
+
+    Args:
+        folder (`str` or `PathLike`): The folder; nothing happens where there is none.
+        staging (`Sequence[str]`, *optional*): Patterns of the names of further folders, which only a process that was
+            killed can have left.
+        older_than (`float`, *optional*, defaults to 0): Age in seconds below which files stay, for a folder in which
+            other machines may be writing.
+    """
+    for parent, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path, match = Path(parent, name), _TEMPORARY.fullmatch(name)
+            if match is not None:
+                left = not _is_writing(int(match["pid"]), path) and time.time() - path.lstat().st_mtime >= older_than
+            else:
+                left = any(fnmatchcase(name, pattern) for pattern in staging)
+            if not left:
+                continue
+            if match is not None and match["kind"] == "old" and not path.with_name(match["name"]).exists():
+                path.rename(path.with_name(match["name"]))
+            elif path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        folders[:] = [name for name in folders if Path(parent, name).is_dir()]
+
+
+def _is_writing(pid: int, path: Path) -> bool:
+    """Return whether the process lives that made a temporary file: not another one that was given its number."""
+    import psutil
+
+    try:
+        return pid == os.getpid() or bool(psutil.Process(pid).create_time() <= path.lstat().st_mtime + 1)
+    except psutil.Error:
+        return False
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

@@ -2,6 +2,9 @@ import errno
 import hashlib
 import json
 import os
+import subprocess
+import sys
+import time
 from collections import namedtuple
 
 import pytest
@@ -10,11 +13,14 @@ import torch
 from hf_bionerkd import io
 from hf_bionerkd.io import (
     DiskFullError,
+    JsonFileError,
     atomic_folder,
     atomic_path,
     explaining_full_disk,
     file_sha256,
     move_files,
+    read_json,
+    sweep,
     write_json,
     write_text,
 )
@@ -149,3 +155,65 @@ def test_files_of_a_staging_folder_replace_those_of_the_same_name(tmp_path):
     write_text(staging / "b", "new")
     move_files(staging, tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "new", "b": "new", "kept": "kept"}
+
+
+@pytest.fixture(scope="module")
+def dead():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_killed_processes_have_left_is_swept_at_any_depth(tmp_path, dead):
+    kept = ["a.tmp", ".hidden", "deep/er/data.1.tmp", f"deep/.x.{os.getpid()}.tmp/half", f".y.json.{os.getpid()}.tmp"]
+    left = [f".x.json.{dead}.tmp", f"deep/er/.corpus.{dead}.tmp/data/half", ".staged-7/half", f"deep/.file.{dead}.tmp"]
+    for name in (*kept, *left):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    sweep(tmp_path / "absent")
+    sweep(tmp_path, [".staged-*"], older_than=60)  # young ones may be another machine's
+    assert (tmp_path / left[0]).exists() and not (tmp_path / ".staged-7").exists()
+    sweep(tmp_path, [".staged-*"])
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
+    assert not list(tmp_path.rglob(f"*.{dead}.tmp"))
+
+
+def test_what_was_about_to_be_replaced_is_put_back(tmp_path, dead):
+    for name in (f".lost.{dead}.old/whole", f".there.{dead}.old/old", "there/new"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    sweep(tmp_path)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()) == [
+        "lost/whole",
+        "there/new",
+    ]
+
+
+def test_the_file_of_a_process_whose_number_another_one_has_now_is_swept(tmp_path):
+    path = tmp_path / f".x.{os.getppid()}.tmp"
+    path.touch()
+    sweep(tmp_path)
+    assert path.exists()  # its maker may be the process of that number
+    os.utime(path, (time.time() - 10**9,) * 2)
+    sweep(tmp_path)
+    assert not path.exists()  # it is older than that process
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1, 2", "9" * 21, "-" + "9" * 5000, '{"a": [' + "1" * 4301 + "]}", "[" * 10**5]
+)
+def test_what_is_no_json_of_ours_is_named(tmp_path, text):
+    path = tmp_path / "metrics.json"
+    path.write_text(text)
+    with pytest.raises(JsonFileError, match=f"^{path}: not JSON") as error:
+        read_json(path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400
+    path.write_bytes(b'{"a": "\xff"}')
+    with pytest.raises(JsonFileError):
+        read_json(path)
+
+
+def test_json_of_ours_is_read(tmp_path):
+    values = {"a": [2**64 - 1, -5, 0.1, None, "ü"]}
+    write_json(tmp_path / "x.json", values)
+    assert read_json(tmp_path / "x.json") == values

@@ -13,6 +13,33 @@ from hf_bionerkd.runs.config import ConfigError, CorpusConfig, FinetuneConfig, R
 from hf_bionerkd.runs.config_loading import load_config
 from hf_bionerkd.runs.training_checks import check_metric, check_optimizer, check_trackers
 
+EARLY_STOPPING = "early_stopping_patience"  # a key of ours among those of `TrainingArguments`
+# Keys that transformers has dropped, and what stands in their place.
+_DROPPED = {
+    "adafactor": "optim: adafactor",
+    "evaluation_strategy": "eval_strategy",
+    "fp16_backend": "nothing: there is one",
+    "fp16_opt_level": "nothing: there is one",
+    "fsdp_min_num_params": "fsdp_config",
+    "fsdp_transformer_layer_cls_to_wrap": "fsdp_config",
+    "group_by_length": "train_sampling_strategy: group_by_length (the default here; random shuffles all)",
+    "half_precision_backend": "nothing: there is one",
+    "include_inputs_for_metrics": "include_for_metrics",
+    "include_tokens_per_second": "include_num_input_tokens_seen",
+    "jit_mode_eval": "torch_compile",
+    "logging_dir": "nothing: logs lie in <output_dir>/logs, or where the variable TENSORBOARD_LOGGING_DIR says",
+    "no_cuda": "use_cpu",
+    "overwrite_output_dir": "`overwrite` of the run",
+    "per_gpu_eval_batch_size": "per_device_eval_batch_size",
+    "per_gpu_train_batch_size": "per_device_train_batch_size",
+    "push_to_hub_model_id": "`push_to_hub` of the run",
+    "push_to_hub_organization": "`push_to_hub` of the run",
+    "push_to_hub_token": "`hf auth login`, or the variable HF_TOKEN",
+    "save_safetensors": "nothing: weights are always safetensors",
+    "tpu_num_cores": "the options of `accelerate launch`",
+    "use_mps_device": "nothing: the device is found",
+    "warmup_ratio": "warmup_steps, which takes a share of the training too, such as 0.1 (the default here)",
+}
 # What the run itself decides; giving them under `training:` would contradict the rest of the file.
 _OWNED = {
     "output_dir": "`output_dir` of the run",
@@ -44,7 +71,8 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
     `ddp_broadcast_buffers=False` (ours never change, and hold the vectors of a large vocabulary).
 
     Args:
-        values (`Mapping`): Names and values of `TrainingArguments`; ``2e-5`` may be a string, as YAML reads it.
+        values (`Mapping`): Names and values of `TrainingArguments`; ``2e-5`` may be a string, as YAML reads it. The
+            key of :func:`check_patience` may stand among them.
         output_dir (`str`): The folder of the checkpoints.
         seed (`int`): The seed of the model and of the order of the data.
 
@@ -55,6 +83,7 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
     import torch
     from transformers import TrainingArguments
 
+    check_patience(values)
     # The defaults. accelerate's own configuration (mixed precision) wins over `bf16`: the launcher has set it before.
     has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     merged: dict[str, Any] = {
@@ -76,7 +105,7 @@ def training_arguments(values: Mapping[str, Any], *, output_dir: str, seed: int)
         "ddp_broadcast_buffers": False,
     }
     # What the configuration says, checked value by value.
-    merged.update({name: _coerce(name, value) for name, value in values.items()})
+    merged.update({name: _coerce(name, value) for name, value in values.items() if name != EARLY_STOPPING})
     if "no" in (merged["eval_strategy"], merged["save_strategy"]):
         merged["load_best_model_at_end"] = False
     # What the values say together is checked by `TrainingArguments` itself.
@@ -117,6 +146,29 @@ def check_training(config: RunConfig, scored: Mapping[str, Sequence[str]] | None
                 raise ConfigError(f"teacher {teacher.name!r} of {teacher.finetune}: {error}") from None
 
 
+def check_patience(values: Mapping[str, Any]) -> int | None:
+    """Return the number of evaluations without a better score after which a training ends; None without such an end.
+
+    Args:
+        values (`Mapping`): A section of a configuration, such as ``{"early_stopping_patience": 3}``.
+
+    Raises:
+        ConfigError: It is no whole number from 1 up, or nothing is evaluated while training.
+    """
+    patience = values.get(EARLY_STOPPING)
+    if patience is None:
+        return None
+    if not isinstance(patience, int) or isinstance(patience, bool) or patience < 1:
+        raise ConfigError(f"`training.{EARLY_STOPPING}` must be a whole number from 1 up, not {patience!r}")
+    for name in ("eval_strategy", "save_strategy"):
+        if values.get(name, "epoch") in ("no", False):
+            raise ConfigError(
+                f"`training.{EARLY_STOPPING}` counts evaluations and keeps the best epoch, but `training.{name}` is "
+                "no; use epoch or steps"
+            )
+    return patience
+
+
 def _coerce(name: str, value: Any) -> Any:
     from transformers import TrainingArguments
 
@@ -124,8 +176,10 @@ def _coerce(name: str, value: Any) -> Any:
     if name in _OWNED:
         raise ConfigError(f"`training.{name}` is set by {_OWNED[name]}; remove it here")
     fields = {field.name: field for field in dataclasses.fields(TrainingArguments)}
+    if name not in fields and name in _DROPPED:
+        raise ConfigError(f"`training.{name}` is no longer a key of transformers; its place has {_DROPPED[name]}")
     if name not in fields:
-        close = difflib.get_close_matches(name, fields, n=1)
+        close = difflib.get_close_matches(name, [*fields, EARLY_STOPPING], n=1)
         hint = f"did you mean `training.{close[0]}`?" if close else "see transformers.TrainingArguments"
         raise ConfigError(f"unknown key `training.{name}`; {hint}")
     # The value, by the type of its field.

@@ -451,7 +451,8 @@ class RunConfig:
     Args:
         output_dir (`str`): The folder of the run; everything that it makes goes there.
         seed (`int`, *optional*, defaults to 13): Seed of everything random.
-        training (`dict`, *optional*): Values of `transformers.TrainingArguments`.
+        training (`dict`, *optional*): Values of `transformers.TrainingArguments`; and `early_stopping_patience`:
+            evaluations in a row without a better score after which the training ends.
         resume (`bool`, *optional*, defaults to `False`): Continue a killed run from its last checkpoint.
         overwrite (`bool`, *optional*, defaults to `False`): Delete what `output_dir` holds and start again.
         push_to_hub (`str`, *optional*): Hub id (``org/name``) that the result is published as.
@@ -547,7 +548,8 @@ class DistillConfig(RunConfig):
         baselines (`list[str]`, *optional*): Models trained beside the student for the table: `"merged"` (lam 0, gold
             ``O`` = all; the paper's baseline), `"partial"` (lam 0, gold ``O`` = partial). With tag pairs they see each
             sentence under its corpus's tag or ``<all>``, as the student does.
-        training (`dict`, *optional*): Values of `transformers.TrainingArguments` for student and baselines.
+        training (`dict`, *optional*): Values of `transformers.TrainingArguments` for student and baselines; and
+            `early_stopping_patience`: evaluations in a row without a better score after which a training ends.
         resume (`bool`, *optional*, defaults to `False`): Continue a killed run.
         push_to_hub (`str`, *optional*): Hub id (``org/name``) that the student is published as.
     """

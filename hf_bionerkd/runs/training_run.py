@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transformers.integrations import TensorBoardCallback
+
 from hf_bionerkd.data import Corpus
 from hf_bionerkd.encoding import TagPairs
 from hf_bionerkd.evaluation import Bootstrap, Metrics, averaged_as, write_metrics
 from hf_bionerkd.inference import WordTagger
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses import Mixture, mixture_of
-from hf_bionerkd.runs.arguments import training_arguments
+from hf_bionerkd.runs.arguments import check_patience, training_arguments
 from hf_bionerkd.runs.config import EncodingConfig
 from hf_bionerkd.runs.folder import VALIDATION_FILE
 from hf_bionerkd.teachers import JOINT_COLUMNS, TEACHER_COLUMNS, ColumnSource, TeacherTypes
@@ -78,8 +80,9 @@ def make_trainer(
     tokenizer: PreTrainedTokenizerFast,
     checkpoints: str | Path,
     callbacks: Sequence[TrainerCallback] = (),
+    logs: str | Path | None = None,
 ) -> TokenClassificationTrainer:
-    """Make the Trainer of a job, which evaluates on the validation split.
+    """Make the Trainer of a job, which evaluates on the validation split; TensorBoard's events go into `logs`.
 
     Raises:
         ConfigError: A training argument is wrong.
@@ -96,11 +99,18 @@ def make_trainer(
         "loss": job.loss,
         "sources": job.sources,
         "callbacks": list(callbacks),
+        "early_stopping_patience": check_patience(job.training),
     }
     # Only a job that reads what teachers say needs the Trainer of several teachers.
     if job.distils:
-        return MultiTeacherTrainer(model, args, teachers=job.teachers, **shared)
-    return TokenClassificationTrainer(model, args, **shared)
+        trainer: TokenClassificationTrainer = MultiTeacherTrainer(model, args, teachers=job.teachers, **shared)
+    else:
+        trainer = TokenClassificationTrainer(model, args, **shared)
+    # By itself TensorBoard writes beside the checkpoints, which are deleted at the end.
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None and logs is not None:
+            callback.logging_dir = str(logs)
+    return trainer
 
 
 def train(
@@ -111,12 +121,13 @@ def train(
     *,
     resume: bool,
     callbacks: Sequence[TrainerCallback] = (),
+    logs: str | Path | None = None,
 ) -> TokenClassificationTrainer:
     """Train, with `resume` from the last whole checkpoint if there is one, and keep the best epoch on validation.
 
     Checkpoints that are damaged or were cut off are named, and made again.
     """
-    trainer = make_trainer(job, model, tokenizer, checkpoints, callbacks)
+    trainer = make_trainer(job, model, tokenizer, checkpoints, callbacks, logs)
     start = None
     if resume:
         start = launched_processes().broadcast(_resumption(checkpoints, bool(trainer.args.load_best_model_at_end)))

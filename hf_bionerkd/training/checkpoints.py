@@ -7,7 +7,6 @@ than without the break.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hf_bionerkd.digests import DIGESTS_FILE, find_damage, has_digests
+from hf_bionerkd.io import read_json
 
 STATE_FILE = "trainer_state.json"
 OPTIMIZER_FILE = "optimizer.safetensors"
@@ -103,7 +103,7 @@ def read_trainer_state(checkpoint: str | Path) -> Mapping[str, object]:
     """
     path = Path(checkpoint) / STATE_FILE
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
+        state = read_json(path)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from None
     if not isinstance(state, Mapping):

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer, TrainerState, TrainingArguments
+from transformers.trainer_utils import TrainOutput
 
 from hf_bionerkd.digests import write_digests
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.processes import Processes
 from hf_bionerkd.training import checkpoints
-from hf_bionerkd.training.checkpoints import TERMS_FILE, CheckpointError
 from hf_bionerkd.training.distillation_model import DistillationModel, student_of
+from hf_bionerkd.training.early_stopping import EarlyStopping, waited
 from hf_bionerkd.training.epoch_lines import show_epochs
 from hf_bionerkd.training.epoch_order import EpochOrder
 from hf_bionerkd.training.launch import launched_processes
@@ -25,7 +26,6 @@ from hf_bionerkd.training.student import save_student
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
     from transformers import PreTrainedModel
-    from transformers.trainer_utils import TrainOutput
 
     from hf_bionerkd.training.training_windows import TrainingWindows
 
@@ -41,14 +41,33 @@ class StudentTrainer(Trainer):
         model (`PreTrainedModel` or `DistillationModel`): The student, together with what is trained beside it.
         args (`TrainingArguments`): Of transformers.
         tags (`TagPairs`): The student's tag pairs, which its saved tokenizer adds by itself.
+        early_stopping_patience (`int`, *optional*): Evaluations in a row without a better `metric_for_best_model`
+            after which the training ends; a resumed training goes on counting.
         **kwargs: Of `transformers.Trainer`.
+
+    Raises:
+        ValueError: `early_stopping_patience` is below 1, or nothing is evaluated while training.
     """
 
     def __init__(
-        self, model: PreTrainedModel | DistillationModel, args: TrainingArguments, *, tags: TagPairs, **kwargs: Any
+        self,
+        model: PreTrainedModel | DistillationModel,
+        args: TrainingArguments,
+        *,
+        tags: TagPairs,
+        early_stopping_patience: int | None = None,
+        **kwargs: Any,
     ) -> None:
         self.tags = tags
+        self.early_stopping = None if early_stopping_patience is None else EarlyStopping(early_stopping_patience)
+        if self.early_stopping is not None and (args.eval_strategy == "no" or not args.metric_for_best_model):
+            raise ValueError(
+                "early_stopping_patience needs evaluations and a score: set eval_strategy to 'epoch' or 'steps', "
+                "metric_for_best_model such as 'f1', and load_best_model_at_end"
+            )
         super().__init__(model, args, **kwargs)
+        if self.early_stopping is not None:
+            self.add_callback(self.early_stopping)
         show_epochs(self)
 
     @property
@@ -84,7 +103,10 @@ class StudentTrainer(Trainer):
         save_student(folder, self.student, self.processing_class, self.tags)
         modules = _modules_of_terms(self.accelerator.unwrap_model(self.model))
         if modules is not None and folder.name.startswith("checkpoint-"):
-            save_file({name: value.contiguous() for name, value in modules.state_dict().items()}, folder / TERMS_FILE)
+            save_file(
+                {name: value.contiguous() for name, value in modules.state_dict().items()},
+                folder / checkpoints.TERMS_FILE,
+            )
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         whole = self.accelerator.unwrap_model(model if model is not None else self.model)
@@ -119,13 +141,29 @@ class StudentTrainer(Trainer):
             resumption = checkpoints.find_resumption(str(self.args.output_dir), needs_best=needs_best)
             if resumption.checkpoint is None:
                 reasons = "; ".join(resumption.problems) or "it has none"
-                raise CheckpointError(f"{self.args.output_dir} holds no checkpoint to go on from: {reasons}")
+                raise checkpoints.CheckpointError(
+                    f"{self.args.output_dir} holds no checkpoint to go on from: {reasons}"
+                )
             resume_from_checkpoint = resumption.checkpoint
         elif isinstance(resume_from_checkpoint, str):
             problem = checkpoints.describe_problem(resume_from_checkpoint, needs_best=needs_best)
             if problem is not None:
-                raise CheckpointError(problem)
+                raise checkpoints.CheckpointError(problem)
+        if isinstance(resume_from_checkpoint, str) and self.early_stopping is not None:
+            saved = checkpoints.read_trainer_state(resume_from_checkpoint)
+            if waited(saved.get("stateful_callbacks")) >= self.early_stopping.patience:
+                return self._end_early(resume_from_checkpoint)
         return super().train(resume_from_checkpoint or None, *args, **kwargs)
+
+    def _end_early(self, checkpoint: str) -> TrainOutput:
+        """End a training that had stopped at a checkpoint, and was killed before it had loaded its best model."""
+        self._load_from_checkpoint(checkpoint)
+        self.state = TrainerState.load_from_json(str(Path(checkpoint) / checkpoints.STATE_FILE))
+        best = checkpoints.best_checkpoint(checkpoint)
+        if self.args.load_best_model_at_end and best is not None:
+            self.state.best_model_checkpoint = str(best)
+            self._load_best_model()
+        return TrainOutput(self.state.global_step, 0.0, {})
 
     def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
         resumed: str | None = kwargs.get("resume_from_checkpoint", args[3] if len(args) > 3 else None)
@@ -243,4 +281,4 @@ def _load_terms(checkpoint: str | None, model: torch.nn.Module) -> None:
     """Load what the loss terms had learned at a checkpoint."""
     modules = _modules_of_terms(model)
     if modules is not None and checkpoint is not None:
-        modules.load_state_dict(load_file(Path(checkpoint) / TERMS_FILE))
+        modules.load_state_dict(load_file(Path(checkpoint) / checkpoints.TERMS_FILE))

@@ -1,6 +1,7 @@
 import pytest
 
-from hf_bionerkd.runs.arguments import training_arguments
+from hf_bionerkd.runs import arguments as module
+from hf_bionerkd.runs.arguments import check_patience, training_arguments
 from hf_bionerkd.runs.config import ConfigError
 
 
@@ -61,3 +62,50 @@ def test_mistakes_are_named(values, words):
 
 def test_null_where_it_is_a_value():
     assert arguments(save_total_limit=None).save_total_limit is None
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("group_by_length", "train_sampling_strategy: group_by_length"),
+        ("warmup_ratio", "warmup_steps, which takes a share"),
+        ("evaluation_strategy", "eval_strategy"),
+        ("no_cuda", "use_cpu"),
+        ("logging_dir", "<output_dir>/logs"),
+        ("overwrite_output_dir", "`overwrite` of the run"),
+        ("save_safetensors", "always safetensors"),
+    ],
+)
+def test_keys_that_transformers_dropped_are_named_with_what_replaces_them(name, words):
+    with pytest.raises(ConfigError) as error:
+        arguments(**{name: True})
+    assert f"`training.{name}` is no longer a key of transformers" in str(error.value) and words in str(error.value)
+
+
+def test_replacements_are_keys_of_this_version_and_dropped_ones_are_not():
+    from dataclasses import fields
+
+    from transformers import TrainingArguments
+
+    known = {field.name for field in fields(TrainingArguments)}
+    assert not set(module._DROPPED) & known
+    named = [text.partition(":")[0].partition(",")[0] for text in module._DROPPED.values()]
+    assert {name for name in named if name.isidentifier()} - {"nothing"} <= known
+    assert arguments(warmup_steps=0.1).get_warmup_steps(200) == 20  # the share that is promised
+
+
+@pytest.mark.parametrize("patience", [0, -1, 1.5, True, "2"])
+def test_a_patience_is_a_whole_number_from_one_up(patience):
+    with pytest.raises(ConfigError, match=r"`training.early_stopping_patience` must be a whole number from 1 up"):
+        arguments(early_stopping_patience=patience)
+
+
+@pytest.mark.parametrize("name", ["eval_strategy", "save_strategy"])
+@pytest.mark.parametrize("no", ["no", False])
+def test_a_patience_needs_evaluations_and_checkpoints(name, no):
+    with pytest.raises(ConfigError, match=f"`training.{name}` is no"):
+        arguments(early_stopping_patience=2, **{name: no})
+    assert arguments(early_stopping_patience=2).load_best_model_at_end
+    assert check_patience({"early_stopping_patience": 2}) == 2 and check_patience({}) is None
+    with pytest.raises(ConfigError, match="did you mean `training.early_stopping_patience`"):
+        arguments(early_stoping_patience=2)
