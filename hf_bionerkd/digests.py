@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hf_bionerkd.io import file_sha256, write_json
+from hf_bionerkd.io import file_sha256, read_json, write_json
 
 DIGESTS_FILE = "digests.json"
 _LENGTH = hashlib.sha256().digest_size
@@ -56,7 +56,7 @@ def find_damage(folder: str | os.PathLike[str]) -> str | None:
         return None
     # The digests themselves first.
     try:
-        content = json.loads((folder / DIGESTS_FILE).read_text(encoding="utf-8"))
+        content = read_json(folder / DIGESTS_FILE)
         files: dict[str, Any] = content["files"]
         if content["sha256"] != _own_digest(files):
             return f"{DIGESTS_FILE} has changed since it was written"

@@ -8,7 +8,6 @@ each result and each average carries the bootstrap interval of its F1. :mod:`.ta
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any, cast
 
 from hf_bionerkd.evaluation.entities import Average, Counts, average
 from hf_bionerkd.evaluation.significance import Bootstrap, Interval
-from hf_bionerkd.io import write_json
+from hf_bionerkd.io import JsonFileError, read_json, write_json
 from hf_bionerkd.labels import SCHEMES, Scheme
 
 MEAN_TEACHER = "mean teacher"
@@ -156,9 +155,9 @@ def read_metrics(path: str | Path) -> Metrics:
         ValueError: The file is not such JSON. The message names the file and the key.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error}); write it with write_metrics") from error
+        content = read_json(path)
+    except JsonFileError as error:
+        raise ValueError(f"{error}; write it with write_metrics") from None
     scheme = _get(content, "scheme", str, f"{path}: ")
     if scheme not in SCHEMES:
         raise ValueError(f"{path}: scheme is {scheme!r}; expected one of {', '.join(SCHEMES)}")

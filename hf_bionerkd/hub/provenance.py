@@ -25,7 +25,7 @@ from hf_bionerkd.hub.cards import (
     save_model_card,
 )
 from hf_bionerkd.hub.human_card import HumanCard
-from hf_bionerkd.io import write_text
+from hf_bionerkd.io import JsonFileError, read_json, write_text
 
 PROVENANCE_FILE = "provenance.json"
 METRICS_FILE = "metrics.json"
@@ -66,9 +66,9 @@ def read_provenance(path: str | Path, metrics: Metrics | None = None) -> ModelCa
         ValueError: The file is damaged, or of a newer format; the message names the file and the key.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error}); write it with write_provenance") from error
+        content = read_json(path)
+    except JsonFileError as error:
+        raise ValueError(f"{error}; write it with write_provenance") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         stated = content.get("format") if isinstance(content, dict) else content
         raise ValueError(f"{path}: format is {stated!r}; this version of hf_bionerkd reads {FORMAT}")

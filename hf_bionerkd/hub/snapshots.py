@@ -15,6 +15,7 @@ from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
 from hf_bionerkd.hub.errors import HubError, hub_error
 from hf_bionerkd.hub.references import Reference, parse_reference, resolve
+from hf_bionerkd.hub.weights import refuse_damaged
 
 TOKENIZER_FILES = ("*.json", "*.txt", "*.model", "*.py")
 WEIGHTS = "*.safetensors"
@@ -37,6 +38,7 @@ def model_folder(path: str, revision: str | None = None) -> tuple[Path, str | No
     Raises:
         FileNotFoundError: The path is neither a local folder nor a name on the Hub; or the model has no weights in
             safetensors.
+        DamagedFileError: One of its files is not what was written.
         HubError: The Hub has no such model, denies access or cannot be reached; or the cache lacks it when offline.
     """
     folder, commit = _folder(path, revision, MODEL_FILES)
@@ -50,6 +52,7 @@ def model_folder(path: str, revision: str | None = None) -> tuple[Path, str | No
             f"{path} holds no weights in safetensors ({WEIGHTS}), and pickled ones are never read. Save the model "
             "anew with save_pretrained; of many on the Hub a pull request has them (org/name@refs/pr/1)."
         )
+    refuse_damaged(folder)
     return folder, commit
 
 

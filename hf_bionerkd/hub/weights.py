@@ -1,4 +1,4 @@
-"""Weights in safetensors that are no numbers are not published. Nothing here loads torch."""
+"""Weights in safetensors: damaged ones are not read, those that are no numbers not published. Nothing loads torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from hf_bionerkd.digests import DamagedFileError, check_digests
 
 _HEADER_SIZE = 8  # bytes at the beginning of a file that give the length of its JSON header
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors itself has it
@@ -43,6 +45,30 @@ def refuse_non_finite(folder: str | os.PathLike[str], files: Sequence[str]) -> N
                 f"{path}: the weights `{tensor}` hold NaN or infinity, so that the model answers nothing; it diverged "
                 "in training (lower the learning rate, or clip gradients), or the file is damaged"
             )
+
+
+def refuse_damaged(folder: str | os.PathLike[str]) -> None:
+    """Make sure that the files of a model are whole.
+
+    A model of this package has digests, to which every file is compared. Of others, damage shows only where a file of
+    weights is cut off or does not begin as such files do.
+
+    Args:
+        folder (`str` or `PathLike`): The model's folder.
+
+    Raises:
+        DamagedFileError: A file is not what was written; it is named.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    remedy = "Fetch or copy it again, or train it anew with overwrite=true."
+    check_digests(folder, remedy)
+    for path in sorted(Path(folder).glob("*.safetensors")):
+        try:
+            with safe_open(path, "numpy"):
+                pass
+        except (SafetensorError, ValueError) as error:
+            raise DamagedFileError(f"{path} is damaged: {error}. {remedy}") from None
 
 
 def non_finite_tensors(path: str | os.PathLike[str]) -> Iterator[str]:

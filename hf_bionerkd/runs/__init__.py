@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from .finetune import FinetuneResult as FinetuneResult
     from .loading import label_space as label_space
     from .loading import load_corpora as load_corpora
+    from .lock import lock_folder as lock_folder
+    from .lock import release_folder as release_folder
     from .model_trial import try_model as try_model
+    from .records import read_run as read_run
     from .recorrect import RecorrectResult as RecorrectResult
     from .recorrect_config import RecorrectConfig as RecorrectConfig
     from .run import Run as Run
@@ -56,7 +59,10 @@ __getattr__, __dir__, __all__ = attach(
         "label_space": "loading",
         "load_config": "config_loading",
         "load_corpora": "loading",
+        "lock_folder": "lock",
         "pin_sources": "sources",
+        "read_run": "records",
+        "release_folder": "lock",
         "try_model": "model_trial",
     },
 )

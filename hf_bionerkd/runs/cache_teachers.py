@@ -32,10 +32,13 @@ def cache_teachers(config: DistillConfig) -> CacheResult:
 
     Raises:
         ConfigError, LabelError, HubError: As :func:`hf_bionerkd.runs.distill.distill`.
+        FolderInUseError: Another process runs in the folder.
     """
+    from hf_bionerkd.io import sweep
     from hf_bionerkd.runs.arguments import check_training
     from hf_bionerkd.runs.distill import STUDENT, losses_of
     from hf_bionerkd.runs.loading import load_corpora
+    from hf_bionerkd.runs.lock import lock_folder
     from hf_bionerkd.runs.run import Run
     from hf_bionerkd.runs.sources import pin_sources
     from hf_bionerkd.runs.teaching import OUTPUTS, Teaching, cache_dir
@@ -45,11 +48,15 @@ def cache_teachers(config: DistillConfig) -> CacheResult:
     check_training(config)
     config = dataclasses.replace(config, teacher_outputs=dataclasses.replace(config.teacher_outputs, mode="cached"))
     pinned, _ = pin_sources(config, config.output_dir)
-    # The folder is not claimed: the run itself is opened by `distill`.
-    run = Run(config, pinned, Path(config.output_dir), launched_processes(), load_corpora(pinned.corpora))
-    teaching = Teaching.plan(run)
-    stages = Stages(teaching.stages(()), main=run.processes.is_main)
-    teaching.prepare(stages)
-    with stages(OUTPUTS):
-        teaching.open_columns(losses_of(pinned)[STUDENT].reads)
+    # The folder is locked but not claimed: the run itself is opened by `distill`.
+    with Run(config, pinned, Path(config.output_dir), launched_processes(), load_corpora(pinned.corpora)) as run:
+        teaching = Teaching.plan(run)
+        if run.processes.is_main:
+            lock_folder(run.folder)
+            sweep(run.folder)
+        run.processes.wait()
+        stages = Stages(teaching.stages(()), main=run.processes.is_main)
+        teaching.prepare(stages)
+        with stages(OUTPUTS):
+            teaching.open_columns(losses_of(pinned)[STUDENT].reads)
     return CacheResult(cache_dir(config))

@@ -6,6 +6,7 @@ A run's folder::
     teacher_outputs/          the teachers' answers for every training sentence
     merged/ partial/          baselines, where the configuration asks for them
     student/                  the model that is published
+    logs/                     what a tracker such as TensorBoard writes, a folder per model
     metrics.json              scores of all of them on test; written last
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_bionerkd.runs import ConfigError, DistillConfig
-from hf_bionerkd.runs.finetune import CHECKPOINTS
+from hf_bionerkd.runs.finetune import CHECKPOINTS, LOGS
 
 if TYPE_CHECKING:
     from hf_bionerkd.evaluation import Metrics
@@ -108,30 +109,30 @@ def distill(config: DistillConfig) -> DistillResult:
     from hf_bionerkd.runs.teaching import OUTPUTS
 
     # Everything is checked before anything is written.
-    run = Run.open(config, before=_loss_and_hub, prepare=_plan)
-    if run.finished:
-        return _pushed(run, DistillResult(run.folder, run.metrics(), was_finished=True))
-    teaching: Teaching = run.plan
-    stages = Stages(teaching.stages((*run.config.baselines, STUDENT)), main=run.processes.is_main)
-    # The teachers, and what they say of every training sentence.
-    teaching.prepare(stages)
-    losses = losses_of(run.config)
-    with stages(OUTPUTS):
-        sources = teaching.open_columns(losses[STUDENT].reads)
-        metrics = teaching.measure_teachers()
-    # The baselines learn from gold labels alone, the student from what the teachers say, too.
-    for name in (*run.config.baselines, STUDENT):
-        job = teaching.job(losses[name], sources if name == STUDENT else ())
-        before = metrics if name == STUDENT else Metrics(())
-        if (run.folder / name / DONE_FILE).exists():
-            stages.skip(name)
-            metrics += train_model(run, job, name, teaching, before)
-        else:
-            with stages(name):
+    with Run.open(config, before=_loss_and_hub, prepare=_plan) as run:
+        if run.finished:
+            return _pushed(run, DistillResult(run.folder, run.metrics(), was_finished=True))
+        teaching: Teaching = run.plan
+        stages = Stages(teaching.stages((*run.config.baselines, STUDENT)), main=run.processes.is_main)
+        # The teachers, and what they say of every training sentence.
+        teaching.prepare(stages)
+        losses = losses_of(run.config)
+        with stages(OUTPUTS):
+            sources = teaching.open_columns(losses[STUDENT].reads)
+            metrics = teaching.measure_teachers()
+        # The baselines learn from gold labels alone, the student from what the teachers say, too.
+        for name in (*run.config.baselines, STUDENT):
+            job = teaching.job(losses[name], sources if name == STUDENT else ())
+            before = metrics if name == STUDENT else Metrics(())
+            if (run.folder / name / DONE_FILE).exists():
+                stages.skip(name)
                 metrics += train_model(run, job, name, teaching, before)
-    if run.processes.is_main:
-        run.finish(metrics)
-    return _pushed(run, DistillResult(run.folder, metrics))
+            else:
+                with stages(name):
+                    metrics += train_model(run, job, name, teaching, before)
+        if run.processes.is_main:
+            run.finish(metrics)
+        return _pushed(run, DistillResult(run.folder, metrics))
 
 
 def losses_of(config: DistillConfig) -> dict[str, Mixture]:
@@ -193,7 +194,8 @@ def train_model(run: Run[DistillConfig], job: Job, name: str, teaching: Teaching
     tokenizer = make_tokenizer(config.student, job.corpora, length)
     model, tokenizer = make_model(config.student, tokenizer, job.tags, job.space, job.encoding.max_length)
     callbacks = checkpoint_callbacks(run.asked) if is_student else []
-    trainer = train(job, model, tokenizer, checkpoints, resume=True, callbacks=callbacks)
+    logs = run.folder / LOGS / name
+    trainer = train(job, model, tokenizer, checkpoints, resume=True, callbacks=callbacks, logs=logs)
     model = trainer.student
     # Its scores, and its folder with the card.
     record_validation(job, model, tokenizer, name, folder)

@@ -11,11 +11,11 @@ from hf_bionerkd.hub.errors import hub_error
 from hf_bionerkd.hub.push import PushOptions
 from hf_bionerkd.runs.arguments import training_arguments
 from hf_bionerkd.runs.config import ConfigError, RunConfig
-from hf_bionerkd.runs.folder import RUN_FILE, read_run, same_run
+from hf_bionerkd.runs.folder import FETCHING
+from hf_bionerkd.runs.lock import lock_folder, release_folder
 from hf_bionerkd.runs.publishing import BEST_CHECKPOINT, KEEPS_CHECKPOINTS, LAST_CHECKPOINT, push_options
-from hf_bionerkd.training.checkpoints import best_checkpoint, describe_problem, last_checkpoint, read_trainer_state
-
-STAGING = ".fetching"
+from hf_bionerkd.runs.records import RUN_FILE, read_run, same_run
+from hf_bionerkd.training.checkpoints import best_checkpoint, describe_problem, read_trainer_state
 
 
 def fetch_run(config: RunConfig, checkpoints: str | Path) -> None:
@@ -37,9 +37,14 @@ def fetch_run(config: RunConfig, checkpoints: str | Path) -> None:
     options, folder = push_options(config), Path(config.output_dir)
     state = PartialState()
     wanted = options is not None and config.resume and config.hub.strategy in KEEPS_CHECKPOINTS
-    if wanted and state.is_main_process and not (folder / RUN_FILE).exists() and not last_checkpoint(checkpoints):
+    if wanted and state.is_main_process and not (folder / RUN_FILE).exists():
         assert options is not None  # `wanted` says so
-        _fetch(options, folder, Path(checkpoints), config)
+        lock_folder(folder)
+        try:
+            _fetch(options, folder, Path(checkpoints), config)
+        except BaseException:
+            release_folder(folder)
+            raise
     state.wait_for_everyone()
 
 
@@ -58,7 +63,7 @@ def _fetch(options: PushOptions, folder: Path, checkpoints: Path, config: RunCon
     if not names or RUN_FILE not in files:
         return
     # Only a checkpoint of this very run is continued.
-    staging = folder / STAGING
+    staging = folder / FETCHING
     shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed while it fetched
     _download(options, staging, [RUN_FILE])
     record = read_run(staging)
@@ -84,6 +89,7 @@ def _fetch(options: PushOptions, folder: Path, checkpoints: Path, config: RunCon
     # The record comes last: until then, the same command fetches again.
     checkpoints.mkdir(parents=True, exist_ok=True)
     for path in staging.glob("checkpoint-*"):
+        shutil.rmtree(checkpoints / path.name, ignore_errors=True)
         path.rename(checkpoints / path.name)
     (staging / RUN_FILE).rename(folder / RUN_FILE)
     shutil.rmtree(staging)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hf_bionerkd.runs import Run
 
 CHECKPOINTS = "checkpoints"
+LOGS = "logs"
 
 
 @dataclass(frozen=True)
@@ -65,57 +66,65 @@ def finetune(config: FinetuneConfig) -> FinetuneResult:
     from hf_bionerkd.training import add_adapters
 
     # Everything is checked before anything is written.
-    run = Run.open(config, before=_may_be_published, prepare=_labels_and_tags)
-    checkpoints = run.folder / CHECKPOINTS
-    if run.finished:
-        if run.processes.is_main:
-            drop_checkpoints(checkpoints)  # a run that was killed at its end may have left them
-        return _pushed(run, run.metrics())
-    # What the model learns from: gold labels.
-    space, tags = run.plan
-    loss = mixture_of({"gold": 1.0}, {"gold": {"outside": run.config.gold_outside}})
-    job = Job(run.corpora, space, tags, run.config.encoding, run.config.training, run.config.seed, loss)
-    # The model, with adapters where they are asked for.
-    set_seed(run.config.seed)
-    length = int(run.config.model.architecture.get("max_position_embeddings", 512))
-    vocabulary = make_tokenizer(run.config.model, run.corpora, length)
-    model, tokenizer = make_model(run.config.model, vocabulary, tags, space, job.encoding.max_length)
-    if lora := run.config.lora:
-        model = add_adapters(
-            model,
-            r=lora.r,
-            alpha=lora.alpha,
-            dropout=lora.dropout,
-            target_modules=lora.target_modules,
-            tag_ids=tokenizer.convert_tokens_to_ids(tags.tokens),
-        )
-    # The training, after which adapters become part of the weights.
-    resume = run.state == "resumed"
-    trainer = train(job, model, tokenizer, checkpoints, resume=resume, callbacks=checkpoint_callbacks(run.asked))
-    model = trainer.student
-    if run.config.lora:
-        model = model.merge_and_unload()
-    # Its scores, and its folder with the card.
-    name = run.folder.name
-    record_validation(job, model, tokenizer, name, run.folder)
-    metrics = measure(job, model, tokenizer, name)
-    if run.processes.is_main:
-        info = card_info(
+    with Run.open(config, before=_may_be_published, prepare=_labels_and_tags) as run:
+        checkpoints = run.folder / CHECKPOINTS
+        if run.finished:
+            if run.processes.is_main:
+                drop_checkpoints(checkpoints)  # a run that was killed at its end may have left them
+            return _pushed(run, run.metrics())
+        # What the model learns from: gold labels.
+        space, tags = run.plan
+        loss = mixture_of({"gold": 1.0}, {"gold": {"outside": run.config.gold_outside}})
+        job = Job(run.corpora, space, tags, run.config.encoding, run.config.training, run.config.seed, loss)
+        # The model, with adapters where they are asked for.
+        set_seed(run.config.seed)
+        length = int(run.config.model.architecture.get("max_position_embeddings", 512))
+        vocabulary = make_tokenizer(run.config.model, run.corpora, length)
+        model, tokenizer = make_model(run.config.model, vocabulary, tags, space, job.encoding.max_length)
+        if lora := run.config.lora:
+            model = add_adapters(
+                model,
+                r=lora.r,
+                alpha=lora.alpha,
+                dropout=lora.dropout,
+                target_modules=lora.target_modules,
+                tag_ids=tokenizer.convert_tokens_to_ids(tags.tokens),
+            )
+        # The training, after which adapters become part of the weights.
+        resume = run.state == "resumed"
+        trainer = train(
             job,
             model,
-            run.config.push_to_hub or name,
-            metrics,
-            results_model=name,
-            tokenizer=tokenizer,
-            base_model=run.config.model.path,
-            base_commit=run.config.model.revision,
-            versions=versions(),
-            human=run.human,
+            tokenizer,
+            checkpoints,
+            resume=resume,
+            callbacks=checkpoint_callbacks(run.asked),
+            logs=run.folder / LOGS,
         )
-        run.publish(run.folder, model, tokenizer, tags, info)
-        drop_checkpoints(checkpoints)
-    run.processes.wait()
-    return _pushed(run, metrics)
+        model = trainer.student
+        if run.config.lora:
+            model = model.merge_and_unload()
+        # Its scores, and its folder with the card.
+        name = run.folder.name
+        record_validation(job, model, tokenizer, name, run.folder)
+        metrics = measure(job, model, tokenizer, name)
+        if run.processes.is_main:
+            info = card_info(
+                job,
+                model,
+                run.config.push_to_hub or name,
+                metrics,
+                results_model=name,
+                tokenizer=tokenizer,
+                base_model=run.config.model.path,
+                base_commit=run.config.model.revision,
+                versions=versions(),
+                human=run.human,
+            )
+            run.publish(run.folder, model, tokenizer, tags, info)
+            drop_checkpoints(checkpoints)
+        run.processes.wait()
+        return _pushed(run, metrics)
 
 
 def _may_be_published(config: FinetuneConfig) -> HumanCard:

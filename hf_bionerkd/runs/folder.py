@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from hf_bionerkd.digests import write_digests
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.evaluation.report import Metrics, write_metrics
 from hf_bionerkd.hub.cards import ModelCardInfo, save_model_card
 from hf_bionerkd.hub.provenance import PROVENANCE_FILE, write_provenance
-from hf_bionerkd.io import move_files, write_text
+from hf_bionerkd.io import move_files, sweep
 from hf_bionerkd.runs.config import ConfigError
-from hf_bionerkd.runs.config_loading import from_dict, to_dict
+from hf_bionerkd.runs.config_loading import to_dict
+from hf_bionerkd.runs.lock import LOCK_FILE, FolderInUseError, lock_folder, release_folder
+from hf_bionerkd.runs.records import (
+    EXTENDED,
+    FLAGS,
+    RESOLVED,
+    RUN_FILE,
+    Difference,
+    describe,
+    find_differences,
+    read_run,
+    recorded,
+    write_record,
+)
 from hf_bionerkd.training.student import save_student
-from hf_bionerkd.yaml_files import read_yaml
 
-RUN_FILE = "run.yaml"
 DONE_FILE = "metrics.json"
 VALIDATION_FILE = "validation.json"  # the scores on validation, by which runs may be chosen
 OUTPUTS_FOLDER = "teacher_outputs"  # recipes/cache_teachers.py may fill it before the run is opened
-# What may differ between two starts of one run and is not recorded.
-_FLAGS = ("resume", "overwrite", "push_to_hub", "hub", "card")
-# What may differ, too, but is recorded: which models are kept, and what a training shows meanwhile.
-_KEPT = ("keep_models",)
-_TRAININGS = ("training", "weak_training")
-_SHOWN = ("disable_tqdm", "logging_steps", "logging_first_step", "log_level", "report_to", "save_total_limit")
-RESOLVED = "resolved"  # key of the record alone: the commits that the configuration's Hub names stood for
 _PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "peft", "evaluate", "numpy")
+
+# Folders in which something is put together before it takes its place.
+PUBLISHING, FETCHING = ".publishing", ".fetching"
+# What may lie in a folder before its run: the teachers' outputs, and the lock of a process that was killed early.
+_NOT_THE_RUN = (OUTPUTS_FOLDER, LOCK_FILE, FETCHING)
+_STAGING = (PUBLISHING, ".pushing-*", FETCHING)
 
 State = Literal["new", "resumed", "finished"]
 
@@ -45,13 +55,14 @@ def open_run(
     overwrite: bool,
     resolved: Mapping[str, Any] | None = None,
 ) -> State:
-    """Claim an output folder for a run.
+    """Claim an output folder for a run; unless it is finished, it is locked until :func:`release_folder`.
 
     Args:
         folder (`str`): The run's `output_dir`.
         config (`DistillConfig`, `FinetuneConfig` or `RecorrectConfig`): The run's configuration, in the user's words;
             written there as `run.yaml`.
-        resume (`bool`): Continue the killed run that the folder holds.
+        resume (`bool`): Continue the killed run that the folder holds. What alters no weight may have changed, and
+            more epochs may be asked for.
         overwrite (`bool`): Delete what the folder holds, but for the teachers' outputs: those have fingerprints.
         resolved (`Mapping`, *optional*): What :func:`~hf_bionerkd.runs.sources.pin_sources` found; written there
             too, and left out when runs are compared: a branch that has moved makes no other run.
@@ -61,42 +72,108 @@ def open_run(
 
     Raises:
         ConfigError: The folder holds another run or other files, or an unfinished run and `resume` is not set.
+        FolderInUseError: Another process runs there.
     """
     folder = Path(folder)
-    # The record is what another start of the run is compared with.
-    record = _recorded(to_dict(config)) | ({RESOLVED: dict(resolved)} if resolved else {})
-    if overwrite and _is_occupied(folder):
+    # Nothing is written, the lock neither, into a folder that holds something else.
+    state, _ = _look(folder, config, resume=resume, overwrite=overwrite)
+    if state == "finished":
+        _tidy(folder)
+        return state
+    existed = folder.exists()
+    lock_folder(folder)
+    try:
+        # Another process may have come first, and ended, since the first look.
+        state, extensions = _look(folder, config, resume=resume, overwrite=overwrite)
+        if state != "finished":
+            _claim(folder, config, state, extensions, overwrite=overwrite, resolved=resolved)
+    except BaseException:
+        release_folder(folder)
+        if not existed and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
+    return state
+
+
+def _look(folder: Path, config: Any, *, resume: bool, overwrite: bool) -> tuple[State, list[Difference]]:
+    """Return what a folder is to the run, and by how much the run is to be longer than recorded; change nothing."""
+    if not _is_occupied(folder):
+        return "new", []
+    if overwrite:
         if not (folder / RUN_FILE).exists():
             raise ConfigError(
                 f"overwrite: {folder} holds files but no {RUN_FILE}, so no run of ours made it; delete it yourself"
             )
+        return "new", []
+    # A folder that holds something is gone on with only where it holds this very run.
+    existing = read_run(folder)
+    if existing is None:
+        raise ConfigError(f"{folder} holds files that are no run of ours; choose another output_dir")
+    found = find_differences(existing, config)
+    if other := [difference for difference in found if not difference.is_extension]:
+        raise ConfigError(
+            f"{folder} holds another run, which differs in {describe(other)}; choose another output_dir, or give "
+            "overwrite=true to delete it"
+        )
+    models = [folder / DONE_FILE, *sorted(folder.glob(f"*/{DONE_FILE}"))]
+    finished = next((path for path in models if path.exists()), None)
+    if found and finished is not None:
+        raise ConfigError(
+            f"{finished.parent} is finished, and its checkpoints are gone, so that {describe(found)} cannot be added; "
+            "choose another output_dir, or give overwrite=true to train it anew"
+        )
+    if (folder / DONE_FILE).exists():
+        return "finished", []
+    if not resume:
+        raise ConfigError(f"{folder} holds this run unfinished; give resume=true to continue it, or overwrite=true")
+    return "resumed", found
+
+
+def _claim(
+    folder: Path,
+    config: Any,
+    state: State,
+    extensions: Sequence[Difference],
+    *,
+    overwrite: bool,
+    resolved: Mapping[str, Any] | None,
+) -> None:
+    """Write the record of a run into its locked folder, after deleting what is not to be kept."""
+    existing = (read_run(folder) or {}) if state == "resumed" else {}
+    if overwrite and state == "new":
         # The run's file goes last: until then a killed deletion can be repeated.
         for path in sorted(folder.iterdir(), key=lambda path: path.name == RUN_FILE):
-            if path.name != OUTPUTS_FOLDER:
+            if path.name not in _NOT_THE_RUN:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-    # A folder that holds something is gone on with only where it holds this very run.
-    if _is_occupied(folder):
-        existing = read_run(folder)
-        if existing is None:
-            raise ConfigError(f"{folder} holds files that are no run of ours; choose another output_dir")
-        if other := differences(existing, config):
-            raise ConfigError(
-                f"{folder} holds another run, which differs in {other}; choose another output_dir, or give "
-                "overwrite=true to delete it"
-            )
-        if (folder / DONE_FILE).exists():
-            return "finished"
-        if not resume:
-            raise ConfigError(
-                f"{folder} holds this run unfinished; give resume=true to continue it, or overwrite=true"
-            )
-        if resolved and existing.get(RESOLVED) != record[RESOLVED]:
-            _write_record(folder, record)  # the run was begun before records held commits
-        return "resumed"
-    # An empty folder is claimed by the record.
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_record(folder, record)
-    return "new"
+    sweep(folder, _STAGING)
+    # Another start of the run is compared with the record; what may change stands there as it is now.
+    record = recorded(to_dict(config))
+    if resolved or existing.get(RESOLVED):
+        record[RESOLVED] = dict(resolved or existing[RESOLVED])
+    added = [{"key": each.key, "from": _plain(each.there), "to": each.here} for each in extensions]
+    if added or existing.get(EXTENDED):
+        record[EXTENDED] = [*existing.get(EXTENDED, []), *added]
+    for each in extensions:
+        print(
+            f"{each}: from here on the learning rate follows the schedule of the longer training, while what is done "
+            "already followed that of the shorter one; the result is not that of a run that was this long from the "
+            "start",
+            flush=True,
+        )
+    if record != existing:
+        write_record(folder, record)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float) else None
+
+
+def _tidy(folder: Path) -> None:
+    """Delete what a process left that was killed between the end of its run and its own; unless one is at work."""
+    with suppress(FolderInUseError, OSError):
+        lock_folder(folder)
+        sweep(folder, _STAGING)
+        release_folder(folder)
 
 
 def claim_run(
@@ -114,37 +191,7 @@ def claim_run(
     with state.main_process_first():
         if state.is_main_process:
             return open_run(folder, config, resume=resume, overwrite=overwrite, resolved=resolved)
-        return open_run(folder, config, resume=True, overwrite=False)
-
-
-def same_run(record: Mapping[str, Any], config: Any) -> bool:
-    """Return whether a record is that of the run which a configuration describes.
-
-    What may change between two starts does not count. Keys that the record's version did not know are taken at their
-    defaults.
-    """
-    return not differences(record, config)
-
-
-def differences(record: Mapping[str, Any], config: Any) -> str:
-    """Name, for an error, the keys in which a record differs from a configuration; empty for the same run."""
-    wanted = _comparable(to_dict(config))
-    try:
-        record = _comparable(to_dict(from_dict(type(config), _recorded(record), RUN_FILE)))
-    except ConfigError:
-        record = _comparable(record)  # a key that this version does not know makes it another run
-    keys = [key for key in {**wanted, **record} if record.get(key) != wanted.get(key)]
-    parts = [f"`{key}` ({_short(record.get(key))} there, {_short(wanted.get(key))} here)" for key in keys[:3]]
-    return ", ".join(parts) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
-
-
-def read_run(folder: str | Path) -> dict[str, Any] | None:
-    """Return the record of a folder's run: its configuration, and commits under `resolved`; None without a record."""
-    path = Path(folder) / RUN_FILE
-    if not path.exists():
-        return None
-    record = read_yaml(path)
-    return record if isinstance(record, dict) else None
+        return _look(Path(folder), config, resume=True, overwrite=False)[0]
 
 
 def publish(
@@ -157,13 +204,16 @@ def publish(
     """
     # A folder beside the target, without what a killed run has left there.
     folder = Path(folder)
-    staging = folder / ".publishing"
+    staging = folder / PUBLISHING
     if staging.exists():
         shutil.rmtree(staging)
     save_student(staging, model, tokenizer, tags)
     save_model_card(staging, info)
     write_provenance(staging / PROVENANCE_FILE, info)
-    _write_record(staging, {key: value for key, value in config.items() if key not in _FLAGS})
+    write_record(staging, {key: value for key, value in config.items() if key not in FLAGS})
+    # What stays as it is: the card is written anew when the repository's name is known, and the record has a digest.
+    apart = ("README.md", PROVENANCE_FILE, RUN_FILE)
+    write_digests(staging, [path.name for path in staging.iterdir() if path.name not in apart])
     # What marks the model as finished comes last.
     move_files(staging, folder)
     assert info.metrics is not None  # a model is published with what was measured
@@ -186,28 +236,5 @@ def versions() -> dict[str, str]:
     return numbers
 
 
-def _recorded(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a configuration that a record holds."""
-    return {key: value for key, value in config.items() if key not in (*_FLAGS, RESOLVED)}
-
-
-def _comparable(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a record that tells one run from another."""
-    kept = {key: value for key, value in _recorded(record).items() if key not in _KEPT}
-    for section in _TRAININGS:
-        if isinstance(arguments := kept.get(section), dict):
-            kept[section] = {key: value for key, value in arguments.items() if key not in _SHOWN}
-    return kept
-
-
-def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    write_text(folder / RUN_FILE, yaml.safe_dump(dict(record), sort_keys=False, allow_unicode=True))
-
-
 def _is_occupied(folder: Path) -> bool:
-    return folder.exists() and any(path.name != OUTPUTS_FOLDER for path in folder.iterdir())
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+    return folder.exists() and any(path.name not in _NOT_THE_RUN for path in folder.iterdir())

@@ -21,9 +21,11 @@ from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.human_card import HumanCard, load_human_card
 from hf_bionerkd.hub.provenance import refresh_card
 from hf_bionerkd.hub.push import PushOptions, check_access, push_folder
+from hf_bionerkd.hub.weights import refuse_damaged
 from hf_bionerkd.io import write_text
 from hf_bionerkd.runs.config import RunConfig
-from hf_bionerkd.runs.folder import DONE_FILE, RUN_FILE
+from hf_bionerkd.runs.folder import DONE_FILE
+from hf_bionerkd.runs.records import RUN_FILE
 from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.training.checkpoints import is_model_file
 
@@ -78,11 +80,13 @@ def push_finished(folder: str | Path, config: RunConfig, report: Callable[[], st
         A line to print; empty for a run that is not to be published.
 
     Raises:
+        DamagedFileError: A file of the model is not what was written; nothing is sent.
         HubError: The push failed; the message says where the model is and which command tries again.
     """
     options = push_options(config)
     if options is None:
         return ""
+    refuse_damaged(folder)
     # A run that was finished before may have a card that names its folder only.
     refresh_card(folder, options.repo_id, load_human_card(shipped(config.card)) if config.card else None)
     try:

@@ -79,38 +79,38 @@ def recorrect(config: RecorrectConfig) -> RecorrectResult:
 
     # Everything that can fail without training is checked first.
     check_publication(config)
-    run = Run.open(config, load=open_corpora, prepare=_plan)
-    # The rounds, and the best of them as the result.
-    if not run.finished:
-        log = RoundLog(run.folder, writes=run.processes.is_main)
-        run.processes.wait()  # before anyone writes what the others read
-        steps = TrainedSteps(run.config, run.plan, log)
-        say: Callable[[str], None] = partial(print, flush=True) if run.processes.is_main else _say_nothing
-        with explaining_full_disk(run.folder):
-            steps.prepare()
-            outcome = run_rounds(
-                steps,
-                log,
-                select_by=config.select_by,
-                max_rounds=config.max_rounds,
-                patience=config.patience,
-                say=say,
-            )
-            publish_result(steps, outcome)
-        run.processes.wait()
-    # Finished now or before, the outcome stands in the folder.
-    ended = read_outcome(run.folder)
-    assert ended is not None  # every finished run has one
-    result = RecorrectResult(run.folder, ended)
-    if not run.processes.is_main:
+    with Run.open(config, load=open_corpora, prepare=_plan) as run:
+        # The rounds, and the best of them as the result.
+        if not run.finished:
+            log = RoundLog(run.folder, writes=run.processes.is_main)
+            run.processes.wait()  # before anyone writes what the others read
+            steps = TrainedSteps(run.config, run.plan, log)
+            say: Callable[[str], None] = partial(print, flush=True) if run.processes.is_main else _say_nothing
+            with explaining_full_disk(run.folder):
+                steps.prepare()
+                outcome = run_rounds(
+                    steps,
+                    log,
+                    select_by=config.select_by,
+                    max_rounds=config.max_rounds,
+                    patience=config.patience,
+                    say=say,
+                )
+                publish_result(steps, outcome)
+            run.processes.wait()
+        # Finished now or before, the outcome stands in the folder.
+        ended = read_outcome(run.folder)
+        assert ended is not None  # every finished run has one
+        result = RecorrectResult(run.folder, ended)
+        if not run.processes.is_main:
+            return result
+        try:
+            for line in push_revisions(config, ended):
+                result = replace(result, pushed=(*result.pushed, line))
+        except HubError:
+            print(result.report(), flush=True)  # the tables, and what has been pushed, before the failure is reported
+            raise
         return result
-    try:
-        for line in push_revisions(config, ended):
-            result = replace(result, pushed=(*result.pushed, line))
-    except HubError:
-        print(result.report(), flush=True)  # the tables, and what has been pushed, before the failure is reported
-        raise
-    return result
 
 
 def _plan(run: Run[RecorrectConfig]) -> Revisions:

@@ -9,9 +9,9 @@ from typing import Any
 from hf_bionerkd.data.corpus import Corpus
 from hf_bionerkd.evaluation.report import Metrics, read_metrics
 from hf_bionerkd.io import write_json, write_text
+from hf_bionerkd.runs import RecorrectConfig, read_run
 from hf_bionerkd.runs.card_info import card_info
-from hf_bionerkd.runs.folder import finish, publish, read_run, versions
-from hf_bionerkd.runs.recorrect_config import RecorrectConfig
+from hf_bionerkd.runs.folder import finish, publish, versions
 from hf_bionerkd.runs.recorrect_steps import CORRECTOR, SCORES, WEAK_MODEL, TrainedSteps
 from hf_bionerkd.runs.revisions import CORPUS
 from hf_bionerkd.runs.training_run import renamed

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hf_bionerkd.data import Corpus, load_corpus
+from hf_bionerkd.digests import find_damage, write_digests
 from hf_bionerkd.evaluation import EntityScores, write_metrics
 from hf_bionerkd.io import atomic_folder
 from hf_bionerkd.runs.config import ModelConfig
@@ -51,13 +52,7 @@ class TrainedSteps:
         self.tags = make_tags("none", [self.human], neutral=False, end_tag=False)
 
     def prepare(self) -> None:
-        """Write L_0, and delete what a killed run left half-written."""
-        # Half-written folders bear the names that `atomic_folder` gives them.
-        if self.processes.is_main:
-            for folder in (self.log.folder, *self.log.folder.glob("rounds/*")):
-                for leftover in (*folder.glob(".*.tmp"), *folder.glob(".*.old")):
-                    shutil.rmtree(leftover)
-        # The weak corpus without the sentences of D and test, unless it is there.
+        """Write L_0, the weak corpus without the sentences of D and test, unless it is there."""
         counts = None
         if self.log[0].corpus is None:
             if self.processes.is_main:
@@ -70,7 +65,7 @@ class TrainedSteps:
     def train(self, number: int) -> ModelScores:
         """Train W_r, a new model, on L_r alone, and return its scores."""
         folder = self.log.place(number)
-        if not (folder / WEAK_MODEL).exists():
+        if not self._has(folder / WEAK_MODEL):
             corpora, vocabulary = [self.revision(number), self.held_out], self._vocabulary
             self._seed()
             model, tokenizer = make_model(
@@ -83,7 +78,7 @@ class TrainedSteps:
     def correct(self, number: int) -> ModelScores:
         """Fine-tune C_r, a copy of W_r, on T, and return its scores."""
         folder = self.log.place(number)
-        if not (folder / CORRECTOR).exists():
+        if not self._has(folder / CORRECTOR):
             self._seed()
             model, tokenizer = self.load(folder / WEAK_MODEL)
             self._train([self.human], self.config.training, model, tokenizer, folder / CORRECTOR)
@@ -157,12 +152,23 @@ class TrainedSteps:
     def _train(
         self, corpora: Sequence[Corpus], section: dict[str, Any], model: Any, tokenizer: Any, folder: Path
     ) -> None:
-        trainer = train(self.job(corpora, section), model, tokenizer, _checkpoints(folder), resume=True)
+        logs = self.log.folder / "logs" / folder.relative_to(self.log.folder)
+        trainer = train(self.job(corpora, section), model, tokenizer, _checkpoints(folder), resume=True, logs=logs)
         model = trainer.student
         if self.processes.is_main:
             with atomic_folder(folder, overwrite=True) as staging:
                 save_student(staging, model, tokenizer, self.tags)
+                write_digests(staging)
         self.processes.wait()
+
+    def _has(self, folder: Path) -> bool:
+        """Return whether a model of the run is there and whole; a damaged one is named, and deleted."""
+        damage = find_damage(folder) if self.processes.is_main and folder.exists() else None
+        if damage is not None:
+            print(f"{folder} is damaged: {damage}; it is trained anew", flush=True)
+            shutil.rmtree(folder)
+        there: bool = self.processes.broadcast(folder.exists())
+        return there
 
     def _drop_checkpoints(self, folder: Path) -> None:
         """Delete the checkpoints of a finished model; a killed run may have left them."""

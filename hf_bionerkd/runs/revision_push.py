@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from hf_bionerkd.data.corpus_card import name_corpus
 from hf_bionerkd.hub.command_line import this_command
 from hf_bionerkd.hub.push import PushOptions, check_access, push_folder
-from hf_bionerkd.io import write_json
+from hf_bionerkd.io import read_json, write_json
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 from hf_bionerkd.runs.revisions import CORPUS
 from hf_bionerkd.weak.rounds import Outcome
@@ -89,7 +88,8 @@ def _key(options: PushOptions) -> str:
 
 def _read(folder: Path) -> dict[str, list[int]]:
     path = folder / PUSHED_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    pushed: dict[str, list[int]] = read_json(path) if path.exists() else {}
+    return pushed
 
 
 def _pushed(config: RecorrectConfig, options: PushOptions) -> list[int]:

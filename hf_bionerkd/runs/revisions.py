@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import Any, Literal
 from hf_bionerkd.data import Corpus, CorpusCard, build_corpus, load_card, row_to_document
 from hf_bionerkd.data.builders import MANIFEST
 from hf_bionerkd.hub import bibtex, corpus_folder, public_source, without_paths
+from hf_bionerkd.io import read_json
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import to_dict
@@ -217,7 +217,7 @@ class Revisions:
 
 def revision_counts(folder: Path) -> dict[str, Any]:
     """Return the counts of a corpus that was built: rows, words, abstracts, and mentions by type and by source."""
-    entry = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["splits"]["train"]
+    entry = read_json(folder / MANIFEST)["splits"]["train"]
     return {name: value for name, value in entry.items() if name not in ("file", "sha256")}
 
 

@@ -14,9 +14,9 @@ from hf_bionerkd.exits import can_resume
 from hf_bionerkd.hub import HumanCard
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import Processes
-from hf_bionerkd.runs import RunConfig, pin_sources
+from hf_bionerkd.runs import RunConfig, pin_sources, read_run, release_folder
 from hf_bionerkd.runs.arguments import check_training
-from hf_bionerkd.runs.folder import DONE_FILE, State, claim_run, finish, publish, read_run
+from hf_bionerkd.runs.folder import DONE_FILE, State, claim_run, finish, publish
 from hf_bionerkd.runs.loading import check_splits, label_space, load_corpora, make_tags
 from hf_bionerkd.training import launched_processes
 
@@ -30,7 +30,9 @@ C = TypeVar("C", bound=RunConfig)
 
 @dataclass
 class Run(Generic[C]):
-    """A run that is open: its sources pinned, its corpora loaded, its folder claimed.
+    """A run that is open: its sources pinned, its corpora loaded, its folder claimed and, unless finished, locked.
+
+    As a context manager it unlocks the folder at its end.
 
     Args:
         asked (`RunConfig`): The configuration in the user's words, as the record has it.
@@ -75,6 +77,7 @@ class Run(Generic[C]):
 
         Raises:
             ConfigError: The configuration does not fit the corpora, or the folder holds something else.
+            FolderInUseError: Another process runs in the folder.
             HubError: The run is to be published, and the Hub refuses; or a source cannot be had.
         """
         # What needs no corpus is checked first.
@@ -90,6 +93,13 @@ class Run(Generic[C]):
         run.state = run.processes.broadcast(claimed)  # for the others, the folder holds the run already
         can_resume()  # from here on, an interruption ends with the command that goes on
         return run
+
+    def __enter__(self) -> Run[C]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.processes.is_main:
+            release_folder(self.folder)
 
     def space(self, types: list[str]) -> LabelSpace:
         """Check that the corpora can be trained on, and return their label space in the order asked for."""

@@ -15,7 +15,8 @@ from hf_bionerkd.hub.errors import HubError, RepoType
 from hf_bionerkd.hub.references import Reference, parse_reference, resolve
 from hf_bionerkd.hub.snapshots import model_folder
 from hf_bionerkd.runs.config import ConfigError, ModelConfig, RunConfig
-from hf_bionerkd.runs.folder import DONE_FILE, RESOLVED, RUN_FILE, read_run
+from hf_bionerkd.runs.folder import DONE_FILE
+from hf_bionerkd.runs.records import RESOLVED, RUN_FILE, read_run
 
 C = TypeVar("C", bound=RunConfig)
 

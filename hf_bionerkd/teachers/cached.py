@@ -25,7 +25,7 @@ import numpy as np
 from hf_bionerkd.data.rows import content_fingerprint
 from hf_bionerkd.digests import is_sealed
 from hf_bionerkd.inference.finite import check_finite
-from hf_bionerkd.io import write_json
+from hf_bionerkd.io import read_json, sweep, write_json
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import ALONE, Processes
 from hf_bionerkd.progress import progress
@@ -48,6 +48,7 @@ logger = logging.getLogger(__name__)
 FORMAT = 3
 META_FILE = "meta.json"
 ROWS_PER_PART = 2048
+_LONG_DEAD = 3600.0  # seconds after which nobody is writing a temporary file any more
 Part = tuple[dict[str, list[np.ndarray]], dict[str, int]]  # columns, one array per sentence each; what was counted
 NO_MASS = (
     "%d words have no joint teacher mass (teachers certain of different mentions): their target is the teachers' mean"
@@ -73,7 +74,7 @@ class WordArrays:
             )
         self.folder = folder
         try:
-            self.meta: dict[str, Any] = json.loads(meta.read_text(encoding="utf-8"))
+            self.meta: dict[str, Any] = read_json(meta)
             self.labels, self._rows = tuple(self.meta["labels"]), int(self.meta["rows"])
             self._size = int(self.meta["rows_per_part"])
         except (ValueError, KeyError, TypeError) as error:
@@ -291,6 +292,8 @@ def _fill(
     size = int(identity["rows_per_part"])
     parts = range(0, len(keys), size)
     folder.mkdir(parents=True, exist_ok=True)
+    if processes.is_main:
+        sweep(folder, older_than=_LONG_DEAD)  # a folder of caches may be shared with other runs, on other machines
     todo = [(i, start) for i, start in processes.share(enumerate(parts)) if not is_sealed(folder / part_name(i))]
     for index, _ in todo:
         if (folder / part_name(index)).exists():
@@ -316,7 +319,7 @@ def _fill(
 def _is_written(path: Path, values: Mapping[str, Any]) -> bool:
     """Return whether a JSON file holds these very values; one that is damaged does not."""
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(values)))
+        return bool(read_json(path) == json.loads(json.dumps(values)))
     except (OSError, ValueError):
         return False
 

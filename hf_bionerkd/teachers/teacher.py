@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_bionerkd.digests import DIGESTS_FILE, DamagedFileError
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.remote_code import explaining_refusals
 from hf_bionerkd.hub.snapshots import MODEL_FILES, model_folder
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model")
-_NOT_THE_MODEL = ("metrics.json", "provenance.json", "trainer_state.json", "manifest.json")
+_NOT_THE_MODEL = (DIGESTS_FILE, "metrics.json", "provenance.json", "trainer_state.json", "manifest.json")
 
 
 class Teacher:
@@ -50,6 +51,7 @@ class Teacher:
     Raises:
         FileNotFoundError: Neither a local folder nor a Hub id, or there are no weights in safetensors, or
             no tokenizer.
+        DamagedFileError: One of its files is not what was written.
         HubError: The Hub has no such model, gives no access or cannot be reached; or, offline, nor has the cache.
         RemoteCodeError: It needs code of its own, and `trust_remote_code` is off.
         LabelError: The labels follow no tag scheme, a mapped type is not among them, or none fits the student.
@@ -89,6 +91,8 @@ class Teacher:
             self.folder, self.commit = model_folder(path, revision)
         except HubError as error:
             raise HubError(f"teacher {self.name!r}: {error}", temporary=error.temporary) from error
+        except DamagedFileError as error:
+            raise DamagedFileError(f"teacher {self.name!r}: {error}") from None
         # transformers 5 makes a tokenizer up where there is none, and that reads every word as unknown.
         if not any(file for pattern in _TOKENIZER_FILES for file in Path(self.folder).glob(pattern)):
             raise FileNotFoundError(

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hf_bionerkd.digests import is_sealed, seal
 from hf_bionerkd.io import atomic_path
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.processes import ALONE, Processes
@@ -26,7 +27,7 @@ class RelabelledRows:
     """The new labels for the rows of a corpus, kept as one small file for each part of them.
 
     The split into parts does not depend on the number of processes. A part is written under a temporary name and
-    renamed, so that a kill leaves only whole parts; one that a power loss cut or emptied is made again.
+    renamed, so that a kill leaves only whole parts; it ends with its digest, and a damaged one is made again.
 
     Args:
         rows (`Dataset`): A split of a corpus that `build_corpus` made, in the model's own label space.
@@ -48,13 +49,15 @@ class RelabelledRows:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         mine = processes.share(range(len(self.bounds)))
-        todo = [index for index in mine if not _is_whole(self._path(index))]
+        todo = [index for index in mine if not is_sealed(self._path(index))]
         for index in progress(todo, desc="labelling anew", unit="part", main=processes.is_main):
             start, end = self.bounds[index]
             labels = tagging(self.rows[start:end]["tokens"].to_pylist())
             # Label ids of all sentences in one array; how long each is, the corpus knows.
-            with atomic_path(self._path(index)) as temporary, open(temporary, "wb") as handle:
-                np.save(handle, np.concatenate(labels).astype(np.int16))
+            with atomic_path(self._path(index)) as temporary:
+                with open(temporary, "wb") as handle:
+                    np.save(handle, np.concatenate(labels).astype(np.int16))
+                seal(temporary)
 
     def changes(self, space: LabelSpace) -> LabelChanges:
         """Count what all parts together change."""
@@ -88,14 +91,6 @@ class RelabelledRows:
 
     def _path(self, index: int) -> Path:
         return self.folder / f"part-{index:05d}.npy"
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        np.load(path, allow_pickle=False)
-    except (FileNotFoundError, EOFError, ValueError):  # missing; empty; cut off, or zeros
-        return False
-    return True
 
 
 def _lengths(table: pa.Table) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hf_bionerkd.evaluation.entities import Counts, EntityScores
-from hf_bionerkd.io import write_json
+from hf_bionerkd.io import read_json, write_json
 
 SelectBy = Literal["weak", "corrector"]
 
@@ -121,7 +120,7 @@ class RoundLog:
         # Every step of an earlier run that was finished is known from its file and not done again.
         for path in sorted(self.folder.glob(f"rounds/*/{ROUND_FILE}")):
             try:
-                entry = Round.from_dict(json.loads(path.read_text(encoding="utf-8")))
+                entry = Round.from_dict(read_json(path))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise RecorrectionError(
                     f"{path} is no record of a round ({error!r}); delete it, and the round's steps are done again"
@@ -193,6 +192,6 @@ def read_outcome(folder: str | os.PathLike[str]) -> Outcome | None:
     if not path.exists():
         return None
     try:
-        return Outcome.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return Outcome.from_dict(read_json(path))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecorrectionError(f"{path} is no summary of rounds ({error!r}); delete it and start again") from None

@@ -31,6 +31,7 @@ from hf_bionerkd.training.student import save_student
 PUBLISHED = {
     "README.md",
     "config.json",
+    "digests.json",
     "metrics.json",
     "model.safetensors",
     "provenance.json",
@@ -168,7 +169,7 @@ def test_a_finished_run_is_shown_and_not_repeated(demo, distill, monkeypatch):
     again = distill(load_config(DistillConfig, path))
     assert "holds this run already, finished" in again
     assert again[again.index("\nstrict F1") + 1 :] == printed[printed.index("strict F1") :]
-    with pytest.raises(ConfigError, match="holds another run, which differs in `loss`.*overwrite=true"):
+    with pytest.raises(ConfigError, match="holds another run, which differs in `loss.lam`.*overwrite=true"):
         distill(load_config(DistillConfig, path, ["loss.lam=0.123"]))
     assert {name: (folder / name).stat().st_mtime_ns for name in files(folder)} == before
 

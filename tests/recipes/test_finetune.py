@@ -33,6 +33,7 @@ PUBLISHED = {
     "model.safetensors",
     "provenance.json",
     "validation.json",
+    "digests.json",
     "run.yaml",
     "tokenizer.json",
     "tokenizer_config.json",

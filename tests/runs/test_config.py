@@ -23,7 +23,7 @@ from hf_bionerkd.runs.config import (
     TeacherOutputsConfig,
 )
 from hf_bionerkd.runs.config_loading import load_config, to_dict
-from hf_bionerkd.runs.folder import differences
+from hf_bionerkd.runs.records import differences
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 
 CORPUS, ENCODER = CorpusConfig("c", "org/c"), ModelConfig("org/encoder")

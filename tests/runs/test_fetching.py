@@ -11,6 +11,7 @@ from hf_bionerkd.runs import fetching
 from hf_bionerkd.runs.config import ConfigError, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
 from hf_bionerkd.runs.fetching import fetch_run, whole_checkpoints
+from hf_bionerkd.runs.lock import release_folder
 
 VALUES = {
     "corpora": [{"name": "c", "path": "p"}],
@@ -79,6 +80,7 @@ def repository(monkeypatch, tmp_path):
 def fetched(config):
     folder = Path(config.output_dir)
     fetch_run(config, folder / "checkpoints")
+    release_folder(folder)  # which is locked until the run itself opens it
     return {path.parent.name: path.read_text() for path in folder.glob("checkpoints/*/model.safetensors")}
 
 

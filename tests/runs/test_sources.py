@@ -11,11 +11,12 @@ import yaml
 from fresh import run_fresh
 from loopback_hub import TOKENS
 from loopback_upload import upload
-from safetensors.numpy import load, load_file
+from safetensors.numpy import load, load_file, save
 
 from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict, to_dict
-from hf_bionerkd.runs.folder import finish, open_run, read_run
+from hf_bionerkd.runs.folder import finish, open_run
+from hf_bionerkd.runs.records import read_run
 from hf_bionerkd.runs.sources import pin_sources
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -141,7 +142,8 @@ from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
-from hf_bionerkd.runs.folder import claim_run, read_run
+from hf_bionerkd.runs.folder import claim_run
+from hf_bionerkd.runs.records import read_run
 from hf_bionerkd.runs.loading import load_corpora, make_model, make_tokenizer
 from hf_bionerkd.runs.sources import pin_sources
 from hf_bionerkd.training.student import save_student
@@ -189,7 +191,7 @@ def test_a_run_keeps_its_commits_when_branches_move_pain_18(hub, tmp_path):
     upload(hub, "ann/secret", CORPUS, "dataset", private=True)
     upload(hub, "org/pickled", {"config.json": "{}", "pytorch_model.bin": b"x"})
     own = {"auto_map": {"AutoConfig": "configuration_own.Own"}, "model_type": "own"}
-    upload(hub, "org/own", {"config.json": json.dumps(own), "configuration_own.py": "boom", "x.safetensors": b"x"})
+    upload(hub, "org/own", {"config.json": json.dumps(own), "configuration_own.py": "boom", "x.safetensors": save({})})
     config = distillation(tmp_path, student={"path": "org/e@v1"})
     changes = [
         {"corpora": [{"name": "c", "path": "ann/secret"}]},

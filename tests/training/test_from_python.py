@@ -17,9 +17,9 @@ from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses.mixture import mixture_of
 from hf_bionerkd.training.adapters import add_adapters
+from hf_bionerkd.training.checkpoints import TERMS_FILE
 from hf_bionerkd.training.distillation_model import DistillationModel
 from hf_bionerkd.training.student import load_student
-from hf_bionerkd.training.student_trainer import TERMS_FILE
 
 KINDS = {"dis": "Disease", "chem": "Chemical", "gene": "Gene"}
 TEXT = "aspirin was given for lung cancer with mutations of TP53"

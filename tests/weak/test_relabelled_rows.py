@@ -61,16 +61,17 @@ def test_a_part_that_a_kill_cut_off_is_made_again(rows, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kept", [0, 5, 60, -1])
-def test_a_part_that_a_power_loss_cut_is_made_again(rows, tmp_path, kept):
+def test_a_part_that_was_cut_or_changed_is_made_again(rows, tmp_path, kept):
     labels = RelabelledRows(rows, tmp_path / "parts", 4)
     labels.fill(by_length)
     part = tmp_path / "parts" / "part-00001.npy"
     whole, asked = part.read_bytes(), []
-    for torn in (whole[:kept], bytes(len(whole))):
+    flipped = bytes([*whole[:130], whole[130] ^ 1, *whole[131:]])  # one label of one word
+    for torn in (whole[:kept], bytes(len(whole)), flipped):
         part.write_bytes(torn)
         labels.fill(lambda sentences: asked.append(len(sentences)) or by_length(sentences))
         assert part.read_bytes() == whole
-    assert asked == [4, 4] and len(list(labels)) == 11
+    assert asked == [4, 4, 4] and len(list(labels)) == 11
 
 
 def test_changes_are_those_of_the_rows(rows, tmp_path):
