@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hf_bionerkd.evaluation.case_study import words_of as words_of
     from hf_bionerkd.evaluation.charts import bar_chart as bar_chart
     from hf_bionerkd.evaluation.comparison import Compared as Compared
+    from hf_bionerkd.evaluation.comparison import compare_averages as compare_averages
     from hf_bionerkd.evaluation.comparison import compare_models as compare_models
     from hf_bionerkd.evaluation.comparison import comparison_table as comparison_table
     from hf_bionerkd.evaluation.entities import Average as Average
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from hf_bionerkd.evaluation.paired import TTest as TTest
     from hf_bionerkd.evaluation.paired import document_f1 as document_f1
     from hf_bionerkd.evaluation.paired import paired_bootstrap as paired_bootstrap
+    from hf_bionerkd.evaluation.paired import paired_macro_bootstrap as paired_macro_bootstrap
     from hf_bionerkd.evaluation.paired import paired_t_test as paired_t_test
     from hf_bionerkd.evaluation.paired import pooled_by as pooled_by
     from hf_bionerkd.evaluation.paired import two_tailed_probability as two_tailed_probability
@@ -82,6 +84,7 @@ __getattr__, __dir__, __all__ = attach(
         "case_page": "case_html",
         "cases_text": "case_study",
         "check_same_words": "similarity",
+        "compare_averages": "comparison",
         "compare_models": "comparison",
         "comparison_table": "comparison",
         "describe": "case_study",
@@ -95,6 +98,7 @@ __getattr__, __dir__, __all__ = attach(
         "markdown_table": "tables",
         "mention_changes": "similarity",
         "paired_bootstrap": "paired",
+        "paired_macro_bootstrap": "paired",
         "paired_t_test": "paired",
         "partners": "similarity",
         "pieces": "case_study",

@@ -11,14 +11,21 @@ Bootstrap, chapters 13 and 15 (percentile intervals, and tests that invert them)
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from hf_bionerkd.evaluation.entities import Counts
-from hf_bionerkd.evaluation.significance import Bootstrap, Integers, resampled_totals
+from hf_bionerkd.evaluation.significance import (
+    Bootstrap,
+    Integers,
+    mean_of_known,
+    percentiles,
+    resampled_f1,
+    with_gold,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -176,22 +183,63 @@ def paired_bootstrap(first: Integers, second: Integers, bootstrap: Bootstrap) ->
         >>> paired_bootstrap(worse, better, Bootstrap()).interval == (1 - 0.8, 1 - 0.8)
         True
     """
-    rows = _side_by_side(first, second)
-    if not rows.any():
+    if not _side_by_side(first, second).any():
         raise ValueError("no document has a mention, gold or predicted: there is no F1 to compare")
-    before, after = (Counts(*map(int, counts.sum(axis=0))).f1 for counts in (first, second))
-    # The counts of both models stand side by side, so that both are resampled with the same documents.
-    totals = resampled_totals(rows, bootstrap).reshape(-1, 2, 3)
-    mentions = 2 * totals[..., 0] + totals[..., 1] + totals[..., 2]
-    known = (mentions > 0).all(axis=1)
+    return _resampled_difference([(first[:, None], second[:, None])], bootstrap)
+
+
+def paired_macro_bootstrap(pairs: Iterable[tuple[Integers, Integers]], bootstrap: Bootstrap) -> F1Difference | None:
+    """Resample documents, the same ones for both models, and compare the means of several F1.
+
+    The documents of a corpus are drawn once for all types, those of different corpora independently. Types without
+    gold mentions are left out, as they are of the averages.
+
+    Args:
+        pairs (`Iterable[tuple[np.ndarray, np.ndarray]]`): For each corpus the counts of the first and of the second
+            model, (documents, types, 3) integers: right, spurious and missed mentions.
+        bootstrap (`Bootstrap`): The number of resamples, the seed, and the level of the interval.
+
+    Returns:
+        The difference of the second model's mean from the first's; None where nothing has a gold mention.
+
+    Raises:
+        ValueError: The arrays have other shapes, or gold mentions differ between them.
+
+    Example:
+        >>> same, more, fewer = (np.array([[counts]] * 20) for counts in ([1, 0, 0], [3, 0, 0], [2, 0, 1]))
+        >>> round(paired_macro_bootstrap([(same, same), (fewer, more)], Bootstrap()).difference, 9)
+        0.1
+    """
+    # What is gold for one model is gold for the other: both leave out the same types.
+    kept = [(with_gold(first), with_gold(second)) for first, second in pairs]
+    kept = [(first, second) for first, second in kept if first.size or second.size]
+    return _resampled_difference(kept, bootstrap) if kept else None
+
+
+def _resampled_difference(pairs: Sequence[tuple[Integers, Integers]], bootstrap: Bootstrap) -> F1Difference:
+    """Compare the means of F1 over all (documents, scores, 3) counts of the first and of the second model."""
+    generator = np.random.default_rng(bootstrap.seed)
+    differences, drawn = [], []
+    for first, second in pairs:
+        if first.shape != second.shape:
+            raise ValueError(f"both models need the same documents and types; got {first.shape} and {second.shape}")
+        scores = first.shape[1]
+        for score in range(scores):
+            both = _side_by_side(first[:, score], second[:, score])
+            before, after = (Counts(*map(int, counts)).f1 for counts in both.sum(axis=0).reshape(2, 3))
+            differences.append(after - before)
+        # The counts of both models stand side by side, so that both are resampled with the same documents.
+        f1 = resampled_f1(np.concatenate([first, second], axis=1), bootstrap, generator)
+        drawn.append(f1[:, scores:] - f1[:, :scores])  # NaN where one of the two has no F1
+    difference = sum(differences) / len(differences)
+    means = mean_of_known(np.hstack(drawn))
+    known = means[np.isfinite(means)]
     # Hardly ever: all resamples miss the few documents that have mentions.
-    if not known.any():
-        return F1Difference(after - before, (after - before, after - before), 1.0)
-    drawn = np.diff(2 * totals[known, :, 0] / mentions[known], axis=1)[:, 0]
-    tail = (1.0 - bootstrap.level) / 2.0
-    low, high = np.quantile(drawn, [tail, 1.0 - tail])
-    against = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-    return F1Difference(after - before, (float(low), float(high)), min(1.0, 2 * (against + 1) / (len(drawn) + 1)))
+    ends = percentiles(known, bootstrap)
+    if ends is None:
+        return F1Difference(difference, (difference, difference), 1.0)
+    against = min(int((known <= 0).sum()), int((known >= 0).sum()))
+    return F1Difference(difference, ends, min(1.0, 2 * (against + 1) / (len(known) + 1)))
 
 
 def marks(p: float) -> str:

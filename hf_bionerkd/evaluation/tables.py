@@ -58,12 +58,12 @@ def text_table(
         lines.append(line(one_line(f"{corpus} / {kind}")))
         for result in rows:
             name, ends = f"  {one_line(result.model)}", _ends(result.interval, 1)
-            lines.append(line(name, _percent(result.counts, 1), ends, str(result.counts.support)))
+            lines.append(line(name, percent(result.counts, 1), ends, str(result.counts.support)))
         lines.append("")
     lines.append(line("macro average", last="rows"))
     for model, mean in averages.items():
         name, ends = f"  {one_line(model)}", _ends(mean.interval, 1)
-        lines.append(line(name, _percent(mean, 1), ends, mean.described))
+        lines.append(line(name, percent(mean, 1), ends, mean.described))
     return "\n".join([*lines, *_note(averages)])
 
 
@@ -90,12 +90,12 @@ def markdown_table(
     lines = [markdown_row([*header, "gold"]), f"|{'|'.join([*rule, '---:'])}|"]
     for (corpus, kind), rows in _blocks(results).items():
         for result in rows:
-            cells = [corpus, kind, result.model, *_percent(result.counts, 2)]
+            cells = [corpus, kind, result.model, *percent(result.counts, 2)]
             ends = [_ends(result.interval, 2)] if shown else []
             lines.append(markdown_row([*cells, *ends, result.counts.support]))
     # Averages close the table; they count rows in place of mentions.
     for model, mean in averages.items():
-        cells = [Markdown("**macro average**"), f"rows: {mean.described}", model, *_percent(mean, 2)]
+        cells = [Markdown("**macro average**"), f"rows: {mean.described}", model, *percent(mean, 2)]
         ends = [_ends(mean.interval, 2)] if shown else []
         lines.append(markdown_row([*cells, *ends, ""]))
     return "\n".join([*lines, *_note(averages)])
@@ -123,8 +123,8 @@ def _has_intervals(results: Iterable[Result], averages: Mapping[str, Average]) -
     return any(result.interval for result in results) or any(mean.interval for mean in averages.values())
 
 
-def _percent(scores: Counts | Average, decimals: int) -> Iterator[str]:
-    """Write precision, recall and F1, and a dash for what is not known."""
+def percent(scores: Counts | Average, decimals: int) -> Iterator[str]:
+    """Write precision, recall and F1 in percent, and a dash for what is not known."""
     has_gold = scores.rows > 0 if isinstance(scores, Average) else scores.support > 0
     # What is predicted where there is nothing to find is wrong: that much is known.
     has_precision = has_gold or (isinstance(scores, Counts) and scores.fp > 0)

@@ -15,6 +15,7 @@ from hf_bionerkd.evaluation.paired import (
     document_f1,
     marks,
     paired_bootstrap,
+    paired_macro_bootstrap,
     paired_t_test,
     pooled_by,
     rounded,
@@ -184,3 +185,50 @@ def test_marks_and_rounding():
 def test_mistakes_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_averages_are_compared_as_by_a_resampler_that_draws_document_by_document():
+    """Two corpora, of which the first has two types; both models on the same draws."""
+    first, second = (
+        [np.stack([some_documents(60, s), some_documents(60, s + 1)], axis=1) for s in (1, 5)] for _ in "ab"
+    )
+    second[0] = better(second[0])
+    draw = np.random.default_rng(0)
+    means = []
+    for _ in range(4000):
+        scores = []
+        for one, other in zip(first, second, strict=True):
+            rows = draw.integers(len(one), size=len(one))
+            for counts in (one, other):
+                scores.append([Counts(*map(int, total)).f1 for total in counts[rows].sum(axis=0)])
+        means.append(np.mean([scores[1], scores[3]]) - np.mean([scores[0], scores[2]]))
+    found = paired_macro_bootstrap(zip(first, second, strict=True), Bootstrap(samples=4000))
+    assert found.interval == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=4e-3)
+    f1 = [[Counts(*map(int, c)).f1 for part in model for c in part.sum(axis=0)] for model in (first, second)]
+    assert found.difference == pytest.approx(np.mean(f1[1]) - np.mean(f1[0]))
+
+
+def some_documents(n, seed):
+    draw = np.random.default_rng(seed)
+    return np.stack([draw.poisson(0.9, n), draw.poisson(0.2, n), draw.poisson(0.5, n)], axis=1)
+
+
+def better(counts):
+    """The same gold mentions, of which a missed one is found in every second document that has one."""
+    found = counts.copy()
+    moved = np.arange(len(counts))[:, None] % 2 * np.minimum(counts[:, :, 2], 1)
+    found[:, :, 0] += moved
+    found[:, :, 2] -= moved
+    return found
+
+
+def test_an_average_of_one_type_is_compared_as_that_type_and_types_without_gold_change_nothing():
+    first = some_documents(50, 1)
+    second = better(first[:, None])[:, 0]
+    alone = paired_bootstrap(first, second, Bootstrap())
+    assert paired_macro_bootstrap([(first[:, None], second[:, None])], Bootstrap()) == alone
+    spurious = np.zeros_like(first)
+    spurious[:, 1] = 1
+    pair = (np.stack([first, 0 * first], axis=1), np.stack([second, spurious], axis=1))
+    assert paired_macro_bootstrap([pair], Bootstrap()) == alone
+    assert paired_macro_bootstrap([(0 * first[:, None], spurious[:, None])], Bootstrap()) is None

@@ -82,6 +82,54 @@ def test_types_are_chosen(recipe, material):
     assert found["types"] == ["Disease"] and {row["type"] for row in found["results"]} == {"Disease"}
 
 
+def test_several_corpora_are_compared_one_by_one_and_on_average(recipe, material, capsys):
+    """Each corpus as if it stood alone; the average is the mean over its types, of the same counts."""
+    found = run(recipe, material, "--samples", "200", "--corpus", f"again={material / 'plain'}")
+    printed = capsys.readouterr().out
+    alone = run(recipe, material, "--samples", "200")
+    assert [one["corpus"] for one in found["corpora"]] == ["named", "again"]
+    assert [one["unit"] for one in found["corpora"]] == ["document", "row"] and "fingerprint" not in found
+    assert [row for row in found["results"] if row["corpus"] == "named"] == [
+        row for row in alone["results"] if row["corpus"] == "named"
+    ]
+    first, second = (row for row in found["results"] if row["type"] == "macro average")
+    of_types = [row for row in found["results"] if row["type"] in TYPES and row["model"] == first["model"]]
+    assert first["rows"] == len(of_types) == 4
+    assert first["f1"] == pytest.approx(sum(row["f1"] for row in of_types) / 4)
+    assert first["f1_interval"][0] <= first["f1"] <= first["f1_interval"][1]
+    assert second["f1_difference"]["difference"] == pytest.approx(second["f1"] - first["f1"])
+    assert "t_test" not in second and "f1_difference" not in first
+    assert "named / Chemical" in printed and "again / all types" in printed and "\nmacro average\n" in printed
+    assert "again: no documents" in printed and "pairs (named)" in printed
+
+
+def test_types_are_chosen_among_all_corpora(recipe, material):
+    words = ["--samples", "100", "--corpus", f"again={material / 'plain'}", "--types", "Disease"]
+    found = run(recipe, material, *words)
+    assert [one["types"] for one in found["corpora"]] == [["Disease"], ["Disease"]]
+    with pytest.raises(SystemExit, match="asked for types .'Gene'., but what is annotated is .'Chemical', 'Disease'"):
+        run(recipe, material, *words, "Gene")
+
+
+def test_two_corpora_of_one_name_are_refused(recipe, material):
+    with pytest.raises(SystemExit, match="two corpora have one name in .*: name them apart with --corpus NAME=PATH"):
+        run(recipe, material, "--corpus", str(material / "named"))
+
+
+def test_a_type_without_gold_mentions_is_marked_and_no_part_of_the_average(recipe, material, capsys):
+    card = CorpusCard("bare", "bare", "Made for tests.", "cc0-1.0", "-", "-", "-")
+    splits = {
+        split: tiny.documents(("Chemical",), size, f"bare-{split}") for split, size in (("train", 4), ("test", 30))
+    }
+    build_corpus(material / "bare", splits, TYPES, card, [__file__])
+    found = run(recipe, material, "--samples", "100", corpus="bare")
+    printed = capsys.readouterr().out
+    disease = [row for row in found["results"] if row["type"] == "Disease"]
+    assert {row["support"] for row in disease} == {0} and {row["f1_interval"] for row in disease} == {None}
+    assert not [row for row in found["results"] if row["type"] == "macro average"]  # of one type
+    assert "left out of the macro average. (Disease of bare)" in printed
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
