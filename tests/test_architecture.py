@@ -17,7 +17,7 @@ PACKAGE = "hf_bionerkd"
 # Who may import whom inside the package, also lazily inside functions. A unit is a module or folder of the package.
 FOR_ALL = {"lazy"}  # every unit may import these
 # Files, shared work, bars: they know nothing of the field.
-TOOLS = {"digests", "io", "processes", "progress", "yaml_files"}
+TOOLS = {"digests", "io", "markdown", "names", "processes", "progress", "yaml_files"}
 ALLOWED: dict[str, set[str]] = {
     **{tool: set() for tool in ("lazy", *sorted(TOOLS))},
     "digests": {"io"},

@@ -27,6 +27,7 @@ from hf_bionerkd.data.features import SCHEMA_VERSION, Row, corpus_features, docu
 from hf_bionerkd.documents import Document
 from hf_bionerkd.io import atomic_folder, file_sha256
 from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.names import check_name
 
 MANIFEST = "manifest.json"
 SET_ASIDE = "set_aside.jsonl"
@@ -81,8 +82,11 @@ def build_corpus(
         CorpusContractError: An id occurs twice, a split has no document, a document has no words or a mention of an
             unknown type, a row does not match its text, or a count differs from the expected one.
         FileExistsError: `output_dir` holds something else.
+        ValueError: A split has a name after which no file can be named.
     """
     # Do nothing where the same corpus lies already, so that builds can be repeated at no cost.
+    for split in splits:
+        check_name(split, "split")
     output_dir = Path(output_dir).resolve()
     identity = _identity(card, types, sources, settings or {})
     if not overwrite and (present := _present_corpus(output_dir, identity)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,10 @@ from hf_bionerkd.corpora.statistics import CorpusStatistics, SplitOverlap, split
 from hf_bionerkd.hub.human_card import CardError as CardError
 from hf_bionerkd.hub.human_card import check_keys, read_mapping, texts
 from hf_bionerkd.io import write_text
+from hf_bionerkd.markdown import Markdown, code, fenced, markdown_row, plain, prose, quoted
 
 _LOAD = re.compile(r'^corpus = load_dataset\(".*"\)$', re.MULTILINE)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>]+")
 _SOURCES = {
     "gold": "as the makers of the corpus published it",
     "human": "annotated by people",
@@ -108,8 +109,8 @@ def render_readme(
     """
     # In the order in which a reader decides: what it is, how to load it, how much there is, how far to trust it.
     sections = [
-        f"# {card.pretty_name}\n\n{card.description}".rstrip(),
-        f"Annotated types: {', '.join(f'`{name}`' for name in types)}. Whatever else the text mentions is not "
+        f"# {plain(card.pretty_name)}\n\n{prose(card.description)}".rstrip(),
+        f"Annotated types: {', '.join(map(code, types))}. Whatever else the text mentions is not "
         "annotated: `O` says no more than that a word is none of these.",
         _usage_section(card.name),
         "## Size\n\n" + _size_table(types, statistics),
@@ -118,8 +119,8 @@ def render_readme(
         _changes_section(manifest),
         _columns_section(manifest),
         _sources_section(card, manifest),
-        f"## Licence\n\n`{card.license}`",
-        f"## Citation\n\n```bibtex\n{card.citation}\n```" if card.citation else "",
+        f"## Licence\n\n{code(card.license)}",
+        f"## Citation\n\n{fenced(card.citation, 'bibtex')}" if card.citation else "",
     ]
     body = "\n\n".join(section for section in sections if section)
     return f"---\n{_metadata(card, types, statistics, manifest).to_yaml()}\n---\n\n{body}\n"
@@ -165,8 +166,7 @@ def _metadata(
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join(map(markdown_row, [header, ["---"] * len(header), *rows]))
 
 
 def _size_category(statistics: Mapping[str, CorpusStatistics]) -> str:
@@ -177,7 +177,7 @@ def _size_category(statistics: Mapping[str, CorpusStatistics]) -> str:
 
 def _load_line(name: str) -> str:
     """Return the line of Python that loads the corpus, which `_LOAD` recognises."""
-    return f"corpus = load_dataset({json.dumps(name)})"
+    return f"corpus = load_dataset({quoted(name)})"
 
 
 def _usage_section(name: str) -> str:
@@ -214,7 +214,7 @@ def _labels_section(types: Sequence[str], statistics: Mapping[str, CorpusStatist
     for kind in types:
         for source in sorted({source for sources in by_split.values() for source in sources.get(kind, {})}):
             numbers = [f"{sources.get(kind, {}).get(source, 0):,}" for sources in by_split.values()]
-            rows.append([kind, f"`{source}`", *numbers, _SOURCES.get(source, "")])
+            rows.append([kind, code(source), *numbers, _SOURCES.get(source, "")])
     if not rows:
         return ""
     # The column of meanings is left out where no source has one.
@@ -244,7 +244,7 @@ def _changes_section(manifest: Manifest) -> str:
     """Return the section that counts what the readers repaired or left out."""
     rows = [[key.replace("_", " "), f"{value:,}"] for key, value in sorted(manifest["counts"].items())]
     if manifest["set_aside"]:
-        rows.append(["entries in `set_aside.jsonl`", f"{manifest['set_aside']:,}"])
+        rows.append([Markdown("entries in `set_aside.jsonl`"), f"{manifest['set_aside']:,}"])
     if not rows:
         return "## Repaired or set aside\n\nNothing: every mention of the source is here, at its place."
     return "## Repaired or set aside\n\n" + _table(["what", "how many"], rows)
@@ -261,13 +261,13 @@ def _columns_section(manifest: Manifest) -> str:
 
 def _link(address: str) -> str:
     """Return an address as a link, and a folder of this project as code: Markdown would take ``<a/b>`` for HTML."""
-    return f"<{address}>" if "://" in address else f"`{address}`"
+    return f"<{address}>" if _ADDRESS.fullmatch(address) else code(address)
 
 
 def _sources_section(card: CorpusCard, manifest: Manifest) -> str:
     """Return the section that names the files that the corpus was built from."""
     text = f"## Sources\n\nDescribed at {_link(card.homepage)}; files published at {_link(card.source_url)}."
     if manifest["sources"]:
-        rows = [[entry["file"], f"{entry['bytes']:,}", f"`{entry['sha256']}`"] for entry in manifest["sources"]]
+        rows = [[entry["file"], f"{entry['bytes']:,}", code(entry["sha256"])] for entry in manifest["sources"]]
         text += "\n\n" + _table(["file", "bytes", "sha256"], rows)
     return text

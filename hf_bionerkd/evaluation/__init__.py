@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from hf_bionerkd.evaluation.entities import EntityScores as EntityScores
     from hf_bionerkd.evaluation.entities import score_spans as score_spans
     from hf_bionerkd.evaluation.entities import score_tags as score_tags
-    from hf_bionerkd.evaluation.markdown import markdown_row as markdown_row
     from hf_bionerkd.evaluation.metric import EntityF1 as EntityF1
     from hf_bionerkd.evaluation.paired import F1Difference as F1Difference
     from hf_bionerkd.evaluation.paired import TTest as TTest
@@ -94,7 +93,6 @@ __getattr__, __dir__, __all__ = attach(
         "letters_of": "case_study",
         "macro_averages": "report",
         "macro_interval": "significance",
-        "markdown_row": "markdown",
         "markdown_table": "tables",
         "mention_changes": "similarity",
         "paired_bootstrap": "paired",

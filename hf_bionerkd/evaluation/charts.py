@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from hf_bionerkd.markdown import one_line
+
 WIDTH, HEIGHT = 760, 420
 
 # Margins, for the numbers of the axis, the heading and the names of the bars.
@@ -55,8 +57,8 @@ def bar_chart(
     step = (WIDTH - _LEFT - _RIGHT) / len(counts)
     # Heading; lines of the axis; bars with their numbers and names; names of both axes.
     parts = [
-        f'<text class="title" x="{_LEFT}" y="24">{escape(title)}</text>',
-        f'<text class="note" x="{_LEFT}" y="44">{escape(note)}</text>',
+        f'<text class="title" x="{_LEFT}" y="24">{_shown(title)}</text>',
+        f'<text class="note" x="{_LEFT}" y="44">{_shown(note)}</text>',
     ]
     for decade in range(decades + 1):
         y = height(10**decade)
@@ -69,16 +71,21 @@ def bar_chart(
         parts.append(
             f'<rect class="bar" x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{base - top:.1f}"/>'
             f'<text text-anchor="middle" x="{middle:.1f}" y="{top - 5:.1f}">{count:,}</text>'
-            f'<text text-anchor="middle" x="{middle:.1f}" y="{base + 20}">{escape(name)}</text>'
+            f'<text text-anchor="middle" x="{middle:.1f}" y="{base + 20}">{_shown(name)}</text>'
         )
     centre = (_LEFT + WIDTH - _RIGHT) / 2
     parts += [
         f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{base}" y2="{base}"/>',
-        f'<text text-anchor="middle" x="{centre}" y="{HEIGHT - 18}">{escape(across)}</text>',
-        f'<text text-anchor="middle" transform="translate(20 {_TOP + plot / 2}) rotate(-90)">{escape(up)}</text>',
+        f'<text text-anchor="middle" x="{centre}" y="{HEIGHT - 18}">{_shown(across)}</text>',
+        f'<text text-anchor="middle" transform="translate(20 {_TOP + plot / 2}) rotate(-90)">{_shown(up)}</text>',
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        f'role="img" aria-label="{escape(title)}"><style>{_STYLE}</style><rect width="100%" height="100%" '
+        f'role="img" aria-label="{_shown(title)}"><style>{_STYLE}</style><rect width="100%" height="100%" '
         f'fill="#fff"/>{"".join(parts)}</svg>\n'
     )
+
+
+def _shown(text: str) -> str:
+    """Escape a text; signs that XML does not allow are replaced."""
+    return escape(one_line(text))

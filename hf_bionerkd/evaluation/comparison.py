@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from hf_bionerkd.evaluation.entities import Average, Counts, average
-from hf_bionerkd.evaluation.markdown import one_line
 from hf_bionerkd.evaluation.paired import (
     F1Difference,
     TTest,
@@ -27,6 +26,7 @@ from hf_bionerkd.evaluation.paired import (
 )
 from hf_bionerkd.evaluation.significance import Bootstrap, Integers, Interval, f1_interval, macro_interval
 from hf_bionerkd.evaluation.tables import percent
+from hf_bionerkd.markdown import one_line
 
 ALL_TYPES = "all types"
 MACRO_AVERAGE = "macro average"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hf_bionerkd.evaluation.entities import Average, Counts
-from hf_bionerkd.evaluation.markdown import Markdown, markdown_row, one_line
 from hf_bionerkd.evaluation.report import Result, macro_averages
 from hf_bionerkd.evaluation.significance import Interval
+from hf_bionerkd.markdown import Markdown, markdown_row, one_line
 
 NO_GOLD = "–: no gold mention, so neither recall nor F1; left out of the macro average."
 

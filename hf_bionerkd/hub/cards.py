@@ -2,7 +2,7 @@
 
 The front matter is written by `huggingface_hub`, so that the Hub reads it as intended; the body comes from
 ``templates/model_card.md``, from which sections without content vanish. Names and texts of others are shown as they
-are and cannot break out of their place (:mod:`hf_bionerkd.evaluation.markdown`).
+are and cannot break out of their place (:mod:`hf_bionerkd.markdown`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hf_bionerkd.evaluation.markdown import Markdown, code, fenced, markdown_row, plain, prose, quoted
 from hf_bionerkd.evaluation.report import Metrics, Result
 from hf_bionerkd.evaluation.tables import markdown_table
 from hf_bionerkd.hub.human_card import HumanCard
@@ -26,6 +25,7 @@ from hf_bionerkd.hub.papers import bibtex
 from hf_bionerkd.hub.public_sources import is_hub_id, is_public_source
 from hf_bionerkd.hub.secrets import SecretError, holds_token
 from hf_bionerkd.io import write_text
+from hf_bionerkd.markdown import Markdown, code, fenced, markdown_row, plain, prose, quoted
 
 CARD_FILE = "README.md"
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from hf_bionerkd.losses.terms import TERMS
+from hf_bionerkd.names import check_name
 from hf_bionerkd.runs.shipped import shipped
 
 BILSTM = "bionerkd_bilstm_crf"  # the model type that reads words, and has a vocabulary of words
@@ -111,6 +112,9 @@ class CorpusConfig(Section):
     build: BuildConfig | None = None
 
     repo_type: ClassVar[Literal["model", "dataset"] | None] = "dataset"
+
+    def __post_init__(self) -> None:
+        _check_name(self.name, "corpus")
 
     def check_paths(self, key: str) -> None:
         """See :meth:`Section.check_paths`; a corpus that is to be built need not be there."""
@@ -308,6 +312,7 @@ class TeacherConfig(Section):
     repo_type: ClassVar[Literal["model", "dataset"] | None] = "model"
 
     def __post_init__(self) -> None:
+        _check_name(self.name, "teacher")
         if bool(self.path) == bool(self.finetune):
             raise ConfigError(f"teacher {self.name!r} needs either `path` or `finetune`, and not both")
         if self.finetune:
@@ -603,6 +608,14 @@ def _refuse_idle(given: Mapping[str, Any], why: str, prefix: str = "") -> None:
 def no_configuration(path: str | Path) -> str:
     """Return the message for a configuration file that does not exist."""
     return f"no configuration file {path}; the recipes' own are recipes/*/*.yaml"
+
+
+def _check_name(name: str, what: str) -> None:
+    """Check a name after which folders are named."""
+    try:
+        check_name(name, what)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _sections(value: Any, key: str) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from hf_bionerkd.data.corpus import Corpus
 from hf_bionerkd.evaluation.report import Metrics, read_metrics
 from hf_bionerkd.io import write_json, write_text
+from hf_bionerkd.markdown import plain
 from hf_bionerkd.runs import RecorrectConfig, read_run
 from hf_bionerkd.runs.card_info import card_info
 from hf_bionerkd.runs.folder import finish, publish, versions
@@ -16,8 +17,7 @@ from hf_bionerkd.runs.recorrect_steps import CORRECTOR, SCORES, WEAK_MODEL, Trai
 from hf_bionerkd.runs.revisions import CORPUS
 from hf_bionerkd.runs.training_run import renamed
 from hf_bionerkd.training.launch import default_device
-from hf_bionerkd.weak.round_tables import relabelling_report, scores_table
-from hf_bionerkd.weak.rounds import SUMMARY_FILE, Outcome
+from hf_bionerkd.weak import SUMMARY_FILE, Outcome, relabelling_report, scores_table
 
 MODEL = "model"  # the final name of the best round's corrector
 
@@ -52,7 +52,7 @@ def publish_result(steps: TrainedSteps, outcome: Outcome) -> None:
 
 def run_readme(config: RecorrectConfig, outcome: Outcome) -> str:
     """Return the README of a run: its result, and the tables of its rounds."""
-    weak, human = config.weak.name, config.human.name
+    weak, human = plain(config.weak.name), plain(config.human.name)
     decides = "weak model" if outcome.select_by == "weak" else "corrector"
     sections = [
         f"# Label re-correction of {weak}",

@@ -13,6 +13,7 @@ from hf_bionerkd.data.builders import MANIFEST
 from hf_bionerkd.hub import bibtex, corpus_folder, public_source, without_paths
 from hf_bionerkd.io import read_json
 from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.markdown import code, plain
 from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import to_dict
 from hf_bionerkd.runs.loading import load_corpora
@@ -126,9 +127,9 @@ class Revisions:
         text = (
             f"These are the labels of round {outcome.best}, the best by micro F1 of the "
             f"{'weak model' if outcome.select_by == 'weak' else 'corrector'} on the development data of "
-            f"`{self.human.name}` (D). There was no further round, because {outcome.reason}. A round's weak model has "
-            "learned from that round's labels alone; its corrector is a copy, fine-tuned on the human labels, which "
-            f"gives the next round its labels. Percent, strict:\n\n{scores_table(outcome)}"
+            f"{code(self.human.name)} (D). There was no further round, because {outcome.reason}. A round's weak model "
+            "has learned from that round's labels alone; its corrector is a copy, fine-tuned on the human labels, "
+            f"which gives the next round its labels. Percent, strict:\n\n{scores_table(outcome)}"
         )
         card = self._card(text, outcome.rounds)
         documents = map(row_to_document, _rows(best.splits["train"]))
@@ -167,14 +168,15 @@ class Revisions:
         """Return the card with what the run has done and, below, what relabelling has changed."""
         # Where the corpora and the model can be had.
         weak, human = (
-            f"`{corpus.name}` ({', '.join(filter(None, (public_source(corpus.path, corpus.commit), corpus.license)))})"
+            f"{code(corpus.name)} "
+            f"({plain(', '.join(filter(None, (public_source(corpus.path, corpus.commit), corpus.license))))})"
             for corpus in (self.weak, self.human)
         )
         model = self.config.model
         kind = public_source(model.path, model.revision) if model.path else model.architecture["model_type"]
         # How the labels were made, and what has changed in each round.
         made = (
-            f"**Label re-correction.** {labels}\n\nA model (`{kind}`) is trained on the weak labels of {weak}, "
+            f"**Label re-correction.** {labels}\n\nA model ({code(kind)}) is trained on the weak labels of {weak}, "
             f"fine-tuned on the human labels of {human}, and labels every sentence anew; with those labels the next "
             "round begins. A mention that a round found where none of the same words and type was before has that "
             "round as its `source`, as in `recorrection:round-1`; all others kept their source and concept IDs."
@@ -189,8 +191,8 @@ class Revisions:
         return CorpusCard(
             name,
             f"{name}: weak labels, re-corrected",
-            f"The sentences of `{self.weak.name}` with **weak labels** that models have re-corrected: no person has "
-            "checked them. Made as Zhou et al. (2021) describe.",
+            f"The sentences of {code(self.weak.name)} with **weak labels** that models have re-corrected: no person "
+            "has checked them. Made as Zhou et al. (2021) describe.",
             "other",
             "https://doi.org/10.1186/s12859-021-04200-w",
             source,

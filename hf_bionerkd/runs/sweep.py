@@ -3,15 +3,16 @@
     bionerkd sweep --config recipes/han2023/distill.yaml --key loss.alpha --values 0.1 0.3 0.5 0.7 0.9
     bionerkd sweep --recipe finetune --config recipes/zhou2021/baseline.yaml --key seed --values 13 14 15
 
-Every value is a run of its own, in ``<output_dir>/<key>=<value>``: a killed sweep goes on where it was, finished runs
-are not repeated, and teachers are asked once for all of them. The choice is by macro F1 on validation; of the test
-scores, which stand beside it, those of the value chosen are the ones to report. Further ``key=value`` arguments
-override the configuration for all runs.
+Every value is a run of its own, in ``<output_dir>/<key>=<value>`` (a slash in it as ``%2F``): a killed sweep goes on
+where it was, finished runs are not repeated, and teachers are asked once for all of them. The choice is by macro F1 on
+validation; of the test scores, which stand beside it, those of the value chosen are the ones to report. Further
+``key=value`` arguments override the configuration for all runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_bionerkd.io import write_json
+from hf_bionerkd.names import file_name
 from hf_bionerkd.runs.command import make_parser, run_command
 from hf_bionerkd.runs.config import ConfigError, CorpusConfig
 from hf_bionerkd.runs.config_loading import load_config
@@ -164,9 +166,12 @@ def declared_splits(corpus: CorpusConfig) -> set[str] | None:
 
 def overrides_of(config: SweepConfig, folder: Path, value: str) -> list[str]:
     """Return the overrides of one run; the teachers' outputs are shared by all."""
-    own = [f"{config.key}={value}", f"output_dir={folder / f'{config.key}={value}'}", "resume=true"]
+    # Paths are quoted, since overrides are read as YAML, in which a blank and a `#` begin a comment.
+    place = json.dumps(str(folder / file_name(f"{config.key}={value}")), ensure_ascii=False)
+    own = [f"{config.key}={value}", f"output_dir={place}", "resume=true"]
     if config.recipe == "distill":
-        own.append(f"teacher_outputs.cache_dir={folder / 'teacher_outputs'}")
+        cache = json.dumps(str(folder / "teacher_outputs"), ensure_ascii=False)
+        own.append(f"teacher_outputs.cache_dir={cache}")
     return [*config.overrides, *own]
 
 
@@ -178,7 +183,10 @@ def macro_f1(folder: Path, name: str) -> float:
     if not path.exists():
         raise ConfigError(f"{path} is missing: a sweep needs a corpus with a validation split to choose by")
     own = [row for row in read_metrics(path).strict if row.model in (folder.name, "student")]
-    return 100 * next(iter(macro_averages(own).values())).f1
+    means = list(macro_averages(own).values())
+    if not means or not means[0].rows:
+        raise ConfigError(f"{path} holds no score of a type with gold mentions, so there is nothing to choose by")
+    return 100 * means[0].f1
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

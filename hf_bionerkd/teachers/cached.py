@@ -27,6 +27,7 @@ from hf_bionerkd.digests import is_sealed
 from hf_bionerkd.inference.finite import check_finite
 from hf_bionerkd.io import read_json, sweep, write_json
 from hf_bionerkd.labels import LabelSpace
+from hf_bionerkd.names import file_name
 from hf_bionerkd.processes import ALONE, Processes
 from hf_bionerkd.progress import progress
 from hf_bionerkd.teachers.aggregation import Aggregator
@@ -182,7 +183,7 @@ def cache_teacher(
             columns["emissions"] = [own.emissions for own in outputs]
         return columns, {}
 
-    folder = Path(cache_dir) / f"{teacher.name}-{_fingerprint(identity)}"
+    folder = Path(cache_dir) / f"{file_name(teacher.name)}-{_fingerprint(identity)}"
     extra = {"name": teacher.name, "path": teacher.path, "commit": teacher.commit}
     _fill(folder, identity, extra, keys, compute, labels, f"teacher {teacher.name}", processes)
     return WordArrays(folder, keys)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hf_bionerkd.weak.round_tables import relabelling_report as relabelling_report
     from hf_bionerkd.weak.round_tables import scores_table as scores_table
     from hf_bionerkd.weak.round_tables import similarity_table as similarity_table
+    from hf_bionerkd.weak.rounds import SUMMARY_FILE as SUMMARY_FILE
     from hf_bionerkd.weak.rounds import ModelScores as ModelScores
     from hf_bionerkd.weak.rounds import Outcome as Outcome
     from hf_bionerkd.weak.rounds import RecorrectionError as RecorrectionError
@@ -72,6 +73,7 @@ __getattr__, __dir__, __all__ = attach(
         "ModelScores": "rounds",
         "NoiseError": "restoration",
         "Outcome": "rounds",
+        "SUMMARY_FILE": "rounds",
         "PlantedLabel": "noise",
         "RecorrectionError": "rounds",
         "RelabelledRows": "relabelled_rows",

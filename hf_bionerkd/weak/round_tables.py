@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hf_bionerkd.evaluation.entities import Counts
-from hf_bionerkd.evaluation.markdown import Markdown, markdown_row
 from hf_bionerkd.evaluation.similarity import bin_names
+from hf_bionerkd.markdown import Markdown, markdown_row
 from hf_bionerkd.weak.rounds import Outcome, Round
 
 

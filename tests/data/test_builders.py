@@ -92,6 +92,12 @@ def test_card_is_valid_for_the_hub_and_holds_the_statistics(tmp_path, source):
     assert "nothing" not in card.text
 
 
+def test_a_split_is_no_path(tmp_path):
+    with pytest.raises(ValueError, match="a split is named '../../evil', but folders are named after it"):
+        build(tmp_path / "corpus", {"train": [gene("1")], "../../evil": [gene("2")]})
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_empty_split_says_what_was_counted_on_the_way(tmp_path):
     counts = Counter(abstracts_read=5_000, abstracts_left_out_without_association=5_000, abstracts=0)
     said = r"no document; .*; abstracts_left_out_without_association: 5,000; abstracts_read: 5,000$"

@@ -22,7 +22,7 @@ from hf_bionerkd.runs.config import (
     TeacherEncodingConfig,
     TeacherOutputsConfig,
 )
-from hf_bionerkd.runs.config_loading import load_config, to_dict
+from hf_bionerkd.runs.config_loading import from_dict, load_config, to_dict
 from hf_bionerkd.runs.records import differences
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 
@@ -283,3 +283,23 @@ def test_options_that_do_something_are_taken():
     LossConfig(weights={"tempered": 0.0, "l1": 1.0}, temperature=3.0)
     distillation(aggregation=WEIGHED)
     distillation(teachers=[TeacherConfig("t", "org/t", weight=0.9)])  # what is known of a teacher may stand beside it
+
+
+@pytest.mark.parametrize(
+    "name", ["../../evil", "/etc/evil", "a/b", "a\\b", ".", "..", "", "  ", "a\0b", "a\nb", "x" * 121, "\ud800"]
+)
+@pytest.mark.parametrize("what", ["teacher", "corpus", "weak", "human"])
+def test_names_after_which_folders_are_named_are_checked_when_they_are_read(name, what):
+    corpus, model = {"name": "c", "path": "data/c"}, {"architecture": {"model_type": "bert"}}
+    values = {"output_dir": "out", "corpora": [corpus], "student": model, "teachers": [{"name": "t", "path": "org/t"}]}
+    kind = DistillConfig
+    if what == "teacher":
+        values["teachers"] = [{"name": name, "path": "org/t"}]
+    elif what == "corpus":
+        values["corpora"] = [{**corpus, "name": name}]
+    else:
+        kind, values = RecorrectConfig, {"output_dir": "out", "weak": corpus, "human": corpus, "model": model}
+        values[what] = {**corpus, "name": name}
+    with pytest.raises(ConfigError, match="is named .*, but folders are named after it: ") as caught:
+        from_dict(kind, values, "run.yaml")
+    assert str(caught.value).startswith("run.yaml: `") and len(str(caught.value).splitlines()) == 1

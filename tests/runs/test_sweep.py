@@ -15,6 +15,7 @@ from hf_bionerkd.evaluation.report import Metrics, Result, write_metrics
 from hf_bionerkd.runs import finetune
 from hf_bionerkd.runs import sweep as module
 from hf_bionerkd.runs.config import ConfigError, DistillConfig
+from hf_bionerkd.runs.config_loading import load_config
 from hf_bionerkd.runs.jobs import YAML_JOBS
 from hf_bionerkd.runs.sweep import SweepConfig, add_options, read_arguments, sweep
 
@@ -92,6 +93,27 @@ def test_overrides_may_stand_anywhere(words):
 def test_a_path_with_an_equals_sign_is_a_value():
     words = "--config c --key student.path --values runs/loss.lam=0.1 runs/b".split()
     assert read(words).values == ["runs/loss.lam=0.1", "runs/b"]
+
+
+def test_a_value_that_is_a_path_names_a_folder_of_the_sweep(tmp_path):
+    """Whatever it holds, and however long it is; the run itself gets the value as it was given."""
+    data = VALUES | {"student": {"path": "org/a"}, "output_dir": str(tmp_path / "a #sweep")}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(data))
+    for value in ("../../evil", "/etc/evil", "org/model", "..", "a b #c: d", "x" * 300):
+        config = SweepConfig(tmp_path / "run.yaml", "student.path", [json.dumps(value)])
+        overrides = module.overrides_of(config, tmp_path / "a #sweep", json.dumps(value))
+        loaded = load_config(DistillConfig, tmp_path / "run.yaml", overrides)
+        assert loaded.student.path == value
+        assert Path(loaded.output_dir).parent == tmp_path / "a #sweep" and len(Path(loaded.output_dir).name) < 130
+        assert loaded.teacher_outputs.cache_dir == str(tmp_path / "a #sweep" / "teacher_outputs")
+
+
+def test_a_run_without_any_gold_mention_on_validation_cannot_be_chosen(tmp_path):
+    write_metrics(tmp_path / "student.json", Metrics((Result("student", "c", "Gene", Counts(fp=3)),)))
+    (tmp_path / "student").mkdir()
+    (tmp_path / "student.json").rename(tmp_path / "student" / "validation.json")
+    with pytest.raises(ConfigError, match="validation.json holds no score of a type with gold mentions"):
+        module.macro_f1(tmp_path / "student", "validation")
 
 
 def test_mistakes_are_found_before_anything_runs(runs, options):

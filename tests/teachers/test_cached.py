@@ -395,3 +395,14 @@ def test_four_times_the_corpus_takes_no_more_memory(tmp_path):
         total.append(peak)
     assert total[1] <= 1.1 * total[0], total
     assert above[1] <= 1.1 * above[0] + 512, above  # and half a MiB for keys (8 bytes a sentence)
+
+
+def test_a_teacher_whose_name_is_a_path_keeps_its_outputs_in_the_cache(tmp_path):
+    """In Python a teacher may have any name; configurations refuse such ones."""
+    rows = Dataset.from_dict({"tokens": [["a", "b"]] * 3})
+    for name in ("../../evil", "/etc/evil", "a/b", "..", "x" * 300):
+        teacher = FakeTeacher()
+        teacher.name = name
+        cache = cache_teacher(teacher, rows, tmp_path / "deep" / "er" / "cache")
+        assert cache.folder.parent == tmp_path / "deep" / "er" / "cache"
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]

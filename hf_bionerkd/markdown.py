@@ -15,19 +15,19 @@ import unicodedata
 from collections.abc import Iterable
 
 # What would begin emphasis, code, a link, a formula or HTML in running text. An underscore within a word does nothing.
-_SIGNS = re.compile(r"[\\`*\[\]$~|]|^#|(?<![^\W_])_|_(?![^\W_])")
+_SIGNS = re.compile(r"[\\`*\[\]$~|]|^#|^[-+](?= |$)|(?<![^\W_])_|_(?![^\W_])")
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])(?= |$)")  # at its beginning a text could open a list, too
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-# A tag of a tag pair, as texts are wrapped in: harmless within code, whereas these two are what filters look for.
-_PLAIN_TAG = re.compile(r"</?(?!script|style)[A-Za-z0-9_.-]+>", re.IGNORECASE)
 # HTML that swallows or runs what follows it; other elements are people's to use.
 _HTML = re.compile(
     r"<(?=/?(?:script|style|iframe|object|embed|textarea|title|xmp|plaintext|noembed|noframes|template|svg|math|h[1-6])\b|[!?])",
     re.IGNORECASE,
 )
 _HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]+(.*?))?(?:[ \t]+#*)?[ \t]*")
-_NESTED_HEADING = re.compile(r"((?:[ \t]*(?:>|[-+*][ \t]|\d{1,9}[.)][ \t]))+[ \t]*)(#{1,6}(?:[ \t].*)?)")
+# In a list or a quotation; fences that open there end where the list does.
+_NESTED = re.compile(r"((?:[ \t]*(?:>|[-+*][ \t]|\d{1,9}[.)][ \t]))+[ \t]*)(#{1,6}(?:[ \t].*)?|(?:`{3}|~{3}).*)")
 _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+_FENCE = re.compile(r"( {0,3})(`{3,}|~{3,})(.*)")
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they turn the text around them
 
 
@@ -55,7 +55,7 @@ def plain(text: object) -> Markdown:
     """
     if isinstance(text, Markdown):
         return text
-    escaped = _SIGNS.sub(r"\\\g<0>", one_line(text))
+    escaped = _NUMBERED.sub(r"\1\\\2", _SIGNS.sub(r"\\\g<0>", one_line(text)))
     return Markdown(re.sub("[&<>]", lambda sign: _ENTITIES[sign[0]], escaped))
 
 
@@ -70,7 +70,7 @@ def code(text: object) -> Markdown:
         ('`<all> $A </all>`', '<code>a&#124;b</code>')
     """
     line = one_line(text)
-    if line and not re.search(r"[`|<]", _PLAIN_TAG.sub("", line)) and not line.endswith("\\"):
+    if line and not re.search(r"[`|]", line) and not _HTML.search(line) and not line.endswith("\\"):
         return Markdown(f"`{line}`")
     entities = re.sub(r"[^\w .,:=-]|_", lambda sign: f"&#{ord(sign[0])};", line)
     return Markdown(f"<code>{entities}</code>")
@@ -87,8 +87,7 @@ def quoted(text: object) -> str:
     """Return a text, or a list of texts, as a literal of Python on one line, for a block of code."""
     if isinstance(text, list | tuple):
         return f"[{', '.join(map(quoted, text))}]"
-    literal = json.dumps(str(text))
-    return literal if _PLAIN_TAG.fullmatch(str(text)) else literal.replace("<", r"\u003c")
+    return _HTML.sub(r"\\u003c", json.dumps(str(text)))
 
 
 def prose(text: str) -> Markdown:
@@ -96,21 +95,28 @@ def prose(text: str) -> Markdown:
 
     Headings become bold lines, since the sections are the longer text's own; HTML that would swallow or run what
     follows is shown; a fence that is left open is closed. Code between fences stays as it is.
+
+    Args:
+        text (`str`): Markdown, as in a ``card.yaml``.
     """
     lines: list[str] = []
-    fence = ""
+    margin, fence = "", ""
     for line in _printable(text).splitlines():
         found = _FENCE.fullmatch(line)
+        # A fence that stands in a list ends with it, and one that does not goes on: closed, it ends for every reader.
+        if fence and line.strip() and not line.startswith(margin):
+            lines.append(f"{margin}{fence}")
+            fence = ""
         if fence:
             lines.append(line)
-            if found and found[1].startswith(fence) and not found[2].strip():
+            if found and found[2].startswith(fence) and not found[3].strip():
                 fence = ""
-        elif found and not (found[1][0] == "`" and "`" in found[2]):
-            fence = found[1]
-            lines.append(_HTML.sub("&lt;", line))
+        elif found and not (found[2][0] == "`" and "`" in found[3]):
+            margin, fence = found[1], found[2]
+            lines += ["", _HTML.sub("&lt;", line)]  # HTML goes on to the next empty line, fences or not
         else:
             lines.append(_without_heading(_HTML.sub("&lt;", line), bool(lines and lines[-1].strip())))
-    return Markdown("\n".join([*lines, fence] if fence else lines))
+    return Markdown("\n".join([*lines, f"{margin}{fence}"] if fence else lines).lstrip("\n"))
 
 
 def markdown_row(cells: Iterable[object]) -> str:
@@ -138,7 +144,7 @@ def _without_heading(line: str, has_text_above: bool) -> str:
     # An underline makes a heading of the paragraph above it.
     if has_text_above and _UNDERLINE.fullmatch(line):
         return f"\\{line.strip()}"
-    if nested := _NESTED_HEADING.fullmatch(line):  # in a list or a quotation
+    if nested := _NESTED.fullmatch(line):
         return f"{nested[1]}\\{nested[2]}"
     heading = _HEADING.fullmatch(line)
     if not heading:
