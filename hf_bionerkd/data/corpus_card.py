@@ -15,7 +15,7 @@ from hf_bionerkd.corpora.statistics import CorpusStatistics, SplitOverlap, split
 from hf_bionerkd.hub.human_card import CardError as CardError
 from hf_bionerkd.hub.human_card import check_keys, read_mapping, texts
 from hf_bionerkd.io import write_text
-from hf_bionerkd.markdown import Markdown, code, fenced, markdown_row, plain, prose, quoted
+from hf_bionerkd.markdown import Markdown, code, fenced, markdown_row, one_line, plain, prose, quoted
 
 _LOAD = re.compile(r'^corpus = load_dataset\(".*"\)$', re.MULTILINE)
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>]+")
@@ -154,12 +154,18 @@ def _metadata(
     content = " ".join(f"{split} {entry['sha256'][:16]}" for split, entry in manifest["splits"].items())
     return DatasetCardData(
         language=card.language,
-        license=card.license,
-        pretty_name=card.pretty_name,
+        license=one_line(card.license),
+        pretty_name=one_line(card.pretty_name),
         task_categories=["token-classification"],
         task_ids=["named-entity-recognition"],
         size_categories=[_size_category(statistics)],
-        tags=["biology", "medical", "biomedical-ner", "hf_bionerkd", *map(str.lower, types), *card.tags],
+        tags=[
+            "biology",
+            "medical",
+            "biomedical-ner",
+            "hf_bionerkd",
+            *map(one_line, (*map(str.lower, types), *card.tags)),
+        ],
         configs=[{"config_name": "default", "description": f"sha256: {content}", "data_files": data_files}],
     )
 

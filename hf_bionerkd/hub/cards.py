@@ -25,7 +25,7 @@ from hf_bionerkd.hub.papers import bibtex
 from hf_bionerkd.hub.public_sources import is_hub_id, is_public_source
 from hf_bionerkd.hub.secrets import SecretError, holds_token
 from hf_bionerkd.io import write_text
-from hf_bionerkd.markdown import Markdown, code, fenced, markdown_row, plain, prose, quoted
+from hf_bionerkd.markdown import Markdown, code, fenced, markdown_row, one_line, plain, prose, quoted
 
 CARD_FILE = "README.md"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -248,17 +248,17 @@ def refuse_secrets(info: ModelCardInfo) -> None:
 
 
 def _front_matter(info: ModelCardInfo) -> ModelCardData:
-    """Return the metadata of the card; None leaves a key out."""
+    """Return the metadata of the card, every text on one line; None leaves a key out."""
     return ModelCardData(
         language=info.human.language,
-        license=info.human.license or None,
+        license=one_line(info.human.license) or None,
         library_name="transformers",
         pipeline_tag=_TASK,
         base_model=info.base_model if info.base_model and is_hub_id(info.base_model) else None,
         datasets=list(dict.fromkeys(c.source for c in info.corpora if is_hub_id(c.source))) or None,
         metrics=["f1", "precision", "recall"] if info.metrics else None,
-        tags=[*info.tags, *info.human.tags] or None,
-        model_name=info.name.rpartition("/")[2] if info.metrics else None,
+        tags=[one_line(tag) for tag in (*info.tags, *info.human.tags)] or None,
+        model_name=one_line(info.name.rpartition("/")[2]) if info.metrics else None,
         eval_results=_eval_results(info, info.metrics) if info.metrics else None,
     )
 
@@ -279,12 +279,12 @@ def _eval_results(info: ModelCardInfo, metrics: Metrics) -> list[EvalResult]:
         EvalResult(
             task_type=_TASK,
             task_name="Named entity recognition",
-            dataset_type=corpora[result.corpus].source if result.corpus in corpora else result.corpus,
-            dataset_name=result.corpus,
+            dataset_type=corpora[result.corpus].source if result.corpus in corpora else one_line(result.corpus),
+            dataset_name=one_line(result.corpus),
             dataset_split="test",
             dataset_revision=(corpora[result.corpus].commit or None) if result.corpus in corpora else None,
             metric_type=kind,
-            metric_name=f"{result.type} {kind} (strict, {metrics.scheme})",
+            metric_name=f"{one_line(result.type)} {kind} (strict, {metrics.scheme})",
             metric_value=round(getattr(result.counts, kind), 4),
             metric_args=_bootstrap(result, metrics) if kind == "f1" else None,
         )
