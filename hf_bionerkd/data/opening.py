@@ -78,7 +78,7 @@ def open_corpus(
             license_name = licence_of(folder, where) if folder.is_dir() else ""
             return OpenedCorpus({split: [rows] for split, rows in read.items()}, None, license_name)
     except CorpusError as error:
-        raise CorpusError(f"{where}: {error}") from None
+        raise CorpusError(f"{where}: {error}{_as_option(str(error))}") from None
     if options.options:
         raise ValueError(f"{where}: `format_options` are for files of {', '.join(FORMATS)}, and these are none")
     if not folder.is_dir() or (set(names) and set(names) == set(files)):
@@ -104,6 +104,12 @@ def open_corpus(
         reason = error.__cause__ or error
         raise ValueError(f"{where}: {type(reason).__name__}: {' '.join(str(reason).split())}") from error
     return OpenedCorpus(splits, commit, licence_of(folder, where))
+
+
+def _as_option(message: str) -> str:
+    """Return how a corpus is given the option that its reader's message asks for; empty where it asks for none."""
+    column = re.search(r"tag_column=(-?\d+)", message)
+    return f" For a corpus that is `format_options: {{tag_column: {column[1]}}}`." if column else ""
 
 
 def _is_saved(folder: Path) -> bool:

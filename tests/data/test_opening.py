@@ -6,6 +6,7 @@ import pytest
 import yaml
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
+from hf_bionerkd.corpora.files import CorpusError
 from hf_bionerkd.data.corpus import load_corpus
 from hf_bionerkd.data.data_files import DataFilesError, content_key
 
@@ -174,3 +175,13 @@ def test_a_folder_of_several_corpora_is_named_with_the_folders_in_it(tmp_path):
         load_corpus(str(tmp_path), "Toy")
     assert "one of its folders (disease, gene)" in str(raised.value) and "\n" not in str(raised.value)
     assert "splits: {train: …, test: …}" in str(raised.value)
+
+
+def test_what_a_reader_asks_for_is_named_as_a_corpus_is_given_it(tmp_path):
+    path = tmp_path / "train.conll"
+    rows = ["1\tlung\tNN\tB-Disease\t_", "2\tcancer\tNN\tL-Disease\t_", "3\tgrew\tVB\tO\t_", ""]
+    path.write_text("\n".join(rows * 3), encoding="utf-8")
+    with pytest.raises(CorpusError, match="format_options: {tag_column: 3}"):
+        load_corpus(str(path), "Toy")
+    corpus = load_corpus(str(path), "Toy", format_options={"tag_column": 3})
+    assert corpus.types == ("Disease",) and len(corpus.splits["train"]) == 3
