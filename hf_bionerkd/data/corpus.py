@@ -81,7 +81,8 @@ def load_corpus(
             PubTator, BioC, brat); ``org/name`` or ``org/name@revision`` on the Hub (in Parquet, JSON or CSV); or a
             dataset in memory (one `Dataset` is the split train).
         name (`str`, *optional*): The corpus's name within the run: what its sentences carry, its tag pair and the
-            tables show. By default the last part of a path; datasets in memory need one.
+            tables show. By default the last part of a path, of a file without its endings; datasets in memory need
+            one.
         revision (`str`, *optional*): Branch, tag or commit on the Hub, when `source` does not say.
         types (`Mapping[str, str]`, *optional*): The corpus's type to the run's type, for renaming, to choose some of
             its types, or to merge several under one name; all of them under their own names by default.
@@ -117,13 +118,20 @@ def load_corpus(
     """
     # Wherever the rows come from, what follows works on splits by name.
     path = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
-    name = name or Path(path.partition("@")[0]).name
+    if not name:
+        last = Path(path.partition("@")[0]).name
+        name = last.partition(".")[0] if Path(path).is_file() else last
     if not name:
         raise ValueError("a corpus in memory needs a name: load_corpus(dataset, name='my-corpus')")
     where = f"corpus {name!r} at {path or 'memory'}"
     if isinstance(source, str | os.PathLike):
         names = list((splits or {}).values())
         opened = open_corpus(path, revision, where, names, FormatOptions(format, format_options or {}, type))
+        if opened.format and (columns or labels):
+            raise ValueError(
+                f"{where}: `{'columns' if columns else 'labels'}` is for rows, and its files are {opened.format}; "
+                "what its reader takes is given as `format_options`, as {word_column: 1, tag_column: 3} for conll"
+            )
     else:
         rows_by_split = {"train": source} if isinstance(source, Dataset) else source
         opened = OpenedCorpus({split: [rows] for split, rows in rows_by_split.items()})

@@ -53,6 +53,11 @@ def content_key(folder: Path) -> str:
     return digest.hexdigest()[:32]
 
 
+def names_data_files(folder: Path, where: str) -> bool:
+    """Return whether a corpus's card says itself which files are its splits."""
+    return any(metadata.get("configs") for _, metadata in _metadata(folder, where))
+
+
 def licence_of(folder: Path, where: str) -> str:
     """Return the licence, or licences, that the metadata of a corpus's card state; empty when they state none."""
     metadata: dict[str, object] = dict(_metadata(folder, where)).get(CARD, {})

@@ -61,11 +61,20 @@ def split_files(path: Path, names: Iterable[str]) -> dict[str, Path]:
         return named
     found: dict[str, Path] = {}
     for entry in sorted(path.iterdir()):
-        words = re.split(r"[^a-z]+", entry.name.lower())
-        for split, own in _SPLIT_NAMES.items():
-            if not entry.name.startswith(".") and any(word in own for word in words) and split not in found:
-                found[split] = entry
+        split = _split_named(entry.name)
+        if split is not None and not entry.name.startswith("."):
+            found.setdefault(split, entry)
     return found
+
+
+def is_split_name(name: str) -> bool:
+    """Return whether a file or folder is named like a split, or like a folder of splits (``data``)."""
+    return _split_named(name) is not None or name.lower() == "data"
+
+
+def _split_named(name: str) -> str | None:
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((split for split, own in _SPLIT_NAMES.items() if any(word in own for word in words)), None)
 
 
 def documents_format(files: Mapping[str, Path], wanted: str | None) -> str | None:

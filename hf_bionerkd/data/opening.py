@@ -16,8 +16,15 @@ from datasets.data_files import EmptyDatasetError
 from datasets.exceptions import DatasetGenerationError
 
 from hf_bionerkd.corpora.files import CorpusError
-from hf_bionerkd.data.data_files import DataFilesError, check_data_files, content_key, licence_of
-from hf_bionerkd.data.document_files import FORMATS, FormatOptions, documents_format, read_splits, split_files
+from hf_bionerkd.data.data_files import DataFilesError, check_data_files, content_key, licence_of, names_data_files
+from hf_bionerkd.data.document_files import (
+    FORMATS,
+    FormatOptions,
+    documents_format,
+    is_split_name,
+    read_splits,
+    split_files,
+)
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.snapshots import corpus_folder
 from hf_bionerkd.io import atomic_folder, file_sha256
@@ -38,11 +45,13 @@ class OpenedCorpus:
             their labels differently.
         commit (`str`, *optional*): Commit on the Hub; None for what is on this machine.
         license (`str`, *optional*): Licence that the corpus's card states; empty when it states none.
+        format (`str`, *optional*): The published format of its files; None for rows.
     """
 
     splits: Mapping[str, Sequence[Dataset]]
     commit: str | None = None
     license: str = ""
+    format: str | None = None
 
 
 def open_corpus(
@@ -76,7 +85,7 @@ def open_corpus(
         if format is not None:
             read = read_splits(files or {"train": folder}, format, options, where)
             license_name = licence_of(folder, where) if folder.is_dir() else ""
-            return OpenedCorpus({split: [rows] for split, rows in read.items()}, None, license_name)
+            return OpenedCorpus({split: [rows] for split, rows in read.items()}, None, license_name, format)
     except CorpusError as error:
         raise CorpusError(f"{where}: {error}{_as_option(str(error))}") from None
     if options.options:
@@ -172,11 +181,27 @@ def _load_folder(folder: Path, key: str, where: str) -> dict[str, list[Dataset]]
             "other names are named with `splits: {train: …, test: …}`."
         ) from error
     files = {str(split): [str(file) for file in names] for split, names in (builder.config.data_files or {}).items()}
+    if not names_data_files(folder, where):
+        _refuse_several_corpora(files, folder, where)
     schemas = {file: _label_names(file) for names in files.values() for file in names}
     if len({names for names in schemas.values() if names is not None}) > 1:
         return {split: [_read("parquet", [file], key) for file in names] for split, names in files.items()}
     loaded = load_dataset(str(folder), cache_dir=_cache(key))
     return {split: [_keyed(rows, key, split)] for split, rows in loaded.items()}
+
+
+def _refuse_several_corpora(files: Mapping[str, Sequence[str]], folder: Path, where: str) -> None:
+    """Refuse a folder in which one split would be put together of files from several folders, a corpus each."""
+    for split, names in files.items():
+        # Parts of a split may lie in folders of their own below one that is named like the split.
+        relative = [Path(name).relative_to(folder) for name in names if Path(name).is_relative_to(folder)]
+        own = [path.parts[0] for path in relative if len(path.parts) > 1 and not is_split_name(path.parts[0])]
+        tops = sorted(set(own))
+        if len(tops) > 1 or (tops and len(own) < len(relative)):
+            raise ValueError(
+                f"{where}: files of several folders ({', '.join(tops[:5])}) would be its split {split!r}. If each is "
+                f"a corpus, name one of them ({folder / tops[0]}); if they are one, say so in a card with `configs:`"
+            )
 
 
 def _without_patterns(folder: Path, key: str) -> Path:

@@ -87,6 +87,23 @@ def test_one_file_of_rows_is_the_split_train(tmp_path):
     assert mentions(load_corpus(str(tmp_path / "own.jsonl"), "Toy")) == [[("z", "B-Gene")]]
 
 
+def test_a_file_gives_its_corpus_a_name_without_endings(tmp_path):
+    (tmp_path / "cdr.pubtator.txt").write_text(PUBTATOR)
+    assert load_corpus(str(tmp_path / "cdr.pubtator.txt")).name == "cdr"
+    (tmp_path / "v1.2").mkdir()
+    (tmp_path / "v1.2" / "train.tsv").write_text(CONLL)
+    assert load_corpus(str(tmp_path / "v1.2")).name == "v1.2"
+
+
+@pytest.mark.parametrize("options", [{"columns": {"ner_tags": "3"}}, {"labels": ["O", "B-Gene"]}])
+def test_what_is_said_of_rows_is_refused_for_files_of_a_format(tmp_path, options):
+    (tmp_path / "train.tsv").write_text(CONLL)
+    with pytest.raises(
+        ValueError, match=f"`{next(iter(options))}` is for rows, and its files are conll; .*tag_column"
+    ):
+        load_corpus(str(tmp_path), "Toy", **options)
+
+
 def test_brat_folders_are_splits(tmp_path):
     for split in ("train", "dev"):
         write_brat(tmp_path / split, [Document(f"{split}1", "Gout hurts.", (Mention(0, 4, "Disease"),))])

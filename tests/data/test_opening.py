@@ -177,6 +177,35 @@ def test_a_folder_of_several_corpora_is_named_with_the_folders_in_it(tmp_path):
     assert "splits: {train: …, test: …}" in str(raised.value)
 
 
+def test_folders_of_corpora_are_not_joined_unasked(tmp_path):
+    for name in ("gene", "disease"):
+        (tmp_path / name).mkdir()
+        table([name]).to_parquet(str(tmp_path / name / "train.parquet"))
+    with pytest.raises(ValueError, match=r"several folders \(disease, gene\) would be its split 'train'") as caught:
+        words_of(tmp_path)
+    assert str(tmp_path / "disease") in str(caught.value) and len(str(caught.value).splitlines()) == 1
+    # One of them beside the corpus's own file.
+    shutil.rmtree(tmp_path / "gene")
+    table(["own"]).to_parquet(str(tmp_path / "train.parquet"))
+    with pytest.raises(ValueError, match="several folders"):
+        words_of(tmp_path)
+    # A card may say that they are one corpus.
+    files = [{"split": "train", "path": ["train.parquet", "disease/train.parquet"]}]
+    card = {"configs": [{"config_name": "default", "data_files": files}]}
+    (tmp_path / "README.md").write_text(f"---\n{yaml.safe_dump(card)}---\n")
+    assert sorted(words_of(tmp_path)["train"]) == [["disease"], ["own"]]
+
+
+def test_folders_named_like_splits_hold_parts_of_them(tmp_path):
+    for name in ("train/a", "train/b", "test"):
+        (tmp_path / name).mkdir(parents=True)
+        table([name]).to_parquet(str(tmp_path / name / "part.parquet"))
+    assert {split: len(rows) for split, rows in words_of(tmp_path).items()} == {"train": 2, "test": 1}
+    (tmp_path / "deep" / "data").mkdir(parents=True)
+    table(["x"]).to_parquet(str(tmp_path / "deep" / "data" / "train-00000.parquet"))
+    assert words_of(tmp_path / "deep") == {"train": [["x"]]}
+
+
 def test_what_a_reader_asks_for_is_named_as_a_corpus_is_given_it(tmp_path):
     path = tmp_path / "train.conll"
     rows = ["1\tlung\tNN\tB-Disease\t_", "2\tcancer\tNN\tL-Disease\t_", "3\tgrew\tVB\tO\t_", ""]
