@@ -1,3 +1,4 @@
+import json
 import sys
 
 import pytest
@@ -21,6 +22,18 @@ from hf_bionerkd.runs.finetune import FinetuneResult
 METRICS = Metrics((Result("student", "c", "Gene", Counts(1, 1, 1)),))
 
 
+@pytest.fixture
+def finished(tmp_path):
+    """A run's folder as it is when there is something to report: its student has a tokenizer of WordPiece."""
+    write_tokenizer(tmp_path, {"type": "WordPiece", "continuing_subword_prefix": "##"})
+    return tmp_path
+
+
+def write_tokenizer(folder, model):
+    (folder / "student").mkdir(exist_ok=True)
+    (folder / "student" / "tokenizer.json").write_text(json.dumps({"model": model}))
+
+
 def configured(**changes):
     values = {
         "output_dir": "out",
@@ -31,25 +44,29 @@ def configured(**changes):
     return from_dict(DistillConfig, {**values, **changes}, "test")
 
 
-def test_a_report_has_the_table_the_student_and_a_line_to_paste(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # Python lies outside this folder, so the line has its whole path
-    report = DistillResult(tmp_path, METRICS).report()
+def test_a_report_has_the_table_the_student_and_a_line_to_paste(finished, monkeypatch):
+    monkeypatch.chdir(finished)  # Python lies outside this folder, so the line has its whole path
+    report = DistillResult(finished, METRICS).report()
     assert report.startswith(text_table(METRICS.strict, "strict F1 on test, percent") + "\n\nstudent: ")
     lines = report.splitlines()
-    assert f"student: {tmp_path / 'student'}" in lines and "try it:" in lines
-    assert str(tmp_path / "student") in lines[-1] and lines[-1].startswith(sys.executable) and "-c" in lines[-1]
+    assert f"student: {finished / 'student'}" in lines and "try it:" in lines
+    assert str(finished / "student") in lines[-1] and lines[-1].startswith(sys.executable) and "-c" in lines[-1]
     assert "trust_remote_code" not in report and "holds this run already" not in report
+    assert "aggregation_strategy='first'" in report
+    # Of a byte-level tokenizer the plain pipeline's `first` would fuse what no blank separates.
+    write_tokenizer(finished, {"type": "BPE", "continuing_subword_prefix": ""})
+    assert "aggregation_strategy='simple'" in DistillResult(finished, METRICS).report()
 
 
-def test_the_line_to_paste_names_a_python_of_this_folder_in_short(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
-    assert DistillResult(tmp_path, METRICS).report().splitlines()[-1].startswith(".venv/bin/python -c")
+def test_the_line_to_paste_names_a_python_of_this_folder_in_short(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    monkeypatch.setattr(sys, "executable", str(finished / ".venv" / "bin" / "python"))
+    assert DistillResult(finished, METRICS).report().splitlines()[-1].startswith(".venv/bin/python -c")
 
 
-def test_a_report_says_what_was_there_before_and_where_it_was_pushed(tmp_path):
-    report = DistillResult(tmp_path, METRICS, was_finished=True, pushed="pushed: https://hub/org/m").report()
-    assert report.splitlines()[0] == f"{tmp_path} holds this run already, finished; overwrite=true runs it again."
+def test_a_report_says_what_was_there_before_and_where_it_was_pushed(finished):
+    report = DistillResult(finished, METRICS, was_finished=True, pushed="pushed: https://hub/org/m").report()
+    assert report.splitlines()[0] == f"{finished} holds this run already, finished; overwrite=true runs it again."
     assert report.splitlines()[-1] == "pushed: https://hub/org/m"
 
 
@@ -66,16 +83,16 @@ def test_the_other_results_say_where_they_are(tmp_path):
     assert CacheResult(tmp_path).report() == f"teacher outputs: {tmp_path}"
 
 
-def test_the_table_is_shown_even_if_the_push_fails(tmp_path, monkeypatch, capsys):
+def test_the_table_is_shown_even_if_the_push_fails(finished, monkeypatch, capsys):
     def refuse(*args, **kwargs):
         raise HubError("the Hub is full")
 
     monkeypatch.setattr(publishing, "push_folder", refuse)
     monkeypatch.setattr(publishing, "refresh_card", lambda *args: None)
     config = configured(push_to_hub="org/m")
-    run = lifecycle.Run(config, config, tmp_path, lifecycle.launched_processes(), [])
+    run = lifecycle.Run(config, config, finished, lifecycle.launched_processes(), [])
     with pytest.raises(HubError, match="full"):
-        distillation._pushed(run, DistillResult(tmp_path, METRICS))
+        distillation._pushed(run, DistillResult(finished, METRICS))
     assert text_table(METRICS.strict, "strict F1 on test, percent") in capsys.readouterr().out
 
 
