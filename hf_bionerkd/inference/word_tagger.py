@@ -91,15 +91,23 @@ class WordTagger:
         """The entity types that the model finds."""
         return self.layer.types
 
-    def spans(self, sentences: Sequence[Sequence[str]]) -> list[SentenceSpans]:
+    def spans(
+        self, sentences: Sequence[Sequence[str]], read: Callable[[WordOutputs], SentenceSpans] | None = None
+    ) -> list[SentenceSpans]:
         """Find the mentions of every sentence, as word spans.
 
         With `by_pieces`, a mention may begin or end inside a word. It then has negative numbers, by its pieces, and so
         equals no mention of whole words.
+
+        Args:
+            sentences (`Sequence[Sequence[str]]`): Words of each sentence.
+            read (`Callable[[WordOutputs], SentenceSpans]`, *optional*): What reads mentions off the outputs; by
+                default the model's own output layer.
         """
+        read = read or self.layer.spans
         if self.by_pieces:
-            return self._spans_of_pieces(sentences)
-        return [self.layer.spans(outputs) for outputs in self.outputs(sentences)]
+            return self._spans_of_pieces(sentences, read)
+        return [read(outputs) for outputs in self.outputs(sentences)]
 
     def log_probs(
         self, sentences: Sequence[Sequence[str]], on_progress: Callable[[int, int], None] | None = None
@@ -141,19 +149,21 @@ class WordTagger:
                 getattr(results[row], name)[words_of] = values[chosen]
         return results
 
-    def _spans_of_pieces(self, sentences: Sequence[Sequence[str]]) -> list[SentenceSpans]:
+    def _spans_of_pieces(
+        self, sentences: Sequence[Sequence[str]], read: Callable[[WordOutputs], SentenceSpans]
+    ) -> list[SentenceSpans]:
         """Find the mentions of every sentence from the tags of all pieces."""
         # Windows own every piece once, so that their tags, in order, are those of the whole sentence's pieces.
         tags: list[dict[int, list[int]]] = [{} for _ in sentences]
-        for row, number, window, read in self._windows(sentences):
-            tags[row][number] = [int(tag) for tag, owned in zip(read["tags"], window.owned, strict=True) if owned]
+        for row, number, window, values in self._windows(sentences):
+            tags[row][number] = [int(tag) for tag, owned in zip(values["tags"], window.owned, strict=True) if owned]
         spans = []
         for words, of_row, places in zip(sentences, tags, self.encoder.places(sentences), strict=True):
             joined = [tag for number in sorted(of_row) for tag in of_row[number]]
             outputs = self.layer.certainly_outside(len(joined))
             outputs.tags[:] = joined
             found = PiecePlaces(words, *places)
-            spans.append(SentenceSpans(*map(found.in_words, self.layer.spans(outputs))))
+            spans.append(SentenceSpans(*map(found.in_words, read(outputs))))
         return spans
 
     def _windows(

@@ -16,6 +16,7 @@ from hf_bionerkd.hub.remote_code import explaining_refusals
 from hf_bionerkd.hub.snapshots import MODEL_FILES, model_folder
 from hf_bionerkd.inference.finite import NonFiniteError
 from hf_bionerkd.inference.outputs import SentenceSpans, TypeMapping, WordOutputs, output_layer_of
+from hf_bionerkd.inference.plain_pipeline import plain_strategy
 from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.teachers.aggregation import TeacherTypes
@@ -168,12 +169,14 @@ class Teacher:
         # Teachers are asked, never trained.
         model = load_token_classifier(str(self.folder), trust_remote_code=self.trust_remote_code)
         model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
+        tokenizer = self._load(AutoTokenizer)
         return WordTagger(
             model,
-            self._load(AutoTokenizer),
+            tokenizer,
             max_length=self.max_length,
             overlap=self.overlap,
             batch_size=self.batch_size,
+            by_pieces=plain_strategy(model, tokenizer) == "simple",
         )
 
     def outputs(self, sentences: Sequence[Sequence[str]]) -> list[WordOutputs]:
@@ -196,8 +199,16 @@ class Teacher:
             return [self.mapping.tags(own) for own in self.tagger.tags(sentences)]
 
     def spans(self, sentences: Sequence[Sequence[str]]) -> list[SentenceSpans]:
-        """Find the mentions of every sentence, as word spans in the student's names of the types."""
-        return [self.mapping.spans(outputs) for outputs in self.outputs(sentences)]
+        """Find the mentions of every sentence, as word spans in the student's names of the types.
+
+        They are what the plain pipeline finds under the strategy that :func:`plain_strategy` recommends, so that
+        tables and comparisons show of every model what its card shows.
+
+        Raises:
+            NonFiniteError: As :meth:`outputs`.
+        """
+        with self._naming_errors():
+            return self.tagger.spans(sentences, lambda own: self.mapping.spans(self.mapping.outputs(own)))
 
     @contextmanager
     def _naming_errors(self) -> Iterator[None]:

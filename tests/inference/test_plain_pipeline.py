@@ -22,8 +22,10 @@ from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelSpace, tags_to_spans
 from hf_bionerkd.models import registration
 from hf_bionerkd.models.auto import build_token_classifier
+from hf_bionerkd.teachers.teacher import Teacher
 from hf_bionerkd.training.evaluator import MentionEvaluator
-from hf_bionerkd.training.student import save_student, with_tags
+from hf_bionerkd.training.pairing import pair
+from hf_bionerkd.training.student import save_student
 
 registration.register()
 STUDENTS = ("wordpiece", "byte level", "crf", "bilstm")
@@ -90,7 +92,7 @@ def student(kind: str, texts: Sequence[str], words: Sequence[Sequence[str]], spa
         settings = {"model_type": "bionerkd_bilstm_crf", "hidden_size": 32}
         model = build_token_classifier(settings, space.id2label, len(vocabulary.tokenizer), 0)
         model.set_vocabulary(vocabulary.tables)
-        return telling(with_tags(model, vocabulary.tokenizer, tags))
+        return telling(pair(model, vocabulary.tokenizer, tags))
     architecture = tiny.ARCHITECTURE | {"max_position_embeddings": 260}
     tokenizer = tiny.byte_level_bpe() if kind == "byte level" else learn_wordpiece(texts, 400, max_length=256)
     tokenizer.model_max_length = 256
@@ -101,7 +103,7 @@ def student(kind: str, texts: Sequence[str], words: Sequence[Sequence[str]], spa
     model = build_token_classifier(architecture, space.id2label, len(tokenizer), tokenizer.pad_token_id)
     if kind == "crf":
         model.set_tokenizer(tokenizer)
-    return telling(with_tags(model, tokenizer, tags))
+    return telling(pair(model, tokenizer, tags))
 
 
 def f1(gold: list[set], predicted: list[set]) -> float:
@@ -139,6 +141,10 @@ def check(kind: str, sentences: list[tuple[list[str], list[str]]], folder) -> No
     corpus = load_corpus({"train": rows, "test": rows}, "hyphens")
     ours = WordTagger.by_tag(model, tokenizer, tags, max_length=256)["all"]
     (result,) = MentionEvaluator.of([corpus], "test", space)("student", ours).lenient
+    # Comparisons and tables of teachers open the published model.
+    published = Teacher(str(folder), max_length=256, trust_remote_code=True)
+    (compared,) = MentionEvaluator.of([corpus], "test", space)("student", published).lenient
+    assert compared.counts == result.counts
 
     gold = [
         {(spans[a][0], spans[b - 1][1]) for a, b, _ in tags_to_spans(tags_)}
