@@ -180,6 +180,9 @@ def _coerce(name: str, value: Any) -> Any:
         raise ConfigError(f"`training.{name}` is no longer a key of transformers; its place has {_DROPPED[name]}")
     if name not in fields:
         close = difflib.get_close_matches(name, [*fields, EARLY_STOPPING], n=1)
+        # `epochs` is spelled unlike `num_train_epochs`, and is the only key that it can mean.
+        holding = [field for field in fields if set(name.split("_")) <= set(field.split("_"))]
+        close = close or (holding if len(holding) == 1 else [])
         hint = f"did you mean `training.{close[0]}`?" if close else "see transformers.TrainingArguments"
         raise ConfigError(f"unknown key `training.{name}`; {hint}")
     # The value, by the type of its field.

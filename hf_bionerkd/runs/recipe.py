@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -51,6 +52,11 @@ def run_recipe(
         "--print-config", action="store_true", help="print the configuration, defaults and all, as YAML, and stop"
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. loss.lam=0.5 teachers.0.path=org/name")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # A file without its option, as many programs take it, is no override.
+    file = next((text for text in arguments if text.endswith((".yaml", ".yml")) and "=" not in text), None)
+    if file and not any(text.startswith("--config") for text in arguments):
+        parser.error(f"{file} is not a key=value; did you mean --config {file}?")
     options = parser.parse_intermixed_args(arguments)
     with errors_on_one_line():
         quiet_libraries()

@@ -109,3 +109,10 @@ def test_a_patience_needs_evaluations_and_checkpoints(name, no):
     assert check_patience({"early_stopping_patience": 2}) == 2 and check_patience({}) is None
     with pytest.raises(ConfigError, match="did you mean `training.early_stopping_patience`"):
         arguments(early_stoping_patience=2)
+
+
+def test_a_part_of_one_key_alone_is_taken_for_it():
+    with pytest.raises(ConfigError, match="unknown key `training.epochs`; did you mean `training.num_train_epochs`"):
+        arguments(epochs=3)
+    with pytest.raises(ConfigError, match="unknown key `training.batch`; see"):  # a part of many
+        arguments(batch=3)

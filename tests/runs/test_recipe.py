@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from hf_bionerkd.labels import LabelError
-from hf_bionerkd.runs.config import ConfigError, FinetuneConfig
+from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.recipe import run_recipe
 from hf_bionerkd.teachers.cached import CacheError
 
@@ -135,6 +135,13 @@ def test_arguments_and_name_of_a_program_that_has_several_runs(run, capsys):
     with pytest.raises(SystemExit):
         run_recipe(seen.append, FinetuneConfig, None, "", ["--help"], "bionerkd finetune")
     assert capsys.readouterr().out.startswith("usage: bionerkd finetune [-h] --config FILE")
+
+
+@pytest.mark.parametrize("default", [None, "recipes/demo/distill.yaml"])
+def test_a_file_without_its_option_is_told_from_an_override(default, capsys):
+    with pytest.raises(SystemExit):
+        run_recipe(None, DistillConfig, default, "", ["y/mine.yaml", "seed=7"], "bionerkd distill")
+    assert "did you mean --config y/mine.yaml?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
