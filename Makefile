@@ -77,10 +77,11 @@ demo-zhou: $(RUNTIME) ## correct planted noise in weak labels, then two teachers
 test: $(SERIES4_STAMP) lint ## install what tests need, check style and types, run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -r s
 
+# Two workers share the time; the kills of runs take that of twenty tests.
 .PHONY: fuzz
-fuzz: $(TEST) ## give readers, tagger, configuration and cards made input for an hour (FUZZ_MINUTES=60)
+fuzz: $(TEST) ## give readers, tagger, configuration, cards made input, and kill runs, for an hour (FUZZ_MINUTES=60)
 	@tests=$$($(BIN)/python -m pytest tests/fuzz --collect-only -q | grep -c '::'); \
-	BIONERKD_FUZZ_SECONDS=$$(( $(FUZZ_MINUTES) * 60 * 2 / tests )) $(BIN)/python -m pytest tests/fuzz -n 2
+	BIONERKD_FUZZ_SECONDS=$$(( $(FUZZ_MINUTES) * 60 * 2 / (tests + 19) )) $(BIN)/python -m pytest tests/fuzz -n 2
 
 .PHONY: lint
 lint: $(TEST) ## check style (ruff) and types (mypy)
