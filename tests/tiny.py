@@ -224,7 +224,7 @@ def make_job(
     """A training as the runs put it together, with the tags of a student; nothing is evaluated or saved."""
     from hf_bionerkd.data.corpus import label_space_of
     from hf_bionerkd.losses.mixture import mixture_of
-    from hf_bionerkd.runs.config import EncodingConfig
+    from hf_bionerkd.runs.config_sections import EncodingConfig
     from hf_bionerkd.runs.loading import make_tags
     from hf_bionerkd.runs.training_run import Job
     from hf_bionerkd.teachers.aggregation import TeacherTypes
@@ -247,7 +247,7 @@ def make_trainer(job: Any, folder: Path, dropout: float = 0.0) -> Any:
     import torch
 
     from hf_bionerkd.runs import training_run
-    from hf_bionerkd.runs.config import ModelConfig
+    from hf_bionerkd.runs.config_sections import ModelConfig
     from hf_bionerkd.runs.loading import make_model
 
     torch.manual_seed(0)
@@ -273,7 +273,7 @@ def make_word_trainer(job: Any, folder: Path, output_layer: str = "crf") -> Any:
     import torch
 
     from hf_bionerkd.runs import training_run
-    from hf_bionerkd.runs.config import ModelConfig
+    from hf_bionerkd.runs.config_sections import ModelConfig
     from hf_bionerkd.runs.loading import make_model, make_tokenizer
 
     torch.manual_seed(0)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from hf_bionerkd.lazy import attach
 
 if TYPE_CHECKING:
-    from .config import ConfigError as ConfigError
-    from .config import CorpusConfig as CorpusConfig
     from .config import DistillConfig as DistillConfig
     from .config import FinetuneConfig as FinetuneConfig
-    from .config import ModelConfig as ModelConfig
     from .config import RunConfig as RunConfig
-    from .config import TeacherConfig as TeacherConfig
     from .config_loading import load_config as load_config
+    from .config_sections import ConfigError as ConfigError
+    from .config_sections import CorpusConfig as CorpusConfig
+    from .config_sections import ModelConfig as ModelConfig
+    from .config_sections import TeacherConfig as TeacherConfig
     from .distill import DistillResult as DistillResult
     from .fetching import fetch_run as fetch_run
     from .finetune import FinetuneResult as FinetuneResult
@@ -40,20 +40,20 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "ConfigError": "config",
-        "CorpusConfig": "config",
+        "ConfigError": "config_sections",
+        "CorpusConfig": "config_sections",
         "DistillConfig": "config",
         "DistillResult": "distill",
         "FinetuneConfig": "config",
         "FinetuneResult": "finetune",
         "Job": "training_run",
-        "ModelConfig": "config",
+        "ModelConfig": "config_sections",
         "RecorrectConfig": "recorrect_config",
         "RecorrectResult": "recorrect",
         "Run": "run",
         "RunConfig": "config",
         "Stages": "terminal",
-        "TeacherConfig": "config",
+        "TeacherConfig": "config_sections",
         "Teaching": "teaching",
         "fetch_run": "fetching",
         "label_space": "loading",

@@ -9,8 +9,9 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hf_bionerkd.runs.config import ConfigError, CorpusConfig, FinetuneConfig, RunConfig, TeacherConfig
+from hf_bionerkd.runs.config import FinetuneConfig, RunConfig
 from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.config_sections import ConfigError, CorpusConfig, TeacherConfig
 from hf_bionerkd.runs.training_checks import check_metric, check_optimizer, check_trackers
 
 EARLY_STOPPING = "early_stopping_patience"  # a key of ours among those of `TrainingArguments`

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hf_bionerkd.hub.secrets import holds_token
-from hf_bionerkd.runs.config import ConfigError, no_configuration
+from hf_bionerkd.runs.config_sections import ConfigError, no_configuration
 from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.yaml_files import MAX_DEPTH, YamlError, parse_yaml, read_yaml, shown
 

@@ -10,7 +10,8 @@ from hf_bionerkd.digests import DIGESTS_FILE
 from hf_bionerkd.hub.errors import hub_error
 from hf_bionerkd.hub.push import PushOptions
 from hf_bionerkd.runs.arguments import training_arguments
-from hf_bionerkd.runs.config import ConfigError, RunConfig
+from hf_bionerkd.runs.config import RunConfig
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.folder import FETCHING
 from hf_bionerkd.runs.lock import lock_folder, release_folder
 from hf_bionerkd.runs.publishing import BEST_CHECKPOINT, KEEPS_CHECKPOINTS, LAST_CHECKPOINT, push_options

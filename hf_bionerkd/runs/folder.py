@@ -16,8 +16,8 @@ from hf_bionerkd.evaluation.report import Metrics, write_metrics
 from hf_bionerkd.hub.cards import ModelCardInfo, save_model_card
 from hf_bionerkd.hub.provenance import PROVENANCE_FILE, write_provenance
 from hf_bionerkd.io import move_files, sweep
-from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import to_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.lock import LOCK_FILE, FolderInUseError, lock_folder, release_folder
 from hf_bionerkd.runs.records import (
     EXTENDED,

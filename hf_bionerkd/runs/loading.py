@@ -21,7 +21,7 @@ from hf_bionerkd.encoding import (
 from hf_bionerkd.hub import explaining_refusals, model_folder, tokenizer_folder
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models import build_token_classifier
-from hf_bionerkd.runs.config import BILSTM, ConfigError, CorpusConfig, ModelConfig
+from hf_bionerkd.runs.config_sections import BILSTM, ConfigError, CorpusConfig, ModelConfig
 from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.training import load_encoder, pair
 from hf_bionerkd.vectors import open_word_vectors

@@ -8,7 +8,8 @@ from typing import Any
 
 from hf_bionerkd.encoding import TagPairs, build_word_vocabulary, learn_wordpiece
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.runs.config import BILSTM, ConfigError, EncodingConfig, LoraConfig, ModelConfig, RunConfig
+from hf_bionerkd.runs.config import RunConfig
+from hf_bionerkd.runs.config_sections import BILSTM, ConfigError, EncodingConfig, LoraConfig, ModelConfig
 from hf_bionerkd.runs.folder import DONE_FILE
 from hf_bionerkd.runs.loading import make_model, make_tokenizer
 from hf_bionerkd.training import WindowSettings, adapted_layers, check_length

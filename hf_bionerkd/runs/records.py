@@ -12,8 +12,8 @@ import yaml
 
 from hf_bionerkd.digests import DamagedFileError
 from hf_bionerkd.io import write_text
-from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import from_dict, to_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.yaml_files import read_yaml
 
 RUN_FILE = "run.yaml"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hf_bionerkd.runs.config import ConfigError, CorpusConfig, ModelConfig, RunConfig, TeacherEncodingConfig
+from hf_bionerkd.runs.config import RunConfig
+from hf_bionerkd.runs.config_sections import ConfigError, CorpusConfig, ModelConfig, TeacherEncodingConfig
 
 
 @dataclass(kw_only=True)

@@ -15,7 +15,7 @@ from hf_bionerkd.data import Corpus, load_corpus
 from hf_bionerkd.digests import find_damage, write_digests
 from hf_bionerkd.evaluation import EntityScores, write_metrics
 from hf_bionerkd.io import atomic_folder
-from hf_bionerkd.runs.config import ModelConfig
+from hf_bionerkd.runs.config_sections import ModelConfig
 from hf_bionerkd.runs.loading import make_model, make_tags, make_tokenizer
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 from hf_bionerkd.runs.revisions import CORPUS, Revisions

@@ -12,8 +12,8 @@ from typing import Any
 
 from hf_bionerkd.data.build_script import BuildScript, Built
 from hf_bionerkd.data.corpus import load_corpus
-from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.folder import DONE_FILE
 from hf_bionerkd.runs.loading import label_space
 from hf_bionerkd.runs.records import differences, read_run

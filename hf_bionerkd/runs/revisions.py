@@ -14,8 +14,8 @@ from hf_bionerkd.hub import bibtex, corpus_folder, public_source, without_paths
 from hf_bionerkd.io import read_json
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.markdown import code, plain
-from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import to_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.loading import load_corpora
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 from hf_bionerkd.weak import (

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from hf_bionerkd.hub.errors import HubError, RepoType
 from hf_bionerkd.hub.references import Reference, parse_reference, resolve
 from hf_bionerkd.hub.snapshots import model_folder
-from hf_bionerkd.runs.config import ConfigError, ModelConfig, RunConfig
+from hf_bionerkd.runs.config import RunConfig
+from hf_bionerkd.runs.config_sections import ConfigError, ModelConfig
 from hf_bionerkd.runs.folder import DONE_FILE
 from hf_bionerkd.runs.records import RESOLVED, RUN_FILE, read_run
 

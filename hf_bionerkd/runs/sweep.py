@@ -22,8 +22,8 @@ from typing import Any
 from hf_bionerkd.io import write_json
 from hf_bionerkd.names import file_name
 from hf_bionerkd.runs.command import make_parser, run_command
-from hf_bionerkd.runs.config import ConfigError, CorpusConfig
 from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.config_sections import ConfigError, CorpusConfig
 from hf_bionerkd.runs.jobs import YAML_JOBS
 from hf_bionerkd.runs.shipped import shipped
 from hf_bionerkd.yaml_files import read_yaml

@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hf_bionerkd.runs.config import ConfigError
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.yaml_files import shown
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from hf_bionerkd.inference import WordTagger
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.losses import Mixture, mixture_of
 from hf_bionerkd.runs.arguments import check_patience, training_arguments
-from hf_bionerkd.runs.config import EncodingConfig
+from hf_bionerkd.runs.config_sections import EncodingConfig
 from hf_bionerkd.runs.folder import VALIDATION_FILE
 from hf_bionerkd.teachers import JOINT_COLUMNS, TEACHER_COLUMNS, ColumnSource, TeacherTypes
 from hf_bionerkd.training import (

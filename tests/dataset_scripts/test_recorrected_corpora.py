@@ -13,8 +13,8 @@ from pushing import run_programs
 from recorrection_world import run_of, without_training
 
 from hf_bionerkd.data.corpus_card import load_card
-from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 
 REPOSITORY = Path(__file__).parents[2]

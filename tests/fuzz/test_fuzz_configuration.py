@@ -13,8 +13,9 @@ import yaml
 from transformers import TrainingArguments
 
 from hf_bionerkd.runs.arguments import check_training
-from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 from hf_bionerkd.runs.train_vectors import WordVectorsConfig
 from hf_bionerkd.weak.settings import WeakConfigError, load_weak_config

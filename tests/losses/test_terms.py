@@ -12,7 +12,7 @@ import torch
 
 from hf_bionerkd.losses.reduction import LossSum, select
 from hf_bionerkd.losses.terms import IGNORED, TERMS, LossTerm, StudentOutputs, check_terms, make_term
-from hf_bionerkd.runs.config import LossConfig
+from hf_bionerkd.runs.config_sections import LossConfig
 
 LABELS = torch.tensor([[0, 1, IGNORED], [IGNORED, IGNORED, 4]])
 

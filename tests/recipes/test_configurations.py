@@ -10,8 +10,9 @@ from hf_bionerkd.inference.word_tagger import longest_input
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models.auto import build_token_classifier
 from hf_bionerkd.runs.arguments import training_arguments
-from hf_bionerkd.runs.config import BILSTM, DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.config_sections import BILSTM
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 
 REPOSITORY = Path(__file__).parents[2]

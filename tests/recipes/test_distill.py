@@ -21,8 +21,9 @@ from hf_bionerkd.runs import distill as distillation
 from hf_bionerkd.runs import run as lifecycle
 from hf_bionerkd.runs import training_run
 from hf_bionerkd.runs.cache_teachers import cache_teachers
-from hf_bionerkd.runs.config import ConfigError, DistillConfig, ModelConfig
+from hf_bionerkd.runs.config import DistillConfig
 from hf_bionerkd.runs.config_loading import from_dict, load_config
+from hf_bionerkd.runs.config_sections import ConfigError, ModelConfig
 from hf_bionerkd.runs.loading import make_model
 from hf_bionerkd.teachers import lessons
 from hf_bionerkd.teachers.teacher import Teacher

@@ -22,8 +22,9 @@ from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelSpace, spans_to_mentions, tags_to_spans
 from hf_bionerkd.runs import finetune as finetuning
 from hf_bionerkd.runs import run, training_run
-from hf_bionerkd.runs.config import ConfigError, FinetuneConfig
+from hf_bionerkd.runs.config import FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.teachers.teacher import Teacher
 
 PUBLISHED = {

@@ -11,8 +11,9 @@ import tiny
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from hf_bionerkd.inference.word_tagger import WordTagger
-from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.distill import distill
 from hf_bionerkd.runs.finetune import finetune
 from hf_bionerkd.teachers.teacher import Teacher

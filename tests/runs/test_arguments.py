@@ -2,7 +2,7 @@ import pytest
 
 from hf_bionerkd.runs import arguments as module
 from hf_bionerkd.runs.arguments import check_patience, training_arguments
-from hf_bionerkd.runs.config import ConfigError
+from hf_bionerkd.runs.config_sections import ConfigError
 
 
 def arguments(**values):

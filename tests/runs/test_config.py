@@ -6,23 +6,21 @@ import sys
 import pytest
 import yaml
 
-from hf_bionerkd.runs.config import (
+from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig, RunConfig
+from hf_bionerkd.runs.config_loading import from_dict, load_config, to_dict
+from hf_bionerkd.runs.config_sections import (
     AggregationConfig,
     BuildConfig,
     ConfigError,
     CorpusConfig,
-    DistillConfig,
     EncodingConfig,
-    FinetuneConfig,
     HubConfig,
     LossConfig,
     ModelConfig,
-    RunConfig,
     TeacherConfig,
     TeacherEncodingConfig,
     TeacherOutputsConfig,
 )
-from hf_bionerkd.runs.config_loading import from_dict, load_config, to_dict
 from hf_bionerkd.runs.records import differences
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 

@@ -8,9 +8,10 @@ import typing
 import pytest
 import yaml
 
-from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig, RunConfig, Section
+from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig, RunConfig
 from hf_bionerkd.runs.config_help import config_yaml, help_text, keys, meanings, reference
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.config_sections import Section
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig
 from hf_bionerkd.vectors.skip_gram import SkipGramSettings
 

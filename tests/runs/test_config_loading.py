@@ -3,14 +3,9 @@ import re
 import pytest
 import yaml
 
-from hf_bionerkd.runs.config import (
-    ConfigError,
-    DistillConfig,
-    EncodingConfig,
-    FinetuneConfig,
-    TeacherEncodingConfig,
-)
+from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict, load_config, to_dict
+from hf_bionerkd.runs.config_sections import ConfigError, EncodingConfig, TeacherEncodingConfig
 
 FINETUNE = {
     "output_dir": "out",

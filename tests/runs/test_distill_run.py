@@ -14,8 +14,9 @@ from hf_bionerkd.runs import distill as distillation
 from hf_bionerkd.runs import publishing
 from hf_bionerkd.runs import run as lifecycle
 from hf_bionerkd.runs.cache_teachers import CacheResult
-from hf_bionerkd.runs.config import ConfigError, DistillConfig
+from hf_bionerkd.runs.config import DistillConfig
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.distill import DistillResult, distill, losses_of
 from hf_bionerkd.runs.finetune import FinetuneResult
 

@@ -8,8 +8,9 @@ import yaml
 
 from hf_bionerkd.digests import write_digests
 from hf_bionerkd.runs import fetching
-from hf_bionerkd.runs.config import ConfigError, FinetuneConfig
+from hf_bionerkd.runs.config import FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.fetching import fetch_run, whole_checkpoints
 from hf_bionerkd.runs.lock import release_folder
 

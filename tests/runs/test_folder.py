@@ -16,7 +16,7 @@ from hf_bionerkd.evaluation.entities import Counts
 from hf_bionerkd.evaluation.report import Metrics, Result, read_metrics
 from hf_bionerkd.hub.cards import ModelCardInfo
 from hf_bionerkd.runs import folder as runs
-from hf_bionerkd.runs.config import ConfigError
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.folder import finish, open_run, publish, versions
 from hf_bionerkd.runs.lock import LOCK_FILE, FolderInUseError, release_folder
 from hf_bionerkd.runs.records import read_run, same_run

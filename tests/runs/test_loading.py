@@ -11,7 +11,7 @@ from transformers import AutoModelForTokenClassification
 from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.hub.remote_code import RemoteCodeError
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.runs.config import BuildConfig, ConfigError, CorpusConfig, ModelConfig
+from hf_bionerkd.runs.config_sections import BuildConfig, ConfigError, CorpusConfig, ModelConfig
 from hf_bionerkd.runs.loading import (
     check_model,
     label_space,

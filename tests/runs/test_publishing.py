@@ -9,8 +9,9 @@ import pytest
 from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.push import PushOptions
 from hf_bionerkd.runs import publishing
-from hf_bionerkd.runs.config import ConfigError, FinetuneConfig
+from hf_bionerkd.runs.config import FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.publishing import PushCheckpoints, check_publication, push_options
 
 VALUES = {"output_dir": "out", "corpora": [{"name": "c", "path": "p"}], "model": {"path": "org/encoder"}}

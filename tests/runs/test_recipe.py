@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from hf_bionerkd.labels import LabelError
-from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.recipe import run_recipe
 from hf_bionerkd.teachers.cached import CacheError
 

@@ -4,8 +4,9 @@ import pytest
 import yaml
 
 from hf_bionerkd.digests import DamagedFileError
-from hf_bionerkd.runs.config import CorpusConfig, DistillConfig, FinetuneConfig, ModelConfig, TeacherConfig
+from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import load_config, to_dict
+from hf_bionerkd.runs.config_sections import CorpusConfig, ModelConfig, TeacherConfig
 from hf_bionerkd.runs.records import (
     Difference,
     differences,

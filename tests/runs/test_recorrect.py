@@ -27,8 +27,8 @@ from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.io import DiskFullError
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.runs import recorrect_result, recorrect_steps, revisions
-from hf_bionerkd.runs.config import ConfigError
 from hf_bionerkd.runs.config_loading import to_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.recorrect import recorrect
 from hf_bionerkd.vectors.word_vectors import WordVectors
 from hf_bionerkd.weak import relabelled_rows

@@ -13,8 +13,9 @@ from hf_bionerkd.hub.errors import HubError
 from hf_bionerkd.hub.human_card import HumanCard
 from hf_bionerkd.labels import LabelError
 from hf_bionerkd.runs import run as lifecycle
-from hf_bionerkd.runs.config import ConfigError, FinetuneConfig
+from hf_bionerkd.runs.config import FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.run import Run
 
 METRICS = Metrics((Result("m", "c", "Gene", Counts(1, 1, 1)),))

@@ -13,8 +13,9 @@ from loopback_hub import TOKENS
 from loopback_upload import upload
 from safetensors.numpy import load, load_file, save
 
-from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict, to_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.folder import finish, open_run
 from hf_bionerkd.runs.records import read_run
 from hf_bionerkd.runs.sources import pin_sources

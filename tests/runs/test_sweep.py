@@ -14,8 +14,9 @@ from hf_bionerkd.evaluation.entities import Counts
 from hf_bionerkd.evaluation.report import Metrics, Result, write_metrics
 from hf_bionerkd.runs import finetune
 from hf_bionerkd.runs import sweep as module
-from hf_bionerkd.runs.config import ConfigError, DistillConfig
+from hf_bionerkd.runs.config import DistillConfig
 from hf_bionerkd.runs.config_loading import load_config
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.jobs import YAML_JOBS
 from hf_bionerkd.runs.sweep import SweepConfig, add_options, read_arguments, sweep
 

@@ -6,8 +6,9 @@ import yaml
 
 from hf_bionerkd.labels import LabelError
 from hf_bionerkd.runs import teaching as teachings
-from hf_bionerkd.runs.config import ConfigError, DistillConfig
+from hf_bionerkd.runs.config import DistillConfig
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.loading import load_corpora
 from hf_bionerkd.runs.run import Run
 from hf_bionerkd.runs.teaching import OUTPUTS, Teaching

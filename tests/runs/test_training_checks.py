@@ -6,8 +6,9 @@ import pytest
 from transformers.integrations import get_available_reporting_integrations
 
 from hf_bionerkd.runs.arguments import check_training, training_arguments
-from hf_bionerkd.runs.config import ConfigError, DistillConfig, FinetuneConfig
+from hf_bionerkd.runs.config import DistillConfig, FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.config_sections import ConfigError
 from hf_bionerkd.runs.distill import distill
 from hf_bionerkd.runs.finetune import finetune
 from hf_bionerkd.runs.recorrect_config import RecorrectConfig

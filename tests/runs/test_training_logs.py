@@ -8,8 +8,9 @@ import pytest
 import tiny
 import torch
 
-from hf_bionerkd.runs.config import FinetuneConfig, ModelConfig
+from hf_bionerkd.runs.config import FinetuneConfig
 from hf_bionerkd.runs.config_loading import from_dict
+from hf_bionerkd.runs.config_sections import ModelConfig
 from hf_bionerkd.runs.finetune import finetune
 from hf_bionerkd.runs.loading import make_model
 from hf_bionerkd.runs.training_run import train

@@ -9,7 +9,7 @@ from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.inference.outputs import WordOutputs
 from hf_bionerkd.labels import LabelError, LabelSpace
 from hf_bionerkd.losses.mixture import taughtnet_mixture
-from hf_bionerkd.runs.config import EncodingConfig
+from hf_bionerkd.runs.config_sections import EncodingConfig
 from hf_bionerkd.teachers.aggregation import Aggregator, TeacherTypes
 from hf_bionerkd.teachers.cached import CachedJointTargets, cache_teacher
 from hf_bionerkd.training.checkpoints import last_checkpoint

@@ -23,7 +23,7 @@ from hf_bionerkd.encoding.tag_pairs import TagPairs
 from hf_bionerkd.inference.word_tagger import WordTagger
 from hf_bionerkd.labels import LabelSpace
 from hf_bionerkd.models.positions import longest_input_of
-from hf_bionerkd.runs.config import ModelConfig
+from hf_bionerkd.runs.config_sections import ModelConfig
 from hf_bionerkd.runs.loading import make_model, make_tokenizer
 from hf_bionerkd.training.student import save_student
 

@@ -6,7 +6,7 @@ import tiny
 
 from hf_bionerkd.data.joining import join_corpora
 from hf_bionerkd.labels import LabelSpace
-from hf_bionerkd.runs.config import EncodingConfig, ModelConfig
+from hf_bionerkd.runs.config_sections import EncodingConfig, ModelConfig
 from hf_bionerkd.runs.loading import make_model, make_tags
 from hf_bionerkd.runs.training_run import Job, make_trainer, measure
 from hf_bionerkd.teachers.aggregation import TeacherTypes

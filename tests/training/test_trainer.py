@@ -11,7 +11,7 @@ from hf_bionerkd.evaluation.entities import score_spans
 from hf_bionerkd.labels import tags_to_spans
 from hf_bionerkd.losses.terms import StudentOutputs
 from hf_bionerkd.runs.arguments import training_arguments
-from hf_bionerkd.runs.config import ConfigError, EncodingConfig
+from hf_bionerkd.runs.config_sections import ConfigError, EncodingConfig
 from hf_bionerkd.runs.loading import make_tags
 from hf_bionerkd.runs.training_run import measure
 from hf_bionerkd.training.checkpoints import last_checkpoint
