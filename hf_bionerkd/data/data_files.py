@@ -11,6 +11,7 @@ import yaml
 from huggingface_hub import metadata_load
 
 from hf_bionerkd.io import file_sha256
+from hf_bionerkd.yaml_files import read_yaml
 
 CARD = "README.md"
 STANDALONE = ".huggingface.yaml"  # metadata that `datasets` reads beside the card's
@@ -75,8 +76,8 @@ def _metadata(folder: Path, where: str) -> Iterator[tuple[str, dict[str, object]
         if not path.is_file():
             continue
         try:
-            values = metadata_load(path) if name == CARD else yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (ValueError, yaml.YAMLError) as error:
+            values = metadata_load(path) if name == CARD else read_yaml(path)
+        except (ValueError, yaml.YAMLError) as error:  # the client of the Hub reads the card's own
             problem = " ".join(str(error).split())
             raise DataFilesError(f"{where}: the metadata in {path} cannot be read: {problem}") from None
         if values is not None and not isinstance(values, dict):

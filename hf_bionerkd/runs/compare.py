@@ -2,8 +2,8 @@ r"""Score models on one split of some corpora and compare each with the first: s
 
     bionerkd compare --corpus data/bc5cdr --model baseline=runs/zhou2021/baseline \
         --model student=runs/zhou2021/student/student --json runs/zhou2021/comparison.json
-    bionerkd compare --corpus data/ncbi_disease --corpus data/bc2gm --model partial=runs/taughtnet/tiny/partial \
-        --model student=runs/taughtnet/tiny/student
+    bionerkd compare --corpus data/ncbi_disease --corpus data/bc2gm \
+        --model partial=runs/taughtnet/tiny/partial --model student=runs/taughtnet/tiny/student
 
 Strict scores per corpus and type, of all types of a corpus pooled, and the macro average over all of them. Differences
 come with the paired two-tailed t-test over documents (Zhou et al. 2021, table 5) and a paired bootstrap over

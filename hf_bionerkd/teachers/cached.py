@@ -172,11 +172,12 @@ def cache_teacher(
     def compute(start: int, end: int) -> Part:
         words = sentences[start:end]["tokens"]
         outputs = teacher.outputs(words)
-        # What is kept is used for good, so that outputs of any source are looked at first.
+        # What is kept is used for good, so that outputs of any source are looked at first. Minus infinity is the
+        # logarithm of a probability of zero.
         for own, sentence in zip(outputs, words, strict=True):
-            check_finite(
-                {"log_probs": own.log_probs, "emissions": own.emissions}, sentence, f"teacher {teacher.name!r}"
-            )
+            values = {"log_probs": own.log_probs, "emissions": own.emissions}
+            numbers = {name: np.where(np.isneginf(array), 0.0, array) for name, array in values.items()}
+            check_finite(numbers, sentence, f"teacher {teacher.name!r}")
         # Without a CRF the emissions are the log probabilities, and are not kept twice.
         columns = {"values": [own.log_probs for own in outputs], "tags": [own.tags for own in outputs]}
         if teacher.kind == "marginal":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sentences import split_sentences
 
+from hf_bionerkd.digests import DamagedFileError
 from hf_bionerkd.documents import Document, Mention
 from hf_bionerkd.encoding.tag_pairs import set_default_tag
 from hf_bionerkd.hub.errors import HubError
@@ -95,7 +96,7 @@ class Student:
         try:
             reference = parse_reference(name, revision)
             folder, self.commit = model_folder(name, revision)
-        except (FileNotFoundError, ValueError, HubError) as error:
+        except (FileNotFoundError, ValueError, HubError, DamagedFileError) as error:
             raise StudentError(redact(str(error))) from error
         self.name = name if reference is None else reference.repo_id
         self.revision = None if reference is None else reference.revision

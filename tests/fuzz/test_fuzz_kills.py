@@ -27,8 +27,8 @@ from recorrection_world import write_world
 TESTS = Path(__file__).parents[1]
 SECONDS = 20 * float(os.environ.get("BIONERKD_FUZZ_SECONDS", "3"))
 ONLY = os.environ.get("BIONERKD_FUZZ_SEED")
-FEWEST = 4
 KINDS = ("distill", "push", "cache", "recorrect", "finetune")
+FEWEST = len(KINDS)
 TEMPORARY = re.compile(
     r"\..+\.(tmp|old)|\.publishing|\.pushing-.*|\.fetching|\.run\.lock|.*checkpoints?(-\d+)?|labels"
 )
@@ -146,8 +146,9 @@ class Runs:
     def run(self, kind: str, output: Path, delay: float | None = None, number: int = 0, **changes: Any) -> int:
         """Run until the end, or a signal after a delay; gives the exit code."""
         values = self.values[kind] | {"output_dir": str(output)} | changes
+        output.parent.mkdir(exist_ok=True)
         if kind == "push":
-            values |= {"push_to_hub": f"org/{output.name}"}
+            values |= {"push_to_hub": repository_of(output)}
         pid = self.ask({"kind": kind, "values": values, "log": str(log_of(output))})
         if delay is not None:
             time.sleep(delay)
@@ -157,7 +158,7 @@ class Runs:
     def reference(self, kind: str) -> dict[str, bytes]:
         """The files of a run without a break, made once."""
         if kind not in self.expected:
-            output, begin = self.folder / f"whole-{kind}", time.monotonic()
+            output, begin = self.folder / "whole" / kind, time.monotonic()
             assert self.run(kind, output) == 0, log_of(output).read_text()
             self.seconds[kind] = time.monotonic() - begin
             self.expected[kind] = made(output)
@@ -166,6 +167,10 @@ class Runs:
 
 def log_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.log")
+
+
+def repository_of(output: Path) -> str:
+    return f"org/{output.parent.name}-{output.name}"
 
 
 def made(output: Path) -> dict[str, bytes]:
@@ -199,7 +204,7 @@ def test_killed_at_any_moment_a_run_ends_with_what_it_would_have_made(runs: Runs
     for seed in seeds():
         rng = random.Random(seed)
         kind = KINDS[seed % len(KINDS)]
-        expected, output = runs.reference(kind), runs.folder / f"{kind}-{seed}"
+        expected, output = runs.reference(kind), runs.folder / str(seed) / kind
         what = f"BIONERKD_FUZZ_SEED={seed} ({kind})"
         for _ in range(rng.choice((1, 1, 2))):
             number = rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
@@ -222,7 +227,7 @@ def test_killed_at_any_moment_a_run_ends_with_what_it_would_have_made(runs: Runs
         left = [str(path) for path in output.rglob("*") if TEMPORARY.fullmatch(path.name)]
         assert left == [], f"{what}\n{log_of(output).read_text()}"
         if kind == "push":
-            files = runs.hub.files(f"org/{output.name}")
+            files = runs.hub.files(repository_of(output))
             assert files["model.safetensors"] == found["student/model.safetensors"], what
             assert not [name for name in files if "checkpoint" in name], what
         shutil.rmtree(output)

@@ -45,7 +45,9 @@ def test_what_is_read_renders_the_same_card(tmp_path, info):
 
 def test_every_field_but_the_metrics_is_kept(tmp_path):
     """FULL differs from the defaults in every field, so that none can be forgotten."""
-    flagged = dataclasses.replace(FULL, needs_remote_code=True, tags=("a",), results_model="m", metrics=None)
+    flagged = dataclasses.replace(
+        FULL, needs_remote_code=True, strategy="simple", tags=("a",), results_model="m", metrics=None
+    )
     for field in dataclasses.fields(flagged):
         if field.name != "metrics" and field.default is not dataclasses.MISSING:
             assert getattr(flagged, field.name) != field.default, field.name

@@ -2,10 +2,12 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fresh import run_fresh
 from loopback_hub import TOKENS
 from loopback_upload import upload
+from safetensors.numpy import save
 
 from hf_bionerkd.hub.snapshots import corpus_folder, model_folder, tokenizer_folder
 
@@ -25,10 +27,11 @@ for kind, name in json.loads(sys.argv[1]):
         print(json.dumps(f"{type(error).__name__}: {error}"))
 assert "torch" not in sys.modules
 """
+WEIGHTS = save({})
 MODEL = {
     "config.json": "{}",
-    "model-00001-of-00002.safetensors": b"one",
-    "model-00002-of-00002.safetensors": b"two",
+    "model-00001-of-00002.safetensors": WEIGHTS,
+    "model-00002-of-00002.safetensors": save({"weight": np.ones(3)}),
     "model.safetensors.index.json": "{}",
     "tokenizer.json": "{}",
     "vocab.txt": "a",
@@ -107,6 +110,6 @@ def test_local_folders_stay_where_they_are(tmp_path):
             get_folder(str(tmp_path / "absent"))
     with pytest.raises(FileNotFoundError, match="no weights in safetensors"):
         model_folder(str(tmp_path))
-    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "model.safetensors").write_bytes(WEIGHTS)
     assert model_folder(str(tmp_path)) == corpus_folder(str(tmp_path)) == (Path(tmp_path), None)
     assert tokenizer_folder(str(tmp_path)) == tmp_path

@@ -218,7 +218,7 @@ def broken_tag_pairs(folder):
         (unknown_architecture, "could not be loaded: .*of_tomorrow"),
         (no_configuration, r"is no model for transformers: it has no config\.json"),
         (no_safetensors, "holds no weights in safetensors"),
-        (cut_weights, "could not be loaded: "),
+        (cut_weights, "is damaged: "),
         (no_tokenizer, "has no tokenizer: save one"),
         (broken_tag_pairs, "could not be loaded: "),
     ],

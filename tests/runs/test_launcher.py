@@ -56,12 +56,18 @@ def command(tmp_path):
     return of
 
 
+KILLED = (
+    "error: the run was killed (SIGKILL), as a system does when its memory runs out: use smaller batches or fewer of "
+    "training.dataloader_num_workers. What was finished is kept; resume=true continues\n"
+)
+
+
 @pytest.mark.parametrize(
     ("options", "word", "line", "code"),
     [
         (ONE, "none", "", 0),
         (ONE, "all", "error: what is wrong\n", 1),
-        (ONE, "killed", "error: the run was killed (SIGKILL), as a system does when its memory runs out\n", 137),
+        (ONE, "killed", KILLED, 137),
         (TWO, "all", "error: what is wrong\n", 1),
         (TWO, "1", "error: what is wrong\n", 1),
     ],

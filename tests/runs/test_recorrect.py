@@ -211,8 +211,8 @@ def test_killed_anywhere_it_goes_on_and_ends_like_a_run_that_was_not(finished, w
     drop = recorrect_steps.drop_checkpoints
     row_to_document, record = revisions.row_to_document, RoundLog.record
 
-    def trains(job, model, tokenizer, checkpoints, resume):
-        found = train(job, model, tokenizer, checkpoints, resume=resume, callbacks=[InEpoch(kill, checkpoints)])
+    def trains(job, model, tokenizer, checkpoints, **options):
+        found = train(job, model, tokenizer, checkpoints, **options, callbacks=[InEpoch(kill, checkpoints)])
         trained.append(Path(checkpoints).relative_to(tmp_path))
         kill("trained", checkpoints)
         return found

@@ -217,7 +217,7 @@ def test_a_run_keeps_its_commits_when_branches_move_pain_18(hub, tmp_path):
     assert said["record"]["student"]["path"] == "org/e@v1" and said["record"]["corpora"][0]["revision"] is None
     assert said["resumed"] == ["resumed", corpus, teacher, encoder] and said["words"] == [["TP53"]]
     moved = hub.head("org/c", "dataset"), hub.head("org/t")
-    assert said["overwritten"] == ["new", *moved, encoder] and said["new words"] == [["IL-2"]]
+    assert said["overwritten"] == ["new", *moved, encoder] and said["new words"] == [["IL", "-", "2"]]
     assert moved[0] != corpus and moved[1] != teacher
 
     made, expected = (

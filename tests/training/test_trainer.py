@@ -11,7 +11,7 @@ from hf_bionerkd.evaluation.entities import score_spans
 from hf_bionerkd.labels import tags_to_spans
 from hf_bionerkd.losses.terms import StudentOutputs
 from hf_bionerkd.runs.arguments import training_arguments
-from hf_bionerkd.runs.config_sections import ConfigError, EncodingConfig
+from hf_bionerkd.runs.config_sections import EncodingConfig
 from hf_bionerkd.runs.loading import make_tags
 from hf_bionerkd.runs.training_run import measure
 from hf_bionerkd.training.checkpoints import last_checkpoint
@@ -263,7 +263,7 @@ def test_trainers_refuse_what_they_cannot_do(corpora, tmp_path):
     with pytest.raises(ValueError, match="accelerate launch"):
         TokenClassificationTrainer(trainer.model, args, train_dataset=trainer.train_dataset)
     job = tiny.make_job(corpora, {}, encoding=EncodingConfig(max_length=128))
-    with pytest.raises(ConfigError, match="encoding.max_length is 128.*at most 64"):
+    with pytest.raises(ValueError, match="max_length is 128.*at most 64"):
         tiny.make_trainer(job, tmp_path)
 
 
