@@ -114,8 +114,9 @@ def read_conll(
     counts = Counter() if counts is None else counts
     options = ReaderOptions(path, 0, "", "", counts, on_set_aside)
     scheme = scheme or _find_scheme(path, word_column, tag_column)
+    tags = TagReader(scheme, type, "")
     number = 0
-    for number, sentence in enumerate(_sentences(options, TagReader(scheme, type, ""), word_column, tag_column), 1):
+    for number, sentence in enumerate(_sentences(options, tags, word_column, tag_column), 1):
         read_as: Scheme = "IOBES" if scheme == "BILOU" else scheme
         in_file = tags_to_spans(sentence.tags, read_as)
         # What is a mention only in the lenient reading comes from a tag that breaks the scheme.
@@ -129,6 +130,9 @@ def read_conll(
         text, words = join_words(sentence.words)
         mentions = tuple(Mention(words[first][0], words[last - 1][1], kind) for first, last, kind in kept)
         yield Document(f"{name}-{number:06d}", text, mentions, words, (), sentence.metadata)
+    if not number and (set_aside := counts["sentences_set_aside"]):
+        problem = f"{path}: no sentence could be read; all {set_aside} were set aside, each with its reason."
+        raise CorpusError(f"{problem} {tags.hint}".rstrip())
     if not number:
         raise CorpusError(f"{path}: the file holds no sentence; expected rows of a word and its tag. Fetch it again.")
 

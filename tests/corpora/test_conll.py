@@ -352,3 +352,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.1 * path.stat().st_size
+
+
+def test_a_file_whose_sentences_were_all_set_aside_names_the_column_of_its_tags(tmp_path):
+    path, rows = tmp_path / "x.conll", []
+    path.write_text("Gout B-Disease -\nhurts O -\n\nNo O -\npain O -\n")
+    with pytest.raises(CorpusError, match=r"all 2 were set aside, each with its reason\. .*tag_column=1"):
+        list(read_conll(path, name="x", on_set_aside=rows.append))
+    assert len(rows) == 4
