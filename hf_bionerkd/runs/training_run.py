@@ -193,6 +193,12 @@ def record_validation(
         if launched_processes().is_main:
             Path(folder).mkdir(parents=True, exist_ok=True)
             write_metrics(Path(folder) / VALIDATION_FILE, metrics)
+            if not any(row.counts.tp + row.counts.fp for row in metrics.lenient):
+                print(
+                    f"{name} marks no mention on validation: it has learned nothing yet. Train longer (training."
+                    "num_train_epochs), or raise training.learning_rate",
+                    flush=True,
+                )
 
 
 def corpus_tags(name: str) -> str:
