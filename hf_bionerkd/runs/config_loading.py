@@ -61,7 +61,16 @@ def from_dict(cls: type[T], data: Mapping[str, Any], where: str) -> T:
     Raises:
         ConfigError: A key is unknown or missing, or a value has the wrong type.
     """
-    return typing.cast(T, _build(cls, data, where, ""))
+    try:
+        return typing.cast(T, _build(cls, data, where, ""))
+    except _UnknownKeyError as error:
+        # A key of the run itself, given within a section: a near name there would be wrong.
+        if error.name in {entry.name for entry in dataclasses.fields(cls)}:
+            raise ConfigError(
+                f"{where}: unknown key `{error.key}`; `{error.name}` is a key of the run itself: write it as "
+                f"`{error.name}`"
+            ) from None
+        raise
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -72,6 +81,14 @@ def to_dict(config: Any) -> dict[str, Any]:
 def is_required(entry: dataclasses.Field[Any]) -> bool:
     """Return whether a field of a configuration has no default."""
     return entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
+
+
+class _UnknownKeyError(ConfigError):
+    """A key that a section does not have."""
+
+    def __init__(self, where: str, key: str, name: str, hint: str) -> None:
+        super().__init__(f"{where}: unknown key `{key}`; {hint}")
+        self.key, self.name = key, name
 
 
 def _refuse_tokens(value: Any, where: str, key: str = "") -> None:
@@ -129,7 +146,7 @@ def _build(cls: Any, data: Any, where: str, key: str) -> Any:
         if name not in fields:
             close = difflib.get_close_matches(str(name), fields, n=1)
             hint = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(fields)}"
-            raise ConfigError(f"{where}: unknown key `{_join(key, str(name))}`; {hint}")
+            raise _UnknownKeyError(where, _join(key, str(name)), str(name), hint)
     missing = [name for name, entry in fields.items() if name not in data and is_required(entry)]
     if missing:
         raise ConfigError(f"{where}: `{key or 'the file'}` lacks {', '.join(f'`{name}`' for name in missing)}")

@@ -94,6 +94,7 @@ def test_floats_may_be_written_as_yaml_reads_them_as_text(load):
         (["teacher=[]"], ["`teacher`", "did you mean `teachers`?"]),
         (["teachers.0.finetuning=x"], ["`teachers.0.finetuning`", "`finetune`"]),
         (["student.zzz=1"], ["`student.zzz`", "known keys: path, revision"]),
+        (["loss.seed=1"], ["unknown key `loss.seed`; `seed` is a key of the run itself: write it as `seed`"]),
         (["loss.lam=high"], ["`loss.lam`", "float", "'high'"]),
         (["loss.lam=true"], ["`loss.lam`", "float", "True"]),
         (["loss.lam=1.5"], ["`loss`", "between 0 and 1", "1.5"]),
