@@ -171,6 +171,8 @@ def command_to_resume(option: str = "resume=true") -> str:
     Under a launcher (``accelerate launch``, ``torchrun``) that is the launcher's command.
     """
     words = _launchers_words() or list(sys.orig_argv)
+    if any("\n" in word for word in words):  # `python -c` with a program of many lines: nothing to paste
+        return f"the same command with {option}"
     # A console script runs as `/usr/bin/python /usr/bin/accelerate …`; people type `accelerate …`.
     if len(words) > 1 and not words[1].startswith("-") and Path(words[1]).suffix != ".py":
         name = Path(words[1]).name

@@ -108,7 +108,11 @@ def parse_yaml(text: str) -> Any:
 
 def shown(value: Any) -> str:
     """Write a value for a message, cut short where it is long."""
-    text = repr(value)
+    return shortened(repr(value))
+
+
+def shortened(text: str) -> str:
+    """Cut a text for a message where it is long."""
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

@@ -301,6 +301,8 @@ def test_the_command_is_shown_as_people_type_it(monkeypatch, tmp_path):
     assert command_to_resume() == "python recipes/distill.py resume=true"
     monkeypatch.setattr("sys.orig_argv", ["python", "-m", "hf_bionerkd.cli", "distill"])
     assert command_to_resume() == "python -m hf_bionerkd.cli distill resume=true"
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-c", "import x\nx.run()"])
+    assert command_to_resume() == "the same command with resume=true"
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -13,6 +13,7 @@ from hf_bionerkd.runs.config import FinetuneConfig, RunConfig
 from hf_bionerkd.runs.config_loading import load_config
 from hf_bionerkd.runs.config_sections import ConfigError, CorpusConfig, TeacherConfig
 from hf_bionerkd.runs.training_checks import check_metric, check_optimizer, check_trackers
+from hf_bionerkd.yaml_files import shortened, shown
 
 EARLY_STOPPING = "early_stopping_patience"  # a key of ours among those of `TrainingArguments`
 # Keys that transformers has dropped, and what stands in their place.
@@ -160,7 +161,7 @@ def check_patience(values: Mapping[str, Any]) -> int | None:
     if patience is None:
         return None
     if not isinstance(patience, int) or isinstance(patience, bool) or patience < 1:
-        raise ConfigError(f"`training.{EARLY_STOPPING}` must be a whole number from 1 up, not {patience!r}")
+        raise ConfigError(f"`training.{EARLY_STOPPING}` must be a whole number from 1 up, not {shown(patience)}")
     for name in ("eval_strategy", "save_strategy"):
         if values.get(name, "epoch") in ("no", False):
             raise ConfigError(
@@ -185,7 +186,7 @@ def _coerce(name: str, value: Any) -> Any:
         holding = [field for field in fields if set(name.split("_")) <= set(field.split("_"))]
         close = close or (holding if len(holding) == 1 else [])
         hint = f"did you mean `training.{close[0]}`?" if close else "see transformers.TrainingArguments"
-        raise ConfigError(f"unknown key `training.{name}`; {hint}")
+        raise ConfigError(f"unknown key `training.{shortened(name)}`; {hint}")
     # The value, by the type of its field.
     if name.endswith("_strategy") and value is False:
         return "no"  # YAML reads a bare `no` as false
@@ -195,9 +196,9 @@ def _coerce(name: str, value: Any) -> Any:
         try:
             return _number(value, allowed)
         except (TypeError, ValueError):
-            raise ConfigError(f"`training.{name}` must be a number, not {value!r}") from None
+            raise ConfigError(f"`training.{name}` must be a number, not {shown(value)}") from None
     if allowed == {bool} and not isinstance(value, bool):
-        raise ConfigError(f"`training.{name}` must be true or false, not {value!r}")
+        raise ConfigError(f"`training.{name}` must be true or false, not {shown(value)}")
     return value
 
 

@@ -22,7 +22,7 @@ from typing import Any, Literal
 from hf_bionerkd.hub.secrets import holds_token
 from hf_bionerkd.runs.config_sections import ConfigError, no_configuration
 from hf_bionerkd.runs.shipped import shipped
-from hf_bionerkd.yaml_files import MAX_DEPTH, YamlError, parse_yaml, read_yaml, shown
+from hf_bionerkd.yaml_files import MAX_DEPTH, YamlError, parse_yaml, read_yaml, shortened, shown
 
 T = typing.TypeVar("T")
 
@@ -87,7 +87,7 @@ class _UnknownKeyError(ConfigError):
     """A key that a section does not have."""
 
     def __init__(self, where: str, key: str, name: str, hint: str) -> None:
-        super().__init__(f"{where}: unknown key `{key}`; {hint}")
+        super().__init__(f"{where}: unknown key `{shortened(key)}`; {hint}")
         self.key, self.name = key, name
 
 

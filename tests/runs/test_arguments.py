@@ -111,6 +111,13 @@ def test_a_patience_needs_evaluations_and_checkpoints(name, no):
         arguments(early_stoping_patience=2)
 
 
+@pytest.mark.parametrize("key", ["bf16", "seed", "learning_rate", "x" * 5000, "early_stopping_patience"])
+def test_messages_stay_short_whatever_was_given(key):
+    with pytest.raises(ConfigError) as caught:
+        arguments(**{key: "a" * 5000})
+    assert len(str(caught.value)) < 300
+
+
 def test_a_part_of_one_key_alone_is_taken_for_it():
     with pytest.raises(ConfigError, match="unknown key `training.epochs`; did you mean `training.num_train_epochs`"):
         arguments(epochs=3)
