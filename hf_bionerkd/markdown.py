@@ -102,17 +102,17 @@ def prose(text: str) -> Markdown:
     lines: list[str] = []
     margin, fence = "", ""
     for line in _printable(text).splitlines():
-        found = _FENCE.fullmatch(line)
+        mark = _FENCE.fullmatch(line)
         # A fence that stands in a list ends with it, and one that does not goes on: closed, it ends for every reader.
         if fence and line.strip() and not line.startswith(margin):
             lines.append(f"{margin}{fence}")
             fence = ""
         if fence:
             lines.append(line)
-            if found and found[2].startswith(fence) and not found[3].strip():
+            if mark and mark[2].startswith(fence) and not mark[3].strip():
                 fence = ""
-        elif found and not (found[2][0] == "`" and "`" in found[3]):
-            margin, fence = found[1], found[2]
+        elif mark and not (mark[2][0] == "`" and "`" in mark[3]):
+            margin, fence = mark[1], mark[2]
             lines += ["", _HTML.sub("&lt;", line)]  # HTML goes on to the next empty line, fences or not
         else:
             lines.append(_without_heading(_HTML.sub("&lt;", line), bool(lines and lines[-1].strip())))

@@ -116,7 +116,7 @@ def _pairs(path: Path, counts: Counter[str]) -> Iterator[tuple[Path, list[Path],
     if path.is_dir():
         below = (Path(root) / name for root, _, files in os.walk(path) for name in files)
         names = {file.with_suffix("") for file in below if file.suffix in (".txt", *ANNOTATIONS)}
-    found = False
+    any_pair = False
     for name in sorted(names):
         text = Path(f"{name}.txt")
         annotations = [Path(f"{name}{end}") for end in ANNOTATIONS if Path(f"{name}{end}").is_file()]
@@ -125,9 +125,9 @@ def _pairs(path: Path, counts: Counter[str]) -> Iterator[tuple[Path, list[Path],
             continue
         if not text.is_file():
             raise CorpusError(f"{annotations[0]}: there is no {text.name} beside it, whose text it annotates")
-        found = True
+        any_pair = True
         yield text, annotations, name.relative_to(folder).as_posix()
-    if not found:
+    if not any_pair:
         raise CorpusError(
             f"{path}: no document of brat standoff; expected pairs of a text and its annotations, a.txt and a.ann"
         )

@@ -235,9 +235,9 @@ class _Pass:
 
     def _refuse_word(self, wrong: np.ndarray, row_of: np.ndarray, first: int, problem: str) -> None:
         """Refuse the first word that is wrong."""
-        place = int(wrong.argmax())
-        row = int(row_of[place])
-        word = place - int(np.searchsorted(row_of, row))
+        position = int(wrong.argmax())
+        row = int(row_of[position])
+        word = position - int(np.searchsorted(row_of, row))
         raise ValueError(f"{self.where}, row {first + row}: word {word} {problem}")
 
 

@@ -59,12 +59,12 @@ def split_files(path: Path, names: Iterable[str]) -> dict[str, Path]:
     named = {name: path / name for name in names if "/" not in name and name not in ("", ".", "..")}
     if named and all(file.exists() for file in named.values()):
         return named
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for entry in sorted(path.iterdir()):
         split = _split_named(entry.name)
         if split is not None and not entry.name.startswith("."):
-            found.setdefault(split, entry)
-    return found
+            files.setdefault(split, entry)
+    return files
 
 
 def is_split_name(name: str) -> bool:
@@ -91,10 +91,10 @@ def documents_format(files: Mapping[str, Path], wanted: str | None) -> str | Non
         if _PLAIN.search(file.name) or not file.exists():
             return None
         try:
-            found = find_format(file)
+            format = find_format(file)
         except (CorpusError, UnicodeDecodeError):
             return None
-        return found if found in FORMATS else None
+        return format if format in FORMATS else None
     return None
 
 
@@ -138,7 +138,7 @@ def read_splits(files: Mapping[str, Path], format: str, options: FormatOptions, 
             counts.update({name.replace("_", " "): number for name, number in flat.items()})
             rows.append(row)
         splits[split] = Dataset.from_list(rows, features=corpus_features(types))
-    said = [f"{number:,} {name}" for name, number in counts.items() if number]
-    if said:
-        logger.warning(f"{where}: read as {format}; {'; '.join(said)}")
+    notes = [f"{number:,} {name}" for name, number in counts.items() if number]
+    if notes:
+        logger.warning(f"{where}: read as {format}; {'; '.join(notes)}")
     return splits

@@ -162,8 +162,8 @@ class WordTagger:
             joined = [tag for number in sorted(of_row) for tag in of_row[number]]
             outputs = self.layer.certainly_outside(len(joined))
             outputs.tags[:] = joined
-            found = PiecePlaces(words, *places)
-            spans.append(SentenceSpans(*map(found.in_words, read(outputs))))
+            pieces = PiecePlaces(words, *places)
+            spans.append(SentenceSpans(*map(pieces.in_words, read(outputs))))
         return spans
 
     def _windows(

@@ -168,7 +168,7 @@ def _occurrences(text: str, words: Words, shorts: Collection[str]) -> dict[tuple
     """Return every place of the short forms as whole words, with or without a plural s."""
     ends = {end for _, end in words}
     lengths = sorted({len(short) for short in shorts})
-    found: dict[tuple[int, int], str] = {}
+    occurrences: dict[tuple[int, int], str] = {}
     for start, _ in words:
         for end in (start + length for length in lengths):
             short = text[start:end]
@@ -178,8 +178,8 @@ def _occurrences(text: str, words: Words, shorts: Collection[str]) -> dict[tuple
             if text[end : end + 1] == "s" and not text[end + 1 : end + 2].isalnum():
                 end += 1
             if end in ends:
-                found[start, end] = short
-    return found
+                occurrences[start, end] = short
+    return occurrences
 
 
 class FreeText:

@@ -109,24 +109,24 @@ def _look(folder: Path, config: Any, *, resume: bool, overwrite: bool) -> tuple[
     existing = read_run(folder)
     if existing is None:
         raise ConfigError(f"{folder} holds files that are no run of ours; choose another output_dir")
-    found = find_differences(existing, config)
-    if other := [difference for difference in found if not difference.is_extension]:
+    differences = find_differences(existing, config)
+    if other := [difference for difference in differences if not difference.is_extension]:
         raise ConfigError(
             f"{folder} holds another run, which differs in {describe(other)}; choose another output_dir, or give "
             "overwrite=true to delete it"
         )
     models = [folder / DONE_FILE, *sorted(folder.glob(f"*/{DONE_FILE}"))]
     finished = next((path for path in models if path.exists()), None)
-    if found and finished is not None:
+    if differences and finished is not None:
         raise ConfigError(
-            f"{finished.parent} is finished, and its checkpoints are gone, so that {describe(found)} cannot be added; "
-            "choose another output_dir, or give overwrite=true to train it anew"
+            f"{finished.parent} is finished, and its checkpoints are gone, so that {describe(differences)} cannot be "
+            "added; choose another output_dir, or give overwrite=true to train it anew"
         )
     if (folder / DONE_FILE).exists():
         return "finished", []
     if not resume:
         raise ConfigError(f"{folder} holds this run unfinished; give resume=true to continue it, or overwrite=true")
-    return "resumed", found
+    return "resumed", differences
 
 
 def _claim(

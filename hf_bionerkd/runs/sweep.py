@@ -155,8 +155,8 @@ def declared_splits(corpus: CorpusConfig) -> set[str] | None:
     if corpus.build is None or Path(corpus.path).exists():
         return None
     card = shipped(corpus.build.script).parent / "card.yaml"
-    said = read_yaml(card) if card.is_file() else None
-    build = said.get("build") if isinstance(said, dict) else None
+    content = read_yaml(card) if card.is_file() else None
+    build = content.get("build") if isinstance(content, dict) else None
     splits = (build.get("splits") or build.get("expected")) if isinstance(build, dict) else None
     if not isinstance(splits, dict):
         return None
@@ -167,8 +167,8 @@ def declared_splits(corpus: CorpusConfig) -> set[str] | None:
 def overrides_of(config: SweepConfig, folder: Path, value: str) -> list[str]:
     """Return the overrides of one run; the teachers' outputs are shared by all."""
     # Paths are quoted, since overrides are read as YAML, in which a blank and a `#` begin a comment.
-    place = json.dumps(str(folder / file_name(f"{config.key}={value}")), ensure_ascii=False)
-    own = [f"{config.key}={value}", f"output_dir={place}", "resume=true"]
+    output = json.dumps(str(folder / file_name(f"{config.key}={value}")), ensure_ascii=False)
+    own = [f"{config.key}={value}", f"output_dir={output}", "resume=true"]
     if config.recipe == "distill":
         cache = json.dumps(str(folder / "teacher_outputs"), ensure_ascii=False)
         own.append(f"teacher_outputs.cache_dir={cache}")

@@ -34,8 +34,8 @@ def check_trackers(args: TrainingArguments) -> None:
             hint = f"did you mean {near[0]}?" if near else f"use none, or {', '.join(INTEGRATION_TO_CALLBACK)}"
             raise ConfigError(f"`training.report_to` names {shown(name)}, which transformers does not know; {hint}")
         package = _UNLISTED.get(name)
-        found = name in installed or (package is not None and importlib.util.find_spec(package) is not None)
-        if not found:
+        is_installed = name in installed or (package is not None and importlib.util.find_spec(package) is not None)
+        if not is_installed:
             raise ConfigError(
                 f"`training.report_to` is {name}, which is not installed: pip install {_PACKAGES.get(name, name)}, or "
                 f"use one of {', '.join(['none', *installed])}"

@@ -202,11 +202,11 @@ def sentence_spans(document: Document, keep_whole: Iterable[Span] = ()) -> Itera
     whole = _Whole(spans)
     ends = sorted({passage.end for passage in document.passages if passage.end} | {len(document.text)})
     ends = [cut for cut in ends if not whole.are_cut_at(cut)]
-    place = 0
+    span = 0
     for start, end in zip([0, *ends], ends, strict=False):
-        first_span = place
-        while place < len(spans) and spans[place][0] < end:
-            place += 1
-        inside = [(a - start, b - start) for a, b in spans[first_span:place]]
+        first_span = span
+        while span < len(spans) and spans[span][0] < end:
+            span += 1
+        inside = [(a - start, b - start) for a, b in spans[first_span:span]]
         for first, last in split_sentences(document.text[start:end], inside):
             yield start + first, start + last

@@ -41,10 +41,10 @@ def unpack(held: Any) -> list[Outcome]:
         ValueError: These are no such values.
     """
     try:
-        text, found = held["text"], held["found"]
-        if not isinstance(text, str) or not isinstance(found, list) or not 1 <= len(found) <= 2:
+        text, outcomes = held["text"], held["found"]
+        if not isinstance(text, str) or not isinstance(outcomes, list) or not 1 <= len(outcomes) <= 2:
             raise ValueError("a text and what one or two models found in it are missing")
-        return [one if isinstance(one, str) else _annotation(text, one) for one in found]
+        return [one if isinstance(one, str) else _annotation(text, one) for one in outcomes]
     except (TypeError, KeyError, AttributeError, ValueError, OverflowError, SpanError) as error:
         raise ValueError(f"this is no answer of this page: {error}") from error
 

@@ -220,8 +220,8 @@ class Page:
 
 def _tag_choice(label: str) -> Any:
     """Return the choice among a student's tags; hidden until a student has any."""
-    told = "The model learned from several collections of texts, which differ in what they mark."
-    return gr.Dropdown(label=label, info=told, visible=False, interactive=True)
+    info = "The model learned from several collections of texts, which differ in what they mark."
+    return gr.Dropdown(label=label, info=info, visible=False, interactive=True)
 
 
 def _shown(outcomes: Sequence[Outcome], minimum: float, types: Sequence[str]) -> tuple[Any, ...]:

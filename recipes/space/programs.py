@@ -70,10 +70,10 @@ class Endpoints:
                 raise _refusal(f"{name} knows no guidelines {guidelines!r:.100}; {known}.")
             if types is not None and not (isinstance(types, list) and all(kind in student.types for kind in types)):
                 raise _refusal(f"types must be a list of {', '.join(student.types)}, not {types!r:.100}.")
-            found = student.annotate(text, guidelines, Deadline().check)
+            annotation = student.annotate(text, guidelines, Deadline().check)
         except StudentError as error:
             raise _refusal(str(error)) from error
-        return values_of(chosen(found, minimum_score, types))
+        return values_of(chosen(annotation, minimum_score, types))
 
     def models(self) -> list[dict[str, Any]]:
         """Name the models that find_mentions can use, and what each of them finds.
@@ -100,8 +100,8 @@ def offer(function: Callable[..., Any], **limits: Any) -> None:
     """
     blocks = gr.context.Context.root_block
     description, parameters, returns = get_function_description(function)
-    told = " ".join([description, *returns]).strip()
-    gr.api(function, api_name=function.__name__, api_description=told, **limits)
+    description = " ".join([description, *returns]).strip()
+    gr.api(function, api_name=function.__name__, api_description=description, **limits)
     # Gradio would call the parameters "1st", "2nd", …
     (added,) = [one for one in blocks.fns.values() if one.api_name == function.__name__]
     for component, (name, what) in zip(added.inputs, parameters.items(), strict=True):
@@ -140,12 +140,12 @@ for mention in found["mentions"]:
 ID=$(curl -s $URL -H 'Content-Type: application/json' \\
   -d '{{"text": "{SAMPLE}"}}' | cut -d '"' -f 4)
 curl -sN $URL/$ID"""
-    told = f"""<p>Only <code>text</code>, of at most {LONGEST:,} characters, must be given; <code>model</code>,
+    usage = f"""<p>Only <code>text</code>, of at most {LONGEST:,} characters, must be given; <code>model</code>,
 <code>guidelines</code>, <code>types</code> (a list) and <code>minimum_score</code> may be. The answer holds
 <code>mentions</code>, each with <code>start</code>, <code>end</code>, <code>type</code>, <code>text</code> and
 <code>score</code>; offsets count Unicode code points from 0, and the end is exclusive. <code>/models</code> names the
 models.</p>"""
     return (
-        f'<div class="bn-page">{told}<p>In Python:</p><pre>{escape(python)}</pre><p>In a shell, where the answer is '
+        f'<div class="bn-page">{usage}<p>In Python:</p><pre>{escape(python)}</pre><p>In a shell, where the answer is '
         f"the line that begins with <code>data:</code></p><pre>{escape(shell)}</pre></div>"
     )
