@@ -51,8 +51,6 @@ class Mention:
         parts (`tuple[tuple[int, int], ...]`, *optional*): The half-open spans of a discontinuous mention ("breast …
             cancer" in "breast and ovarian cancer"), in order; the mention is the stretch from the first to the last.
             Empty for a mention in one piece.
-        score (`float`, *optional*): How sure a model is of it, from 0 to 1; None where nobody says, as in gold labels.
-            Mentions that differ in their scores alone are equal.
     """
 
     start: int
@@ -62,7 +60,6 @@ class Mention:
     concepts: tuple[ConceptRef, ...] = ()
     source: str = "gold"
     parts: tuple[tuple[int, int], ...] = ()
-    score: float | None = field(default=None, compare=False)
 
     def overlaps(self, other: Mention) -> bool:
         """Return whether the two share a code point. Neighbours that only touch do not overlap."""
